@@ -1,0 +1,1 @@
+"""Simulation and conformance test harness for Models-as-a-Service platforms."""

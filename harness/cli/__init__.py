@@ -1,0 +1,15 @@
+"""The command `maas-conformance`: one module per subcommand, and one place where faults become a sentence and an exit code."""
+
+import sys
+
+from harness.outcome import ExitCode
+
+
+def main() -> None:
+    """Run the command line; never a traceback for a person's mistake."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - pip refuses too, but a copied checkout may be started by any Python
+        sys.stderr.write(f"maas-conformance needs Python 3.11 or newer; this is {sys.version.split()[0]}\n")
+        raise SystemExit(ExitCode.ENVIRONMENT)
+    from harness.cli.command import run
+
+    raise SystemExit(run())

@@ -1,0 +1,140 @@
+"""The run journal's vocabulary: what happened, in the order in which it happened, one JSON object a line.
+
+Consumers (console, JUnit, Allure, summary) read these and nothing else. An event is never changed or removed; a later one may correct it.
+Every event carries `at` (Unix seconds) and `worker` (pytest-xdist's name, or `main`).
+"""
+
+from typing import Literal
+
+import msgspec
+
+Outcome = Literal["passed", "failed", "not_runnable", "skipped", "passed_on_retry"]
+Blame = Literal["platform", "environment", "harness"]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", forbid_unknown_fields=True):
+    """What every line of the journal has."""
+
+    at: float
+    worker: str = "main"
+
+
+class RunStarted(Event, tag="run_started"):
+    """The run's identity and what it is about to judge."""
+
+    run_id: str
+    suite_version: str
+    target: str
+    stack: str
+    profile: str
+    arguments: tuple[str, ...]
+    versions: dict[str, str]
+    parameters: dict[str, float]
+    startup_s: float | None
+
+
+class CheckPlanned(Event, tag="check_planned"):
+    """A check was collected; `not_runnable` says why it will not run, else None."""
+
+    check_id: str
+    requirements: tuple[str, ...]
+    needs: tuple[str, ...]
+    file: str
+    line: int
+    title: str
+    canary: bool = False
+    not_runnable: str | None = None
+
+
+class CheckStarted(Event, tag="check_started"):
+    """A worker began a check."""
+
+    check_id: str
+    attempt: int = 1
+
+
+class ExchangeRecorded(Event, tag="exchange"):
+    """One HTTP exchange of a check, without credentials: bodies are redacted and cut to 4,096 characters."""
+
+    check_id: str
+    request_id: str
+    method: str
+    url: str
+    request_headers: dict[str, str]
+    request_body: str | None
+    status: int | None
+    response_headers: tuple[tuple[str, str], ...]
+    response_body: str
+    total_tokens: int | None
+    ttft_s: float | None
+    duration_s: float
+    error: str | None
+    curl: str
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a check failed, in the words that every report shows."""
+
+    title: str
+    requirement: str
+    requirement_text: str
+    expected: str
+    observed: str
+    curl: str | None
+    blame: Blame
+    detail: str
+
+
+class CheckFinished(Event, tag="check_finished"):
+    """The verdict of one attempt; the last one of a check counts, the first one is never hidden."""
+
+    check_id: str
+    outcome: Outcome
+    attempt: int
+    duration_s: float
+    reason: str | None = None
+    failure: Failure | None = None
+
+
+class CharacteristicMeasured(Event, tag="characteristic"):
+    """A measured fact that is published beside the verdicts and judges nobody."""
+
+    check_id: str
+    name: str
+    value: float
+    unit: str
+
+
+class LeftBehind(Event, tag="left_behind"):
+    """What teardown found still there; an empty list is the good news."""
+
+    objects: tuple[str, ...]
+
+
+class RunFinished(Event, tag="run_finished"):
+    """The end; a journal without it was interrupted."""
+
+    duration_s: float
+    exit_code: int
+
+
+AnyEvent = (
+    RunStarted
+    | CheckPlanned
+    | CheckStarted
+    | ExchangeRecorded
+    | CheckFinished
+    | CharacteristicMeasured
+    | LeftBehind
+    | RunFinished
+)
+
+
+def encode(event: AnyEvent) -> bytes:
+    """One line, newline included."""
+    return msgspec.json.encode(event) + b"\n"
+
+
+def decode(line: bytes) -> AnyEvent:
+    """Read one line. Raises msgspec.ValidationError when it is no event of this version."""
+    return msgspec.json.decode(line, type=AnyEvent)
