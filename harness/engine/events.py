@@ -19,7 +19,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", forbid
     worker: str = "main"
 
 
-class RunStarted(Event, tag="run_started"):
+class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     """The run's identity and what it is about to judge."""
 
     run_id: str
@@ -33,7 +33,7 @@ class RunStarted(Event, tag="run_started"):
     startup_s: float | None
 
 
-class CheckPlanned(Event, tag="check_planned"):
+class CheckPlanned(Event, frozen=True, kw_only=True, tag="check_planned"):
     """A check was collected; `not_runnable` says why it will not run, else None."""
 
     check_id: str
@@ -46,14 +46,14 @@ class CheckPlanned(Event, tag="check_planned"):
     not_runnable: str | None = None
 
 
-class CheckStarted(Event, tag="check_started"):
+class CheckStarted(Event, frozen=True, kw_only=True, tag="check_started"):
     """A worker began a check."""
 
     check_id: str
     attempt: int = 1
 
 
-class ExchangeRecorded(Event, tag="exchange"):
+class ExchangeRecorded(Event, frozen=True, kw_only=True, tag="exchange"):
     """One HTTP exchange of a check, without credentials: bodies are redacted and cut to 4,096 characters."""
 
     check_id: str
@@ -85,7 +85,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     detail: str
 
 
-class CheckFinished(Event, tag="check_finished"):
+class CheckFinished(Event, frozen=True, kw_only=True, tag="check_finished"):
     """The verdict of one attempt; the last one of a check counts, the first one is never hidden."""
 
     check_id: str
@@ -96,7 +96,7 @@ class CheckFinished(Event, tag="check_finished"):
     failure: Failure | None = None
 
 
-class CharacteristicMeasured(Event, tag="characteristic"):
+class CharacteristicMeasured(Event, frozen=True, kw_only=True, tag="characteristic"):
     """A measured fact that is published beside the verdicts and judges nobody."""
 
     check_id: str
@@ -105,13 +105,13 @@ class CharacteristicMeasured(Event, tag="characteristic"):
     unit: str
 
 
-class LeftBehind(Event, tag="left_behind"):
+class LeftBehind(Event, frozen=True, kw_only=True, tag="left_behind"):
     """What teardown found still there; an empty list is the good news."""
 
     objects: tuple[str, ...]
 
 
-class RunFinished(Event, tag="run_finished"):
+class RunFinished(Event, frozen=True, kw_only=True, tag="run_finished"):
     """The end; a journal without it was interrupted."""
 
     duration_s: float
@@ -137,4 +137,5 @@ def encode(event: AnyEvent) -> bytes:
 
 def decode(line: bytes) -> AnyEvent:
     """Read one line. Raises msgspec.ValidationError when it is no event of this version."""
-    return msgspec.json.decode(line, type=AnyEvent)
+    event: AnyEvent = msgspec.json.decode(line, type=AnyEvent)
+    return event
