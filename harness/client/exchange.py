@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 
@@ -41,6 +42,13 @@ class Exchange:
     ttft_s: float | None
     duration_s: float
     error: str | None = None
+    text_at: tuple[float, ...] = ()
+    """When each chunk that carried text arrived; empty for answers in one piece."""
+
+    @property
+    def itl_s(self) -> tuple[float, ...]:
+        """Inter-token latencies: the gaps between chunks that carried text."""
+        return tuple(later - earlier for earlier, later in pairwise(self.text_at))
 
     def header(self, name: str) -> str | None:
         """The last value of a header, as most readers take it; None when absent."""

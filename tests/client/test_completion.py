@@ -1,0 +1,63 @@
+import orjson
+import pytest
+
+from harness.client.completion import carries_text, last_usage, usage_of
+from harness.client.exchange import Usage
+
+
+def chunk(**choice: object) -> str:
+    return orjson.dumps({"choices": [{"index": 0, **choice}]}).decode()
+
+
+def with_usage(total: int | None) -> str:
+    usage = None if total is None else {"prompt_tokens": 5, "completion_tokens": total - 5, "total_tokens": total}
+    return orjson.dumps({"choices": [], "usage": usage}).decode()
+
+
+def test_the_last_usage_of_a_stream_counts_not_the_sum():
+    assert last_usage([with_usage(6), with_usage(None), with_usage(9), "[DONE]"]) == Usage(5, 4, 9)
+
+
+def test_a_stream_without_usage_is_unknown_rather_than_free():
+    assert last_usage([chunk(delta={"content": "hi"}), "[DONE]"]) is None
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        {},
+        {"prompt_tokens": 1},
+        {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3.5},
+        {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": True},
+        "three",
+    ],
+)
+def test_what_is_not_whole_numbers_is_unknown(usage):
+    assert usage_of({"usage": usage}) is None
+
+
+def test_a_missing_total_is_not_invented():
+    assert usage_of({"usage": {"input_tokens": 3, "output_tokens": 4}}) is None
+
+
+def test_embeddings_have_no_completion_tokens():
+    assert usage_of({"usage": {"prompt_tokens": 8, "total_tokens": 8}}) == Usage(8, 0, 8)
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (chunk(delta={"role": "assistant", "content": ""}), False),
+        (chunk(delta={"content": "h"}), True),
+        (chunk(delta={"reasoning": "hm"}), True),
+        (chunk(delta={"tool_calls": [{"index": 0}]}), True),
+        (chunk(text="h"), True),
+        (chunk(delta={}, finish_reason="stop"), False),
+        (with_usage(7), False),
+        ("[DONE]", False),
+        ("not json", False),
+    ],
+)
+def test_the_first_token_is_the_first_text_not_the_role_chunk(event, text):
+    assert carries_text(event) is text
