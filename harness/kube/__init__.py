@@ -1,0 +1,1 @@
+"""What the harness does to a cluster: apply, wait, delete, run labels, janitor."""

@@ -1,0 +1,121 @@
+"""Waiting for objects by watching them: never by polling with requests that cost quota, never without a named bound."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.kube.cluster import Cluster
+from harness.kube.fault import Rejected, WaitExpired
+from harness.kube.manifest import Manifest, Ref, condition, describe_status
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How long something may take, and the name by which a report quotes it."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What an object should become; `holds` gets None while (or once) the object does not exist."""
+
+    ref: Ref
+    what: str
+    holds: Callable[[Manifest | None], bool]
+
+
+def has_condition(ref: Ref, kind: str, status: str = "True") -> Expectation:
+    """The condition has that status, and speaks of the object's present generation where it names one."""
+
+    def holds(manifest: Manifest | None) -> bool:
+        entry = condition(manifest, kind) if manifest else None
+        return (
+            entry is not None and entry.get("status") == status and manifest is not None and _current(manifest, entry)
+        )
+
+    return Expectation(ref, f"{kind}={status}", holds)
+
+
+def has_phase(ref: Ref, *phases: str) -> Expectation:
+    """`status.phase` is one of these."""
+    return Expectation(
+        ref,
+        f"phase {' or '.join(phases)}",
+        lambda manifest: ((manifest or {}).get("status") or {}).get("phase") in phases,
+    )
+
+
+def exists(ref: Ref) -> Expectation:
+    """The object is there, whatever it says."""
+    return Expectation(ref, "existing", lambda manifest: manifest is not None)
+
+
+def is_gone(ref: Ref) -> Expectation:
+    """The object is there no longer: deleted, and its finalizers done."""
+    return Expectation(ref, "gone", lambda manifest: manifest is None)
+
+
+def _current(manifest: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
+    generation = manifest.get("metadata", {}).get("generation")
+    observed = entry.get("observedGeneration")
+    return generation is None or observed is None or observed >= generation
+
+
+def wait_for(cluster: Cluster, expectation: Expectation, bound: Bound) -> Manifest | None:
+    """Return the object as soon as the expectation holds (None when it is the absence that was expected).
+
+    Raises WaitExpired, quoting the bound and what the object last said of itself.
+    """
+    return _wait_until(cluster, expectation, bound, time.monotonic() + bound.seconds)
+
+
+def wait_for_all(cluster: Cluster, expectations: Iterable[Expectation], bound: Bound) -> None:
+    """Wait until each has held, all within one bound."""
+    deadline = time.monotonic() + bound.seconds
+    for expectation in expectations:
+        _wait_until(cluster, expectation, bound, deadline)
+
+
+def _wait_until(cluster: Cluster, expectation: Expectation, bound: Bound, deadline: float) -> Manifest | None:
+    ref = expectation.ref
+    while True:
+        seen, version = _look(cluster, ref)
+        if expectation.holds(seen):
+            return seen
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise WaitExpired(
+                f"{ref} was not {expectation.what} within {bound.seconds:g} s ({bound.name}): {describe_status(seen)}"
+            )
+        watched = cluster.watch(
+            ref.api_version, ref.kind, namespace=ref.namespace, resource_version=version, timeout_s=remaining
+        )
+        for event, manifest in watched:
+            if event == "ERROR":
+                break  # usually 410 Gone: list again
+            if manifest.get("metadata", {}).get("name") != ref.name:
+                continue
+            seen = None if event == "DELETED" else manifest
+            if expectation.holds(seen):
+                return seen
+            if time.monotonic() >= deadline:
+                break
+
+
+def _look(cluster: Cluster, ref: Ref) -> tuple[Manifest | None, str]:
+    try:
+        items, version = cluster.list_at(ref.api_version, ref.kind, namespace=ref.namespace)
+    except Rejected as error:
+        if error.status == 404:  # the kind is not served (yet): an absence like any other
+            return None, "0"
+        raise
+    return next((item for item in items if item["metadata"]["name"] == ref.name), None), version
+
+
+def delete_and_wait(cluster: Cluster, refs: Iterable[Ref], bound: Bound) -> None:
+    """Delete these objects and wait until every one is gone. Raises WaitExpired naming one that stays, and its finalizers' word."""
+    doomed = [ref for ref in refs if cluster.delete(ref)]
+    wait_for_all(cluster, [is_gone(ref) for ref in doomed], bound)
