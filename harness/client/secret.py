@@ -8,6 +8,12 @@ from typing import Annotated, Any, final
 from pydantic import BeforeValidator, PlainSerializer, SerializationInfo, WithJsonSchema
 
 MASK = "<secret>"
+_REVEALED: set[str] = set()
+
+
+def revealed() -> frozenset[str]:
+    """Every text that this process has revealed: what redaction masks, and what the final scan of all written files looks for."""
+    return frozenset(_REVEALED)
 
 
 @final
@@ -21,6 +27,7 @@ class Secret:
 
     def reveal(self) -> str:
         """The text itself, for the call that sends it; never keep or log the result."""
+        _REVEALED.add(self._text)
         return self._text
 
     def __repr__(self) -> str:
