@@ -1,0 +1,92 @@
+"""The platform's book: `authorized_hits`, `authorized_calls` and `limited_calls` from Prometheus text."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from harness.outcome import EnvironmentFault
+
+HITS: Final = "authorized_hits"
+CALLS: Final = "authorized_calls"
+LIMITED: Final = "limited_calls"
+_NAMES: Final = frozenset({HITS, CALLS, LIMITED})
+_TIMEOUT_S: Final = 10.0
+
+
+class CountersUnreadable(EnvironmentFault):
+    """The metrics endpoint did not answer, or what it said is no Prometheus text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One series at one moment."""
+
+    metric: str
+    labels: Mapping[str, str]
+    value: float
+
+    def is_of(self, subscription: str) -> bool:
+        """Whether it counts for that subscription, whether the label holds the bare name, `ns/name` or `ns/name@model`."""
+        label = self.labels.get("subscription", "")
+        return label.partition("@")[0].rpartition("/")[2] == subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All series of the three counters, as scraped at one moment."""
+
+    samples: tuple[Sample, ...]
+
+    def of(self, metric: str, subscription: str, *, user: str | None = None) -> tuple[Sample, ...]:
+        """The series of one counter that belong to a subscription, and to one user where series are labelled with users."""
+        return tuple(
+            sample
+            for sample in self.samples
+            if sample.metric == metric
+            and sample.is_of(subscription)
+            and (user is None or sample.labels.get("user", user) == user)
+        )
+
+    def total(self, metric: str, subscription: str, *, user: str | None = None) -> int | None:
+        """Their sum; None when there is no such series, which is not the same as 0."""
+        found = self.of(metric, subscription, user=user)
+        return round(sum(sample.value for sample in found)) if found else None
+
+
+def parse_reading(text: str) -> Reading:
+    """Read Prometheus text, with or without the `_total` suffix. Raises ValueError when it is none."""
+    return Reading(tuple(_samples(text)))
+
+
+def _samples(text: str) -> Iterator[Sample]:
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            name = sample.name.removesuffix("_total")
+            if name in _NAMES:
+                yield Sample(name, dict(sample.labels), sample.value)
+
+
+class PlatformBook:
+    """Scrapes the counters; one instance per thread."""
+
+    def __init__(self, metrics_url: str) -> None:
+        self._url = metrics_url
+        self._http = httpx.Client(timeout=_TIMEOUT_S, trust_env=False)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def read(self) -> Reading:
+        """One scrape. Raises CountersUnreadable."""
+        try:
+            answer = self._http.get(self._url)
+            answer.raise_for_status()
+            return parse_reading(answer.text)
+        except (httpx.HTTPError, ValueError) as error:
+            raise CountersUnreadable(
+                f"the counters at {self._url} cannot be read: {type(error).__name__}: {error}"
+            ) from error
