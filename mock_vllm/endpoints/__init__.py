@@ -1,0 +1,1 @@
+"""One module per endpoint family; each is found by its name alone and offers `routes(app)`."""

@@ -1,0 +1,1 @@
+"""vLLM's metrics with true values."""

@@ -1,0 +1,1 @@
+"""Requests and replies of the OpenAI endpoints, in the shapes of vLLM."""
