@@ -40,19 +40,22 @@ class Reading:
 
     samples: tuple[Sample, ...]
 
-    def of(self, metric: str, subscription: str, *, user: str | None = None) -> tuple[Sample, ...]:
-        """The series of one counter that belong to a subscription, and to one user where series are labelled with users."""
+    def of(
+        self, metric: str, subscription: str, *, user: str | None = None, model: str | None = None
+    ) -> tuple[Sample, ...]:
+        """The series of one counter that belong to a subscription, and to one user and model where series are so labelled."""
         return tuple(
             sample
             for sample in self.samples
             if sample.metric == metric
             and sample.is_of(subscription)
             and (user is None or sample.labels.get("user", user) == user)
+            and (model is None or sample.labels.get("model", model) == model)
         )
 
-    def total(self, metric: str, subscription: str, *, user: str | None = None) -> int | None:
+    def total(self, metric: str, subscription: str, *, user: str | None = None, model: str | None = None) -> int | None:
         """Their sum; None when there is no such series, which is not the same as 0."""
-        found = self.of(metric, subscription, user=user)
+        found = self.of(metric, subscription, user=user, model=model)
         return round(sum(sample.value for sample in found)) if found else None
 
 

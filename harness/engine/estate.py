@@ -1,0 +1,108 @@
+"""What all checks of one test worker share: the connection to the cluster, the run's labels, the model servers' addresses.
+
+Nothing here belongs to a single check; worlds do.
+"""
+
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+from harness.client.measuring import MeasuringClient
+from harness.engine.failure import NotReady
+from harness.engine.force import TRLP, TRLP_KIND
+from harness.kube.cluster import Cluster
+from harness.kube.labels import run_labels
+from harness.kube.manifest import Ref
+from harness.kube.wait import Bound
+from harness.ledger.counters import PlatformBook
+from harness.ledger.journal import Journals
+from harness.platforms.platform import Platform
+
+ADMIN_URL: Final = "maas-conformance.dev/admin-url"
+_LABEL: Final = "maas-conformance"
+
+
+@dataclass
+class Estate:
+    """One per worker process. `run_id` labels every object, so that a janitor finds what a killed run left behind."""
+
+    platform: Platform
+    run_id: str
+    worker: str = "main"
+    keep: bool = False
+    lasting: set[Ref] = field(default_factory=set)
+    """Objects that exist for the whole run and need not be applied by every check."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _journals: Journals | None = None
+
+    @cached_property
+    def client(self) -> MeasuringClient:
+        """The measuring client; its connections live as long as the worker."""
+        return MeasuringClient(ca_file=self.platform.ca_file, timeout_s=self.platform.parameters.request_timeout_s)
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """The API server of the platform. Raises NotReady where there is no kubeconfig."""
+        if self.platform.kubeconfig is None:
+            raise NotReady("this platform gives no kubeconfig, and the check makes objects: it should need 'kube'")
+        return Cluster.connect(self.platform.kubeconfig)
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """Labels of every object of this run."""
+        return run_labels(self.run_id)
+
+    @cached_property
+    def namespace(self) -> str:
+        """Where identities of this worker live that need no group of their own."""
+        return f"{_LABEL}-{self.run_id}-{self.worker}"[:63].rstrip("-")
+
+    @property
+    def namespace_ref(self) -> Ref:
+        """That namespace as an object."""
+        return Ref("v1", "Namespace", self.namespace)
+
+    @cached_property
+    def has_limit_policies(self) -> bool:
+        """Whether the platform turns subscriptions into TokenRateLimitPolicies, whose status can be awaited."""
+        return self.cluster.knows(TRLP, TRLP_KIND)
+
+    @cached_property
+    def counters(self) -> PlatformBook | None:
+        """The platform's counters; None where they cannot be scraped."""
+        url = self.platform.endpoints.metrics if self.platform.provides.get("metrics") else None
+        return PlatformBook(url) if url else None
+
+    @property
+    def ready_bound(self) -> Bound:
+        """How long an applied object may take to be in force."""
+        return Bound("ready_bound_s", self.platform.parameters.ready_bound_s)
+
+    def journals(self, *, fresh: bool = False) -> Journals | None:
+        """The model servers' journals, None where the platform gives none; `fresh` looks for servers that came up since."""
+        if not self.platform.provides.get("backends") or self.platform.kubeconfig is None:
+            return None
+        with self._lock:
+            if self._journals is None or fresh:
+                self._journals = Journals(self._admin_urls())
+            return self._journals
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.client.close()
+        if self._journals is not None:
+            self._journals.close()
+
+    def _admin_urls(self) -> list[str]:
+        pods = self.cluster.objects("v1", "Pod")
+        return [
+            url
+            for pod in pods
+            if (url := (pod["metadata"].get("annotations") or {}).get(ADMIN_URL)) and _is_running(pod)
+        ]
+
+
+def _is_running(pod: dict[str, object]) -> bool:
+    status = pod.get("status")
+    return not isinstance(status, dict) or status.get("phase", "Running") == "Running"

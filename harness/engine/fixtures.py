@@ -1,0 +1,80 @@
+"""What a check may ask for: a world of its own, the clock, the sandwich, the books. Registered by the plugin."""
+
+import os
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from harness.engine.books import Books
+from harness.engine.caller import Caller, Wire
+from harness.engine.clock import Clock
+from harness.engine.estate import Estate
+from harness.engine.recorder import Recorder
+from harness.engine.sandwich import Sandwich
+from harness.engine.world import World
+from harness.kube.wait import Bound
+from harness.ledger.book import ClientBook
+from harness.platforms.platform import Platform
+
+
+@pytest.fixture(scope="session")
+def estate(platform: Platform, request: pytest.FixtureRequest) -> Iterator[Estate]:
+    """Connections and labels of this worker; at its end the namespace of its identities goes."""
+    run_id = getattr(request.config, "maas_run_id", None) or os.environ.get("MAAS_RUN_ID") or secrets.token_hex(4)
+    made = Estate(
+        platform,
+        run_id=str(run_id)[:30].strip("-").lower(),
+        worker=os.environ.get("PYTEST_XDIST_WORKER", "main"),
+        keep=bool(request.config.getoption("maas_keep", default=False)),
+    )
+    yield made
+    if made.lasting and not made.keep:
+        made.cluster.delete(made.namespace_ref)
+    made.close()
+
+
+@pytest.fixture
+def wire(platform: Platform, estate: Estate, recorder: Recorder) -> Wire:
+    """The way from this check to the platform."""
+    return Wire(platform, estate.client, recorder, ClientBook())
+
+
+@pytest.fixture
+def world(estate: Estate, wire: Wire) -> Iterator[World]:
+    """Identities, subscriptions, policies, models and keys of this check alone."""
+    made = World(estate, wire)
+    yield made
+    if estate.platform.kubeconfig is not None:
+        made.remove()
+
+
+@pytest.fixture
+def stranger(world: World) -> Caller:
+    """Somebody without any credential."""
+    return world.caller(None)
+
+
+@pytest.fixture
+def clock(platform: Platform) -> Clock:
+    """Lets windows of a subscription pass."""
+    return Clock(platform)
+
+
+@pytest.fixture
+def sandwich(estate: Estate) -> Sandwich:
+    """Proves denials: allowed, denied, allowed; and no model server saw the denied call."""
+    return Sandwich(estate.journals)
+
+
+@pytest.fixture
+def books(platform: Platform, estate: Estate, wire: Wire) -> Books:
+    """The three books from this moment on."""
+    journals = estate.journals()
+    return Books(
+        client=wire.book,
+        journals=journals,
+        mark=journals.mark() if journals else None,
+        platform=estate.counters,
+        metrics_bound=Bound("metrics_bound_s", platform.parameters.metrics_bound_s),
+    )

@@ -1,0 +1,72 @@
+"""When an object that was applied is in force: what its status and that of the policy made from it have to say.
+
+Only status is asked, never an inference call, because a probe that costs quota would spoil the count that a check is about to take.
+"""
+
+from collections.abc import Iterator
+
+from harness.engine.governance import MAAS, Policy, Subscription
+from harness.kube.manifest import Manifest, Ref, condition
+from harness.kube.wait import Expectation, has_condition, has_phase
+from harness.platforms.platform import ModelHandle
+
+TRLP = "kuadrant.io/v1alpha1"
+TRLP_KIND = "TokenRateLimitPolicy"
+LLMIS = "serving.kserve.io/v1alpha1"
+
+
+def model_ref(model: ModelHandle) -> Ref:
+    """The MaaSModelRef of a model."""
+    return Ref(MAAS, "MaaSModelRef", model.name, model.namespace)
+
+
+def limit_policy_ref(model: ModelHandle) -> Ref:
+    """The TokenRateLimitPolicy that the controller makes for a model."""
+    return Ref(TRLP, TRLP_KIND, f"maas-trlp-{model.name}", model.namespace)
+
+
+def subscription_in_force(subscription: Subscription, *, with_limits: bool) -> Iterator[Expectation]:
+    """Active or Degraded, and each model's limit accepted and enforced (`with_limits`: only where such policies exist)."""
+    yield has_phase(subscription.ref, "Active", "Degraded")
+    if with_limits:
+        yield from (_limit_enforced(subscription, model) for model in subscription.models)
+
+
+def policy_in_force(policy: Policy) -> Iterator[Expectation]:
+    """Active: the gateway enforces it."""
+    yield has_phase(policy.ref, "Active", "Degraded")
+
+
+def model_in_force(model: ModelHandle, backend: Ref, *, registered: bool, governed: bool) -> Iterator[Expectation]:
+    """The backend is Ready and, where it is registered and governed, so is its MaaSModelRef."""
+    yield has_condition(backend, "Ready")
+    if registered and governed:
+        yield has_phase(model_ref(model), "Ready")
+
+
+def _limit_enforced(subscription: Subscription, model: ModelHandle) -> Expectation:
+    """The policy holds this subscription's limits, and is enforced in that generation or a later one.
+
+    Checks that run in parallel change the same object all the time, so its newest generation may never be seen at rest.
+    """
+    key = f"{subscription.ref.namespace}-{subscription.name}-{model.name}-tokens"
+    wanted = [(rate.limit, rate.window) for rate in subscription.rates]
+    first: list[int] = []
+
+    def holds(manifest: Manifest | None) -> bool:
+        if manifest is None:
+            return False
+        limits = (manifest.get("spec") or {}).get("limits") or {}
+        rates = [(rate.get("limit"), rate.get("window")) for rate in (limits.get(key) or {}).get("rates") or ()]
+        if rates != wanted:
+            return False
+        if not first:
+            first.append(int(manifest["metadata"].get("generation", 0)))
+        enforced = condition(manifest, "Enforced")
+        return (
+            enforced is not None
+            and enforced.get("status") == "True"
+            and int(enforced.get("observedGeneration", first[0])) >= first[0]
+        )
+
+    return Expectation(limit_policy_ref(model), f"enforcing the limits of subscription {subscription.name}", holds)
