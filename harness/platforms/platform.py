@@ -1,8 +1,8 @@
 """The one value through which checks, loads and reports see a platform under test.
 
 Where a platform runs (`target`) and what is installed there (`stack`) are separate: a check never asks for either. It names what it needs
-(`Need`), and a platform that cannot give it makes the check not runnable, by name and reason. The value is written to a file (mode 0600: it holds
-credentials) so that test workers, a load generator and a later `down` all see the same platform.
+(`Need`), and a platform that cannot give it makes the check not runnable, by name and reason. The value is written to a file (mode 0600: it
+holds credentials) so that test workers, a load generator and a later `down` all see the same platform.
 """
 
 from collections.abc import Mapping
@@ -79,6 +79,13 @@ class Credentials(_Edge):
     second_api_key: SecretField | None = None
 
 
+class LocalProcess(_Edge):
+    """A process of the platform on this machine, such that a later one of the same id is not taken for it."""
+
+    pid: int
+    started: float = Field(description="Unix seconds, as the kernel counts them")
+
+
 class Platform(_Edge):
     """A platform under test: plain data, no connections; frozen, so that every worker sees the same one."""
 
@@ -98,6 +105,10 @@ class Platform(_Edge):
     reasons: Annotated[Mapping[Need, str], Field(description="why a need is not met, one sentence")] = {}
     versions: Annotated[Mapping[str, str], Field(description="component versions, discovered rather than typed")] = {}
     logs: Annotated[Mapping[str, Path], Field(description="log file of each component, where we can read them")] = {}
+    processes: Annotated[
+        Mapping[str, LocalProcess],
+        Field(description="component processes on this machine, to see whether the platform lives"),
+    ] = {}
     startup_s: float | None = Field(None, description="from the command to ready")
 
     def missing(self, needs: frozenset[Need]) -> str | None:

@@ -35,8 +35,8 @@ class TargetOptions:
 def open_target(options: TargetOptions, progress: Progress) -> AbstractContextManager[Platform]:
     """Make the platform of these options available for the length of a `with` block.
 
-    Leaving the block removes everything that entering it made. Raises EnvironmentFault when this machine or cluster cannot do it, UsageFault when the
-    options contradict each other. `progress` gets one short line per step.
+    Leaving the block removes everything that entering it made. Raises EnvironmentFault when this machine or cluster cannot do it,
+    UsageFault when the options contradict each other. `progress` gets one short line per step.
     """
     module = import_module(f"harness.platforms.{options.target}")
     opened: AbstractContextManager[Platform] = module.open_platform(options, progress)

@@ -1,0 +1,49 @@
+"""What happens to a fresh Kubernetes API while the other components start beside it."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.kube.documents import Document
+from harness.platforms.embedded.world import announce_maas_api
+from harness.platforms.platform import ModelHandle, Namespaces, Parameters
+from harness.platforms.target import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the populated platform says of itself."""
+
+    models: tuple[ModelHandle, ...]
+    namespaces: Namespaces
+    kubernetes: str
+
+
+def populate(
+    kubeconfig: Path,
+    documents: Sequence[Document],
+    ready: Mapping[str, "Future[Mapping[str, str]]"],
+    progress: Progress,
+) -> Found:
+    """Apply the documents as soon as the API answers, announce maas-api when it does, and wait until the world is in force.
+
+    Runs in a thread of its own: importing the Kubernetes client takes most of a second, which passes while the API starts.
+    """
+    from harness.kube.apply import apply_documents
+    from harness.kube.cluster import Cluster
+    from harness.kube.wait import Bound
+    from harness.platforms import inventory
+    from harness.platforms.readiness import wait_until_in_force
+
+    Cluster.preload()
+    ready["kubeapi"].result()
+    cluster = Cluster.connect(kubeconfig)
+    progress(f"applying {len(documents)} objects")
+    apply_documents(cluster, documents)
+    announce_maas_api(cluster, ready["maas-api"].result()["api"])
+    progress("waiting until models are Ready and policies Enforced")
+    bound = Bound("ready_bound_s", Parameters().ready_bound_s)
+    wait_until_in_force(cluster, [document.manifest for document in documents], bound)
+    models = inventory.governed_models(cluster)
+    return Found(models, inventory.namespaces(cluster, models), cluster.version())

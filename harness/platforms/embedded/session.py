@@ -1,0 +1,127 @@
+"""An embedded platform from first process to nothing left."""
+
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from harness.kube.documents import Document
+from harness.outcome import UsageFault
+from harness.platforms.data import data_folder
+from harness.platforms.embedded import preflight, topology
+from harness.platforms.embedded.description import describe
+from harness.platforms.embedded.population import populate
+from harness.platforms.embedded.world import base_documents, world_documents
+from harness.platforms.lease import Lease
+from harness.platforms.platform import Parameters, Platform
+from harness.platforms.remains import sweep_dead_runs
+from harness.platforms.supervisor import Endpoints, Part, Supervisor
+from harness.platforms.target import Progress, TargetOptions
+from harness.platforms.termination import sigterm_interrupts, uninterrupted
+
+COMPONENT_SETTING: Final = "component."
+"""`--set component.NAME=MODULE` runs another module in a component's place: how the self-test breaks one seam at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcements:
+    """Endpoints of components, as promises that the populating thread can wait for."""
+
+    promises: Mapping[str, "Future[Mapping[str, str]]"]
+
+    def pass_on(self, ready: Endpoints) -> None:
+        """Keep the promises of components that have become ready."""
+        for name, endpoints in ready.items():
+            promise = self.promises.get(name)
+            if promise is not None and not promise.done():
+                promise.set_result(endpoints)
+
+    def cancel(self) -> None:
+        """Release whoever still waits."""
+        for promise in self.promises.values():
+            promise.cancel()
+
+
+@contextmanager
+def embedded_platform(options: TargetOptions, progress: Progress) -> Iterator[Platform]:
+    """The platform for the length of the block; its processes and files go with it, also when something fails midway."""
+    started = time.monotonic()
+    for swept in sweep_dead_runs():
+        progress(f"swept what the killed run {swept.run_id} left: {', '.join(swept.processes) or 'files only'}")
+    preflight.require_free_port(options.gateway_port)
+    preflight.envoy_binary()
+    if options.backend == "vllm":
+        preflight.require_vllm()
+    documents = [*base_documents(), *world_documents(options.worlds)]
+    with sigterm_interrupts():
+        lease = Lease.open(options.state_dir)
+        supervisor = Supervisor(lease)
+        try:
+            plan = _plan(options, lease, documents)
+            yield _boot(plan, supervisor, documents, progress, started)
+        finally:
+            with uninterrupted():
+                supervisor.stop()
+                lease.release(keep_files=options.keep)
+
+
+def _plan(options: TargetOptions, lease: Lease, documents: list[Document]) -> topology.Plan:
+    crds = data_folder("crds")
+    return topology.Plan(
+        private=lease.private,
+        crds=tuple(sorted(folder for folder in crds.iterdir() if folder.is_dir())),
+        listeners=topology.listeners_of(documents),
+        gateway_port=options.gateway_port,
+        backend=options.backend,
+        replaced=_replacements(options.settings),
+    )
+
+
+def _replacements(settings: Mapping[str, str]) -> dict[str, str]:
+    unknown = sorted(name for name in settings if not name.startswith(COMPONENT_SETTING))
+    if unknown:
+        raise UsageFault(
+            f"the embedded target has no setting {unknown[0]!r}; it knows {COMPONENT_SETTING}NAME=MODULE, which replaces a component"
+        )
+    return {name.removeprefix(COMPONENT_SETTING): module for name, module in settings.items()}
+
+
+def _boot(
+    plan: topology.Plan, supervisor: Supervisor, documents: list[Document], progress: Progress, started: float
+) -> Platform:
+    parts = _parts(plan)
+    progress(f"starting {len(parts)} components")
+    supervisor.load(parts)
+    announcements = Announcements({name: Future() for name in ("kubeapi", "maas-api")})
+    with ThreadPoolExecutor(1, thread_name_prefix="populate") as pool:
+        population = pool.submit(populate, plan.kubeconfig, documents, announcements.promises, progress)
+
+        def done(ready: Endpoints) -> bool:
+            announcements.pass_on(ready)
+            return population.done() and (population.exception() is not None or supervisor.all_ready(ready))
+
+        try:
+            bound = Parameters().ready_bound_s
+            endpoints = supervisor.until(
+                done, bound_s=bound + 5
+            )  # the populating thread's own bound ends first, and says more
+            found = population.result()
+        except BaseException:
+            announcements.cancel()
+            with uninterrupted():
+                supervisor.stop()  # its API gone, the populating thread ends at once
+            raise
+    platform = describe(plan, endpoints, found, supervisor, time.monotonic() - started)
+    progress(f"ready after {platform.startup_s:.1f} s: {platform.endpoints.gateway}")
+    return platform
+
+
+def _parts(plan: topology.Plan) -> list[Part]:
+    parts = [topology.kubernetes_api(plan), *topology.control_plane(plan)]
+    unknown = sorted(set(plan.replaced) - {part.name for part in parts})
+    if unknown:
+        known = ", ".join(part.name for part in parts)
+        raise UsageFault(f"there is no component {unknown[0]!r} to replace; the components are {known}")
+    return parts

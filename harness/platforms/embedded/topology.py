@@ -1,0 +1,136 @@
+"""Which processes an embedded platform consists of, whom each needs, and what it is told.
+
+The command lines are those of docs/components.md. Only the Kubernetes API and the limiter start from nothing; all others wait for the
+kubeconfig or for an address.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from harness.kube.documents import Document
+from harness.platforms.supervisor import Endpoints, Part
+
+LOOPBACK: Final = "127.0.0.1"
+MAAS_GATEWAY: Final = "maas-default-gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A listener of a Gateway, by the name that the gateway's command line and ready file use."""
+
+    namespace: str
+    gateway: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.gateway}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What this platform is asked to be; paths are absolute, `gateway_port` 0 takes a free port."""
+
+    private: Path
+    crds: tuple[Path, ...]
+    listeners: tuple[Listener, ...]
+    gateway_port: int = 0
+    backend: Literal["mock", "vllm"] = "mock"
+    replaced: Mapping[str, str] = field(default_factory=dict)
+
+    def module(self, name: str, usual: str) -> str:
+        """The module that runs as this component: the usual one, unless a self-test replaced it."""
+        return self.replaced.get(name, usual)
+
+    @property
+    def kubeconfig(self) -> Path:
+        """Written by the Kubernetes API before it is ready: group system:masters."""
+        return self.private / "kube" / "admin.kubeconfig"
+
+    @property
+    def maas_listener(self) -> Listener | None:
+        """The listener through which MaaS is used; None in a world without a MaaS gateway."""
+        return next((entry for entry in self.listeners if entry.gateway == MAAS_GATEWAY), None)
+
+    @property
+    def standard_listener(self) -> Listener | None:
+        """The first listener of another gateway."""
+        return next((entry for entry in self.listeners if entry.gateway != MAAS_GATEWAY), None)
+
+
+def listeners_of(documents: Iterable[Document]) -> tuple[Listener, ...]:
+    """Every listener of every Gateway among these manifests, in their order, each once."""
+    found: dict[Listener, None] = {}
+    for document in documents:
+        if document.manifest["kind"] != "Gateway":
+            continue
+        for entry in (document.manifest.get("spec") or {}).get("listeners") or []:
+            found[Listener(document.ref.namespace or "default", document.ref.name, str(entry.get("name")))] = None
+    return tuple(found)
+
+
+def kubernetes_api(plan: Plan) -> Part:
+    """The process that every other one but the limiter needs."""
+    folders = [argument for folder in plan.crds for argument in ("--crds", str(folder))]
+    return Part(
+        "kubeapi",
+        plan.module("kubeapi", "harness.simulator.kubeapi"),
+        lambda _: ["--dir", str(plan.kubeconfig.parent), *folders],
+        stops_last=True,
+    )
+
+
+def control_plane(plan: Plan) -> list[Part]:
+    """Everything else, those first that others wait for."""
+    kubeconfig = ("--kubeconfig", str(plan.kubeconfig))
+    database = f"sqlite+aiosqlite:///{plan.private / 'maas-api.db'}"
+    kubelet = ("--dir", str(plan.private / "kubelet"), "--runtime", plan.backend)
+
+    def part(name: str, module: str, arguments: Callable[[Endpoints], Sequence[str]], *needs: str) -> Part:
+        return Part(name, plan.module(name, f"harness.simulator.{module}"), arguments, needs)
+
+    return [
+        part("maas-api", "maas_api", lambda _: [*kubeconfig, "--database", database], "kubeapi"),
+        part(
+            "authorizer",
+            "gateway.authorizer",
+            lambda ready: [*kubeconfig, "--maas-api", ready["maas-api"]["api"]],
+            "kubeapi",
+            "maas-api",
+        ),
+        part("limiter", "gateway.limiter", lambda _: []),
+        part(
+            "gateway",
+            "gateway",
+            lambda ready: [*kubeconfig, *_gateway_arguments(plan, ready)],
+            "kubeapi",
+            "authorizer",
+            "limiter",
+        ),
+        part("kserve", "controllers", lambda _: ["kserve", *kubeconfig], "kubeapi"),
+        part("kubelet", "kubelet", lambda _: [*kubeconfig, *kubelet], "kubeapi"),
+        part("maas-controller", "controllers", lambda _: ["maas", *kubeconfig], "kubeapi"),
+    ]
+
+
+def _gateway_arguments(plan: Plan, ready: Endpoints) -> Sequence[str]:
+    listens = [
+        argument
+        for listener in plan.listeners
+        for argument in (
+            "--listen",
+            f"{listener}={LOOPBACK}:{plan.gateway_port if listener == plan.maas_listener else 0}",
+        )
+    ]
+    return [
+        "--dir",
+        str(plan.private / "gateway"),
+        "--authorizer",
+        ready["authorizer"]["grpc"],
+        "--limiter",
+        ready["limiter"]["grpc"],
+        "--limiter-admin",
+        ready["limiter"]["admin"],
+        *listens,
+    ]

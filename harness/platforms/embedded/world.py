@@ -1,0 +1,49 @@
+"""Filling a fresh Kubernetes API: the platform's own objects, the world, and the address of maas-api."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from harness.kube.cluster import Cluster
+from harness.kube.documents import Document, read_documents
+from harness.kube.manifest import Manifest, Ref
+from harness.platforms.data import data_folder
+
+MAAS_API: Final = Ref("v1", "Service", "maas-api", "odh-ai-gateway-infra")
+
+
+def base_documents() -> list[Document]:
+    """Namespaces, gateways and the Service of maas-api: what an installer puts there before anybody's models."""
+    return read_documents([data_folder("cluster") / "base"])
+
+
+def world_documents(worlds: Iterable[Path]) -> list[Document]:
+    """The manifests of these worlds, or of the default one."""
+    named = list(worlds)
+    return read_documents(named or [data_folder("worlds") / "default"])
+
+
+def maas_api_slice(url: str) -> Manifest:
+    """The EndpointSlice through which the gateway finds maas-api, a process beside the API rather than a Pod."""
+    address = urlsplit(url)
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": f"{MAAS_API.name}-embedded",
+            "namespace": MAAS_API.namespace,
+            "labels": {
+                "kubernetes.io/service-name": MAAS_API.name,
+                "endpointslice.kubernetes.io/managed-by": "maas-conformance",
+            },
+        },
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": address.port, "protocol": "TCP"}],
+        "endpoints": [{"addresses": [address.hostname], "conditions": {"ready": True}}],
+    }
+
+
+def announce_maas_api(cluster: Cluster, url: str) -> None:
+    """Write where maas-api answers."""
+    cluster.apply(maas_api_slice(url))

@@ -1,0 +1,46 @@
+"""Runs a component in two steps: `python -m harness.platforms.launcher MODULE` loads it, then one line on standard input starts it.
+
+Loading (most of a component's start) needs nothing, while its arguments are only known when others are ready: so all components load at
+once, and each is told its arguments, a JSON list, when its turn comes. End of input without a line ends the process.
+"""
+
+import ast
+import importlib
+import importlib.util
+import json
+import runpy
+import sys
+
+
+def imports_of(module: str) -> list[str]:
+    """Modules that `MODULE.__main__` imports anywhere in its text, relative names resolved."""
+    package = module
+    spec = importlib.util.find_spec(f"{module}.__main__")
+    if spec is None or spec.origin is None:
+        return [module]
+    with open(spec.origin, encoding="utf-8") as source:  # noqa: PTH123 - pathlib would be one more import on the way to ready
+        tree = ast.parse(source.read())
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            name = "." * node.level + (node.module or "")
+            found.append(importlib.util.resolve_name(name, package) if node.level else name)
+    return found
+
+
+def main() -> None:
+    """Load, wait for the arguments, become the component."""
+    module = sys.argv[1]
+    for name in imports_of(module):
+        importlib.import_module(name)
+    line = sys.stdin.readline()
+    if not line:
+        return
+    sys.argv = [module, *json.loads(line)]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

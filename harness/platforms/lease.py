@@ -1,0 +1,153 @@
+"""Who owns which processes and files, so that nothing a run made outlives it for long.
+
+A run registers below the state home: a lock that it holds for as long as it lives, and a record of its folder and of every process it
+started, with start times, because process ids are used again. A run that was killed cannot clean up; its lock is free then, and the next
+run or `clean` sweeps what the record names (`harness/platforms/remains.py`). A live run's lock is taken, so it is never swept.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import psutil
+from filelock import FileLock
+from platformdirs import user_state_path
+
+from harness.outcome import EnvironmentFault
+
+STATE_HOME_VARIABLE: Final = "MAAS_CONFORMANCE_STATE"
+RUN_VARIABLE: Final = "MAAS_CONFORMANCE_RUN"
+"""Every process of a run carries the run's id in this variable, children of children too: a janitor finds them without a list."""
+
+
+def state_home() -> Path:
+    """The folder of leases and of state folders nobody named: $MAAS_CONFORMANCE_STATE, or the user's state folder."""
+    named = os.environ.get(STATE_HOME_VARIABLE)
+    return Path(named) if named else user_state_path("maas-conformance")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRecord:
+    """A process that cannot be mistaken for a later one of the same id; `started` in Unix seconds as the kernel counts them."""
+
+    name: str
+    pid: int
+    started: float
+
+    @classmethod
+    def of(cls, name: str, pid: int) -> Self:
+        """Record a live process. Raises psutil.NoSuchProcess when it has ended already."""
+        return cls(name, pid, psutil.Process(pid).create_time())
+
+    def process(self) -> psutil.Process | None:
+        """The process, if it still is the same one and no zombie."""
+        try:
+            process = psutil.Process(self.pid)
+            same = process.create_time() == self.started and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return None
+        return process if same else None
+
+
+class Lease:
+    """A live run's claim on its folder and processes.
+
+    `private` holds credentials, databases and sockets and is always removed; `logs` stays in a folder that the caller named, as evidence.
+    """
+
+    def __init__(self, run_id: str, folder: Path, lock: FileLock, *, owns_folder: bool) -> None:
+        self.run_id = run_id
+        self.folder = folder
+        self.private = folder / "state"
+        self.logs = folder / "logs"
+        self._lock = lock
+        self._owns_folder = owns_folder
+        self._processes: list[ProcessRecord] = []
+
+    @classmethod
+    def open(cls, folder: Path | None = None) -> Self:
+        """Claim the folder (made if need be), or a new one below the state home.
+
+        Raises EnvironmentFault when it cannot be written or another run is using it.
+        """
+        run_id = f"{time.strftime('%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+        target = folder.absolute() if folder else state_home() / "runs" / run_id
+        lock = FileLock(lease_folder() / f"{run_id}.lock")
+        lease = cls(run_id, target, lock, owns_folder=folder is None)
+        try:
+            lease_folder().mkdir(parents=True, exist_ok=True)
+            target.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock.acquire(timeout=0)
+            lease.private.mkdir(mode=0o700)
+            lease.logs.mkdir(exist_ok=True)
+        except FileExistsError as error:
+            lease.forget()
+            raise EnvironmentFault(
+                f"the folder {target} is in use by another run (it holds {error.filename}): stop that run (`maas-conformance down`), "
+                "or name another folder"
+            ) from error
+        except OSError as error:
+            lease.forget()
+            raise EnvironmentFault(f"cannot write the state folder {error.filename}: {error.strerror}") from error
+        lease.record(ProcessRecord.of("supervisor", os.getpid()))
+        return lease
+
+    @property
+    def processes(self) -> tuple[ProcessRecord, ...]:
+        """What was recorded, the supervisor first."""
+        return tuple(self._processes)
+
+    def record(self, process: ProcessRecord) -> None:
+        """Add a process to the record on disk, which is replaced as a whole."""
+        self._processes.append(process)
+        content = {
+            "run_id": self.run_id,
+            "folder": str(self.folder),
+            "owns_folder": self._owns_folder,
+            "processes": [[entry.name, entry.pid, entry.started] for entry in self._processes],
+        }
+        path = record_path(self.run_id)
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(content), encoding="utf-8")
+        temporary.replace(path)
+
+    def release(self, *, keep_files: bool = False) -> None:
+        """Give up the claim and remove the files, logs excepted in a folder that the caller named. The processes have to be gone."""
+        if not keep_files:
+            remove_files(self.folder, whole=self._owns_folder)
+        self.forget()
+
+    def forget(self) -> None:
+        """Remove the registration, then the lock: in the other order a sweeper could take a run that is ending for a dead one."""
+        record_path(self.run_id).unlink(missing_ok=True)
+        Path(self._lock.lock_file).unlink(missing_ok=True)
+        self._lock.release()
+        prune()
+
+
+def lease_folder() -> Path:
+    """Where leases lie."""
+    return state_home() / "leases"
+
+
+def record_path(run_id: str) -> Path:
+    """The record of one run."""
+    return lease_folder() / f"{run_id}.json"
+
+
+def remove_files(folder: Path, *, whole: bool) -> None:
+    """Remove a run's files: the whole folder, or what is private in a folder that the caller named."""
+    shutil.rmtree(folder if whole else folder / "state", ignore_errors=True)
+
+
+def prune() -> None:
+    """Remove folders of the state home that have become empty."""
+    for folder in (state_home() / "runs", lease_folder(), state_home()):
+        with contextlib.suppress(OSError):
+            folder.rmdir()

@@ -1,0 +1,121 @@
+"""Starts components in the order of their needs and ends them so that nothing is left."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from harness.outcome import EnvironmentFault
+from harness.platforms.lease import Lease, ProcessRecord
+from harness.platforms.process import Component
+from harness.platforms.remains import end_processes, marked
+
+Endpoints = Mapping[str, Mapping[str, str]]
+"""Component name → endpoint name → address, of the components that are ready."""
+START_BOUND_S: Final = 30.0
+LOOK_INTERVAL_S: Final = 0.005
+STOP_BOUND_S: Final = 2.2
+"""Components promise to end within 2 s of SIGTERM; what does not is killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A component to be: the module that it runs, whom it needs ready first, and its arguments once these are."""
+
+    name: str
+    module: str
+    arguments: Callable[[Endpoints], Sequence[str]]
+    needs: tuple[str, ...] = ()
+    stops_last: bool = False
+
+
+class Supervisor:
+    """The processes of one platform. Use it from one thread, which has to live as long as the platform does."""
+
+    def __init__(self, lease: Lease, environment: Mapping[str, str] | None = None) -> None:
+        self._lease = lease
+        self._environment = environment
+        self._components: dict[str, Component] = {}
+        self._parts: dict[str, Part] = {}
+        self._told: dict[str, float] = {}
+        self._ready: dict[str, Mapping[str, str]] = {}
+
+    def load(self, parts: Sequence[Part]) -> None:
+        """Start the processes of these parts, in this order; each loads its code and waits for its arguments."""
+        for part in parts:
+            self._parts[part.name] = part
+            self._components[part.name] = Component(part.name, part.module, self._lease, self._environment)
+            self._advance()
+
+    def until(self, done: Callable[[Endpoints], bool], *, bound_s: float = START_BOUND_S) -> Endpoints:
+        """Drive the start until `done` holds for the endpoints announced so far.
+
+        Raises EnvironmentFault when a component ends, or is not ready within the bound, with the end of its log.
+        """
+        deadline = time.monotonic() + bound_s
+        while True:
+            self._advance()
+            if done(self._ready):
+                return self._ready
+            if time.monotonic() > deadline:
+                raise self._late(bound_s)
+            time.sleep(LOOK_INTERVAL_S)
+
+    def all_ready(self, endpoints: Endpoints) -> bool:
+        """Whether every part has announced itself; for `until`."""
+        return len(endpoints) == len(self._parts)
+
+    def look(self) -> None:
+        """Raise EnvironmentFault when a component has ended."""
+        for component in self._components.values():
+            component.look()
+
+    @property
+    def logs(self) -> dict[str, Path]:
+        """Log file of each component."""
+        return {name: component.log for name, component in self._components.items()}
+
+    @property
+    def processes(self) -> tuple[ProcessRecord, ...]:
+        """Each component's process."""
+        return self._lease.processes[1:]
+
+    def _advance(self) -> None:
+        """Take note of who became ready, and tell those their arguments whose needs are met by it."""
+        progress = True
+        while progress:
+            progress = False
+            for name, component in self._components.items():
+                part = self._parts[name]
+                if component.look() and name not in self._ready:
+                    assert component.endpoints is not None
+                    self._ready[name] = component.endpoints
+                    progress = True
+                if name not in self._told and all(need in self._ready for need in part.needs):
+                    component.tell(part.arguments(self._ready))
+                    self._told[name] = time.monotonic()
+
+    def _late(self, bound_s: float) -> EnvironmentFault:
+        late = [name for name in self._told if name not in self._ready]
+        logs = "\n".join(
+            f"{name}, the end of {self._components[name].log}:\n{self._components[name].tail()}" for name in late
+        )
+        return EnvironmentFault(
+            f"not ready within {bound_s:g} s: {', '.join(late) or 'nothing was told to start'}\n{logs}"
+        )
+
+    def stop(self) -> None:
+        """End every process: those that others lean on last, all within 3 s, children of components included."""
+        deadline = time.monotonic() + STOP_BOUND_S
+        first = [component for name, component in self._components.items() if not self._parts[name].stops_last]
+        last = [component for name, component in self._components.items() if self._parts[name].stops_last]
+        for group, until in ((first, deadline - 0.4), (last, deadline)):
+            for component in group:
+                component.ask_to_end()
+            for component in group:
+                component.ended(max(0.0, until - time.monotonic()))
+        for component in self._components.values():
+            if not component.ended(0):
+                component.kill()
+        end_processes(marked(self._lease.run_id), (), grace_s=0.3)
