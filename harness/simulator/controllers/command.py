@@ -1,0 +1,125 @@
+"""The command line of the controllers: `maas`, `kserve`, or `all` of them in one process."""
+
+import asyncio
+import contextlib
+import logging
+import os
+from pathlib import Path
+from typing import Literal
+
+import click
+from prometheus_client import CollectorRegistry, start_http_server
+
+from harness.simulator.component import announce, die_with_parent, until_stopped
+from harness.simulator.controllers.kserve import reconciler as kserve
+from harness.simulator.controllers.kserve.route import GatewayRef
+from harness.simulator.controllers.maas import wiring as maas
+from harness.simulator.controllers.maas.names import Settings
+from harness.simulator.controllers.runtime.cluster import Cluster
+from harness.simulator.controllers.runtime.connection import UnusableConnectionError, connect
+from harness.simulator.controllers.runtime.controller import Manager
+from harness.simulator.controllers.runtime.event import Recorder
+from harness.simulator.controllers.runtime.manifest import Key
+
+Part = Literal["maas", "kserve", "all"]
+
+
+@click.command(
+    help="Run the control plane of the reference platform: the MaaS controller, the KServe stand-in, or both."
+)
+@click.argument("part", type=click.Choice(["maas", "kserve", "all"]))
+@click.option("--kubeconfig", type=click.Path(path_type=Path), help="Default: the ServiceAccount of the Pod.")
+@click.option("--ready-file", type=click.Path(path_type=Path), help="Where to announce the metrics endpoint.")
+@click.option(
+    "--bind", default="127.0.0.1:0", show_default=True, help="HOST:PORT of the metrics; port 0 takes a free one."
+)
+@click.option("--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
+@click.option("--subscription-namespace", default="models-as-a-service", show_default=True)
+@click.option("--gateway", default="openshift-ingress/maas-default-gateway", show_default=True, help="NAMESPACE/NAME")
+@click.option("--standard-gateway", default="openshift-ingress/openshift-ai-inference", show_default=True)
+@click.option("--infra-namespace", default="odh-ai-gateway-infra", show_default=True)
+@click.option("--aitenant-namespace", default="ai-tenants", show_default=True)
+@click.option("--audience", default="https://kubernetes.default.svc", show_default=True)
+@click.option("--model-image", default="maas-conformance/mock-vllm:latest", show_default=True)
+@click.option("--quirks", type=click.Choice(["none", "upstream"]), default="none", show_default=True)
+def main(
+    part: Part,
+    kubeconfig: Path | None,
+    ready_file: Path | None,
+    bind: str,
+    log_level: str,
+    **options: str,
+) -> None:
+    """Read the options and run until SIGTERM."""
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    if os.environ.get("MAAS_DIE_WITH_PARENT") == "1":
+        die_with_parent()
+    host, port = endpoint(bind, "--bind")
+    kserve_settings = kserve.Settings(GatewayRef(*named(options, "standard_gateway")), options["model_image"])
+    maas_settings = Settings(
+        subscriptions=options["subscription_namespace"],
+        gateway=named(options, "gateway"),
+        infra=options["infra_namespace"],
+        tenants=options["aitenant_namespace"],
+        audience=options["audience"],
+        upstream_quirks=options["quirks"] == "upstream",
+    )
+    try:
+        asyncio.run(run(part, kubeconfig, ready_file, (host, port), kserve_settings, maas_settings))
+    except UnusableConnectionError as error:
+        raise click.ClickException(str(error)) from error
+
+
+async def run(
+    part: Part,
+    kubeconfig: Path | None,
+    ready_file: Path | None,
+    bind: tuple[str, int],
+    kserve_settings: kserve.Settings,
+    maas_settings: Settings,
+) -> None:
+    """Run the chosen controllers until SIGTERM; announced when memory is complete."""
+    registry = CollectorRegistry()
+    manager = Manager(Cluster(connect(kubeconfig, f"{part}-controller")), registry)
+    if part in ("kserve", "all"):
+        kserve.install(manager, Recorder(manager.cluster, "LLMInferenceServiceController"), kserve_settings)
+    if part in ("maas", "all"):
+        maas.install(manager, Recorder(manager.cluster, "maas-controller"), maas_settings)
+    server, thread = start_http_server(bind[1], bind[0], registry)
+    synced = asyncio.Event()
+    work = asyncio.create_task(manager.run(synced))
+    stopped = asyncio.create_task(until_stopped())
+    ready = asyncio.create_task(synced.wait())
+    try:
+        await asyncio.wait({work, stopped, ready}, return_when=asyncio.FIRST_COMPLETED)
+        if ready.done():
+            announce(ready_file, {"metrics": f"http://{bind[0]}:{server.server_port}/metrics"})
+            await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            work.result()
+    finally:
+        server.shutdown()
+        thread.join()
+        for task in (work, stopped, ready):
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+
+
+def endpoint(text: str, option: str) -> tuple[str, int]:
+    """HOST and PORT of an option. Raises click.BadParameter with what was expected."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise click.BadParameter(f"expected HOST:PORT such as 127.0.0.1:0, got {text!r}", param_hint=option)
+    return host.strip("[]"), int(port)
+
+
+def named(options: dict[str, str], name: str) -> Key:
+    """NAMESPACE/NAME of an option. Raises click.BadParameter with what was expected."""
+    parts = options[name].split("/")
+    if len(parts) != 2 or not all(parts):
+        hint = "--" + name.replace("_", "-")
+        raise click.BadParameter(f"expected NAMESPACE/NAME, got {options[name]!r}", param_hint=hint)
+    return Key(*parts)

@@ -1,0 +1,36 @@
+"""The policies and the maas-api route of each MaaS gateway; what a person deletes or edits comes back at once."""
+
+from harness.simulator.controllers.maas.gatewaypolicy import api_route, auth_policy, default_deny
+from harness.simulator.controllers.maas.view import View
+from harness.simulator.controllers.runtime.kind import (
+    AUTH_POLICY,
+    GATEWAY,
+    HTTP_ROUTE,
+    NAMESPACE,
+    TOKEN_RATE_LIMIT_POLICY,
+)
+from harness.simulator.controllers.runtime.manifest import Key, is_deleting
+
+
+class GatewayReconciler:
+    """Guards each gateway that serves a tenant; its key is the Gateway's."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._cluster = view.cluster
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Bring one gateway's policies to rest; gateways of no tenant, the standard one among them, are left alone."""
+        gateway = self._cluster.store(GATEWAY).get(key)
+        if gateway is None or is_deleting(gateway):
+            return None
+        settings = self._view.settings
+        for tenant, served in self._view.tenants().items():
+            if served != key:
+                continue
+            await self._cluster.apply(AUTH_POLICY, auth_policy(key, tenant, settings))
+            deny = default_deny(key, tenant, upstream_quirks=settings.upstream_quirks)
+            await self._cluster.apply(TOKEN_RATE_LIMIT_POLICY, deny, closed=("spec.limits",))
+            if self._cluster.store(NAMESPACE).get(Key("", settings.infra)) is not None:
+                await self._cluster.apply(HTTP_ROUTE, api_route(key, tenant, settings))
+        return None

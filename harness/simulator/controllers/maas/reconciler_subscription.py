@@ -1,0 +1,63 @@
+"""MaaSSubscription: status, and a finalizer that holds it until no policy carries its limits any more."""
+
+from harness.simulator.controllers.maas.backend import resolve
+from harness.simulator.controllers.maas.names import SUBSCRIPTION_FINALIZER
+from harness.simulator.controllers.maas.subscriptionstatus import Listed, subscription_status
+from harness.simulator.controllers.maas.tokenlimit import Ledger, limit_of
+from harness.simulator.controllers.maas.view import View, referenced_models
+from harness.simulator.controllers.runtime.controller import Controller
+from harness.simulator.controllers.runtime.difference import is_left_alone
+from harness.simulator.controllers.runtime.kind import MAAS_SUBSCRIPTION
+from harness.simulator.controllers.runtime.manifest import Key, Manifest, is_deleting, key_of, timestamp
+
+LOOK_AGAIN_S = 1.0
+
+
+class SubscriptionReconciler:
+    """Keeps each MaaSSubscription's status; the limits themselves are the limit reconciler's."""
+
+    def __init__(self, view: View, ledger: Ledger, limits: Controller) -> None:
+        self._view = view
+        self._cluster = view.cluster
+        self._ledger = ledger
+        self._limits = limits
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Bring one subscription to rest; those outside a tenant's namespace are nobody's business."""
+        subscription = self._cluster.store(MAAS_SUBSCRIPTION).get(key)
+        if subscription is None:
+            return None
+        if is_deleting(subscription):
+            return await self._release(subscription)
+        tenant = self._view.tenant_of(key.namespace)
+        if tenant is None:
+            return None
+        subscription = await self._cluster.add_finalizer(MAAS_SUBSCRIPTION, subscription, SUBSCRIPTION_FINALIZER)
+        gateway = self._view.gateway_of_tenant(tenant)
+        listed = [self._listed(model, gateway) for model in referenced_models(subscription)]
+        peers = self._view.peers_of(subscription)
+        wanted = subscription_status(subscription, listed, peers, self._ledger, timestamp())
+        await self._cluster.write_status(MAAS_SUBSCRIPTION, subscription, wanted)
+        return None
+
+    async def _release(self, subscription: Manifest) -> float | None:
+        key = key_of(subscription)
+        carriers = [model for model in referenced_models(subscription) if self._carries(model, key)]
+        if not carriers:
+            await self._cluster.remove_finalizer(MAAS_SUBSCRIPTION, subscription, SUBSCRIPTION_FINALIZER)
+            return None
+        for model in carriers:
+            self._limits.queue.add(model)
+        return LOOK_AGAIN_S
+
+    def _carries(self, model: Key, subscription: Key) -> bool:
+        policy = self._view.limit_policy(model)
+        if policy is None or is_left_alone(policy) or is_deleting(policy):
+            return False
+        return limit_of(policy, subscription, model) is not None
+
+    def _listed(self, key: Key, gateway: Key) -> Listed:
+        model = self._view.model(key)
+        if model is None:
+            return Listed(key, exists=False, gateway=gateway)
+        return Listed(key, True, gateway, resolve(self._view, model), self._view.limit_policy(key))

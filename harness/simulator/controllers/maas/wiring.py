@@ -1,0 +1,264 @@
+"""Which change wakes which MaaS reconciler."""
+
+from collections.abc import Callable, Iterable
+
+from harness.simulator.controllers.maas.accessstatus import is_enforced
+from harness.simulator.controllers.maas.names import Settings, model_of_policy
+from harness.simulator.controllers.maas.reconciler_access import AccessReconciler
+from harness.simulator.controllers.maas.reconciler_gateway import GatewayReconciler
+from harness.simulator.controllers.maas.reconciler_limit import LimitReconciler
+from harness.simulator.controllers.maas.reconciler_model import ModelReconciler
+from harness.simulator.controllers.maas.reconciler_subscription import SubscriptionReconciler
+from harness.simulator.controllers.maas.tokenlimit import Ledger
+from harness.simulator.controllers.maas.view import (
+    View,
+    by_alias,
+    by_backend,
+    by_priority,
+    listens_to,
+    referenced_models,
+)
+from harness.simulator.controllers.runtime.condition import find, holds
+from harness.simulator.controllers.runtime.controller import Controller, Manager
+from harness.simulator.controllers.runtime.event import Recorder
+from harness.simulator.controllers.runtime.kind import (
+    AI_TENANT,
+    AUTH_POLICY,
+    EXTERNAL_MODEL,
+    GATEWAY,
+    HTTP_ROUTE,
+    LEGACY_EXTERNAL_MODEL,
+    LLM_INFERENCE_SERVICE,
+    MAAS_AUTH_POLICY,
+    MAAS_MODEL_REF,
+    MAAS_SUBSCRIPTION,
+    NAMESPACE,
+    TOKEN_RATE_LIMIT_POLICY,
+    Kind,
+)
+from harness.simulator.controllers.runtime.manifest import Key, Manifest, generation, is_deleting, key_of, status
+from harness.simulator.controllers.runtime.store import Change
+
+PEERS_LATER_S = 0.2
+Mapping = Callable[[Change], Iterable[Key]]
+
+
+def install(manager: Manager, recorder: Recorder, settings: Settings) -> None:
+    """Add the MaaS controller to a manager."""
+    listens_to(manager.cluster)
+    view = View(manager.cluster, settings)
+    ledger = Ledger()
+    limits = manager.add("tokenratelimitpolicy", LimitReconciler(view, ledger))
+    models = manager.add("maasmodelref", ModelReconciler(view, recorder))
+    subscriptions = manager.add("maassubscription", SubscriptionReconciler(view, ledger, limits), workers=8)
+    access = manager.add("maasauthpolicy", AccessReconciler(view, recorder))
+    gateways = manager.add("gateway", GatewayReconciler(view), workers=1)
+    wiring = Wiring(view)
+    wiring.of_models(models)
+    wiring.of_limits(limits)
+    wiring.of_subscriptions(subscriptions)
+    wiring.of_access(access)
+    wiring.of_gateways(gateways)
+
+
+class Wiring:
+    """Maps changes of one kind to keys of another."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._cluster = view.cluster
+
+    def of_models(self, controller: Controller) -> None:
+        """MaaSModelRef: its backend, whoever lists it, and namesakes."""
+        informer = self._cluster.informer(MAAS_MODEL_REF)
+        controller.owns(informer)
+        controller.follows(informer, self._namesakes)
+        controller.follows(self._cluster.informer(LLM_INFERENCE_SERVICE), self._backed_by("LLMInferenceService"))
+        for kind in (EXTERNAL_MODEL, LEGACY_EXTERNAL_MODEL):
+            controller.follows(self._cluster.informer(kind), self._backed_by("ExternalModel"))
+        for kind in (MAAS_SUBSCRIPTION, MAAS_AUTH_POLICY):
+            controller.follows(self._cluster.informer(kind), _models_whose_governance_moved)
+        controller.follows(self._cluster.informer(HTTP_ROUTE), self._routed)
+        self._on_placement(controller, MAAS_MODEL_REF)
+
+    def of_limits(self, controller: Controller) -> None:
+        """TokenRateLimitPolicy: its model, the subscriptions on it, its route, and its own drift."""
+        controller.owns(self._cluster.informer(MAAS_MODEL_REF))
+        controller.follows(self._cluster.informer(MAAS_SUBSCRIPTION), _models_whose_limits_moved)
+        controller.follows(self._cluster.informer(HTTP_ROUTE), self._routed)
+        controller.follows(self._cluster.informer(TOKEN_RATE_LIMIT_POLICY), _models_whose_policy_drifted)
+        self._on_placement(controller, MAAS_MODEL_REF)
+
+    def of_subscriptions(self, controller: Controller) -> None:
+        """MaaSSubscription: models, routes and policies of what it lists, and peers of its priority."""
+        informer = self._cluster.informer(MAAS_SUBSCRIPTION)
+        controller.owns(informer)
+        controller.follows(self._cluster.informer(MAAS_MODEL_REF), self._listing_model(MAAS_SUBSCRIPTION))
+        controller.follows(self._cluster.informer(HTTP_ROUTE), self._listing_routed)
+        controller.follows(self._cluster.informer(TOKEN_RATE_LIMIT_POLICY), self._concerned_by_policy)
+        self._on_placement(controller, MAAS_SUBSCRIPTION)
+
+        def peers_later(change: Change) -> None:
+            if _priority(change.old) == _priority(change.new):
+                return
+            for manifest in change.both():
+                for peer in self._view.peers_of(manifest):
+                    controller.queue.add_after(key_of(peer), PEERS_LATER_S)
+
+        informer.subscribe(peers_later)
+
+    def of_access(self, controller: Controller) -> None:
+        """MaaSAuthPolicy: models it lists, and the AuthPolicies around them."""
+        informer = self._cluster.informer(MAAS_AUTH_POLICY)
+        controller.owns(informer)
+        controller.follows(self._cluster.informer(MAAS_MODEL_REF), self._listing_model(MAAS_AUTH_POLICY))
+        controller.follows(self._cluster.informer(AUTH_POLICY), self._guarded)
+        self._on_placement(controller, MAAS_AUTH_POLICY)
+
+    def of_gateways(self, controller: Controller) -> None:
+        """Gateways: themselves, what was written for them, and tenants."""
+        gateways = self._cluster.informer(GATEWAY)
+        controller.owns(gateways)
+
+        def every(_: Change) -> list[Key]:
+            return list(dict.fromkeys(self._view.tenants().values()))
+
+        def drifted(change: Change) -> list[Key]:
+            return every(change) if model_of_policy(change.latest) is None and _spec_moved(change) else []
+
+        for kind in (AUTH_POLICY, TOKEN_RATE_LIMIT_POLICY):
+            controller.follows(self._cluster.informer(kind), drifted)
+        controller.follows(
+            self._cluster.informer(HTTP_ROUTE),
+            lambda change: every(change) if change.latest["metadata"]["namespace"] == self._view.settings.infra else [],
+        )
+        controller.follows(self._cluster.informer(AI_TENANT), every)
+        controller.follows(self._cluster.informer(NAMESPACE), every)
+
+    def _on_placement(self, controller: Controller, kind: Kind) -> None:
+        """Tenants and tenant namespaces change rarely and move much: look at everything again."""
+
+        def every(change: Change) -> list[Key]:
+            if change.old is not None and change.new is not None and _labels(change.old) == _labels(change.new):
+                moved = status(change.old).get("gatewayRef") != status(change.new).get("gatewayRef")
+                if not moved:
+                    return []
+            return [key_of(manifest) for manifest in self._cluster.store(kind).all()]
+
+        controller.follows(self._cluster.informer(AI_TENANT), every)
+        controller.follows(self._cluster.informer(NAMESPACE), every)
+
+    def _backed_by(self, backend: str) -> Mapping:
+        def keys(change: Change) -> list[Key]:
+            found = self._cluster.store(MAAS_MODEL_REF).by("backend", (backend, key_of(change.latest)))
+            return [key_of(model) for model in found]
+
+        return keys
+
+    def _routed(self, change: Change) -> list[Key]:
+        return [model for route in change.both() for model in self._view.models_behind_route(route)]
+
+    def _namesakes(self, change: Change) -> list[Key]:
+        store = self._cluster.store(MAAS_MODEL_REF)
+        aliases = {alias for model in change.both() for alias in by_alias(model)}
+        if (
+            change.old is not None
+            and change.new is not None
+            and list(by_alias(change.old)) == list(by_alias(change.new))
+        ):
+            return []
+        return [key_of(model) for alias in aliases for model in store.by("alias", alias)]
+
+    def _listing_model(self, kind: Kind) -> Mapping:
+        def keys(change: Change) -> list[Key]:
+            if change.old is not None and change.new is not None and not _placement_moved(change):
+                return []
+            return self._listing(kind, [key_of(change.latest)])
+
+        return keys
+
+    def _listing(self, kind: Kind, models: Iterable[Key]) -> list[Key]:
+        store = self._cluster.store(kind)
+        return [key_of(one) for model in models for one in store.by("model", model)]
+
+    def _listing_routed(self, change: Change) -> list[Key]:
+        return self._listing(MAAS_SUBSCRIPTION, self._routed(change)) if _spec_moved(change) else []
+
+    def _concerned_by_policy(self, change: Change) -> list[Key]:
+        """All subscriptions when the policy's standing changed, else only those that still wait."""
+        model = model_of_policy(change.latest)
+        if model is None:
+            return []
+        listed = self._cluster.store(MAAS_SUBSCRIPTION).by("model", model)
+        if _standing(change.old) != _standing(change.new):
+            return [key_of(one) for one in listed]
+        return [key_of(one) for one in listed if not _is_settled(one)]
+
+    def _guarded(self, change: Change) -> list[Key]:
+        """All policies when the gateway's standing changed or a stranger's policy came, went or moved."""
+        if is_enforced(change.old) == is_enforced(change.new) and not _spec_moved(change):
+            return []
+        return [key_of(one) for one in self._cluster.store(MAAS_AUTH_POLICY).all()]
+
+
+def _models_whose_governance_moved(change: Change) -> list[Key]:
+    old, new = (_live_models(manifest) for manifest in (change.old, change.new))
+    return sorted(old ^ new)
+
+
+def _models_whose_limits_moved(change: Change) -> list[Key]:
+    if change.old is not None and change.new is not None and not _spec_moved(change):
+        return []
+    return [model for manifest in change.both() for model in referenced_models(manifest)]
+
+
+def _models_whose_policy_drifted(change: Change) -> list[Key]:
+    model = model_of_policy(change.latest) or (model_of_policy(change.old) if change.old is not None else None)
+    return [model] if model is not None and (_spec_moved(change) or _metadata_moved(change)) else []
+
+
+def _live_models(manifest: Manifest | None) -> set[Key]:
+    return set() if manifest is None or is_deleting(manifest) else set(referenced_models(manifest))
+
+
+def _priority(manifest: Manifest | None) -> object:
+    return None if manifest is None or is_deleting(manifest) else next(iter(by_priority(manifest)))
+
+
+def _placement_moved(change: Change) -> bool:
+    """Whether something about a model changed that whoever lists it must hear of: its backend or its life."""
+    old, new = change.old, change.new
+    if old is None or new is None:
+        return True
+    fields = ("httpRouteName", "httpRouteGatewayName", "httpRouteGatewayNamespace")
+    moved = any(status(old).get(name) != status(new).get(name) for name in fields)
+    return moved or is_deleting(old) != is_deleting(new) or list(by_backend(old)) != list(by_backend(new))
+
+
+def _spec_moved(change: Change) -> bool:
+    old, new = change.old, change.new
+    return old is None or new is None or generation(old) != generation(new) or is_deleting(old) != is_deleting(new)
+
+
+def _metadata_moved(change: Change) -> bool:
+    if change.old is None or change.new is None:
+        return True
+    fields = ("labels", "annotations", "ownerReferences")
+    return any(change.old["metadata"].get(name) != change.new["metadata"].get(name) for name in fields)
+
+
+def _labels(manifest: Manifest) -> object:
+    return manifest["metadata"].get("labels")
+
+
+def _standing(policy: Manifest | None) -> object:
+    if policy is None:
+        return None
+    conditions = status(policy).get("conditions")
+    return [(find(conditions, kind) or {}).get("status") for kind in ("Accepted", "Enforced")]
+
+
+def _is_settled(subscription: Manifest) -> bool:
+    if is_deleting(subscription) or status(subscription).get("phase") != "Active":
+        return False
+    return holds(status(subscription).get("conditions"), "Ready", generation(subscription))

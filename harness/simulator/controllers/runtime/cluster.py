@@ -1,0 +1,159 @@
+"""The API server as reconcilers see it: reads from memory, writes over the network whose answers are in memory at once."""
+
+import asyncio
+import copy
+import logging
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from lightkube import ApiError, AsyncClient
+from lightkube.types import PatchType
+
+from harness.simulator.controllers.runtime.difference import is_left_alone, merge_patch, replacement, stamped
+from harness.simulator.controllers.runtime.informer import Informer
+from harness.simulator.controllers.runtime.kind import Kind, resource
+from harness.simulator.controllers.runtime.manifest import Key, Manifest, key_of, status
+from harness.simulator.controllers.runtime.store import Index, Store
+
+log = logging.getLogger(__name__)
+ATTEMPTS = 4
+
+
+class Cluster:
+    """Informers of every kind that was asked for, and the few writes that controllers make."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self.client = client
+        self._informers: dict[Kind, Informer] = {}
+
+    def informer(self, kind: Kind, indices: Mapping[str, Index] | None = None) -> Informer:
+        """The one informer of a kind; several askers may each bring indices."""
+        if kind not in self._informers:
+            self._informers[kind] = Informer(self.client, kind)
+        for name, function in (indices or {}).items():
+            self._informers[kind].store.add_index(name, function)
+        return self._informers[kind]
+
+    def store(self, kind: Kind) -> Store:
+        """What is known of a kind now."""
+        return self._informers[kind].store
+
+    async def run(self, synced: asyncio.Event) -> None:
+        """Run all informers until cancelled; `synced` is set when each has listed once."""
+        async with asyncio.TaskGroup() as group:
+            for informer in self._informers.values():
+                group.create_task(informer.run())
+            for informer in self._informers.values():
+                await informer.synced.wait()
+            synced.set()
+
+    async def read(self, kind: Kind, key: Key) -> Manifest | None:
+        """The object from the API server itself, or None; memory is brought up to date."""
+        try:
+            return self._heard(kind, await self.client.get(resource(kind), key.name, **_scope(kind, key)))
+        except ApiError as error:
+            if error.status.code == 404:
+                return None
+            raise
+
+    async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """Create an object. Raises ApiError, 409 when it exists."""
+        typed = resource(kind)(copy.deepcopy(manifest))
+        return self._heard(kind, await self.client.create(typed, **_scope(kind, key_of(manifest))))
+
+    async def apply(self, kind: Kind, desired: Manifest, closed: Collection[str] = ()) -> Manifest:
+        """Make the object be as desired, creating or replacing it; nothing is sent when nothing differs.
+
+        An object marked `opendatahub.io/managed: "false"` is returned as it is. `closed`: see `difference.contains`.
+        Raises ApiError; a conflict is retried on the live object first.
+        """
+        key = key_of(desired)
+        live = self.store(kind).get(key) if kind in self._informers else await self.read(kind, key)
+        for attempt in range(ATTEMPTS):
+            try:
+                if live is None:
+                    return await self.create(kind, stamped(desired))
+                wanted = None if is_left_alone(live) else replacement(live, desired, closed)
+                if wanted is None:
+                    return live
+                return self._heard(kind, await self.client.replace(resource(kind)(wanted), **_scope(kind, key)))
+            except ApiError as error:
+                if error.status.code not in (404, 409) or attempt == ATTEMPTS - 1:
+                    raise
+                live = await self.read(kind, key)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def write_status(self, kind: Kind, manifest: Manifest, wanted: Manifest) -> Manifest:
+        """Make `status` be exactly `wanted`; nothing is sent when it is. An object that has gone meanwhile is no error."""
+        patch = merge_patch(status(manifest), wanted)
+        if not patch:
+            return manifest
+        key = key_of(manifest)
+        try:
+            answer = await self.client.patch(
+                resource(kind).Status, key.name, {"status": patch}, patch_type=PatchType.MERGE, **_scope(kind, key)
+            )
+        except ApiError as error:
+            if error.status.code == 404:
+                return manifest
+            raise
+        return self._heard(kind, answer)
+
+    async def patch(self, kind: Kind, key: Key, patch: Manifest) -> Manifest:
+        """Apply a JSON merge patch. Raises ApiError."""
+        answer = await self.client.patch(
+            resource(kind), key.name, patch, patch_type=PatchType.MERGE, **_scope(kind, key)
+        )
+        return self._heard(kind, answer)
+
+    async def add_finalizer(self, kind: Kind, manifest: Manifest, finalizer: str) -> Manifest:
+        """Keep the object until `finalizer` is removed. The version in the patch makes a concurrent change a conflict (409)."""
+        present = list(manifest["metadata"].get("finalizers") or ())
+        if finalizer in present:
+            return manifest
+        return await self._set_finalizers(kind, manifest, [*present, finalizer])
+
+    async def remove_finalizer(self, kind: Kind, manifest: Manifest, finalizer: str) -> None:
+        """Let the object go as far as `finalizer` is concerned; gone already is no error."""
+        present = list(manifest["metadata"].get("finalizers") or ())
+        if finalizer not in present:
+            return
+        try:
+            await self._set_finalizers(kind, manifest, [name for name in present if name != finalizer])
+        except ApiError as error:
+            if error.status.code != 404:
+                raise
+
+    async def delete(self, kind: Kind, manifest: Manifest, grace_s: int | None = None) -> None:
+        """Delete an object unless a person took it over; gone already is no error."""
+        if is_left_alone(manifest):
+            return
+        key = key_of(manifest)
+        try:
+            await self.client.delete(resource(kind), key.name, grace_period=grace_s, **_scope(kind, key))
+        except ApiError as error:
+            if error.status.code != 404:
+                raise
+
+    async def _set_finalizers(self, kind: Kind, manifest: Manifest, finalizers: list[str]) -> Manifest:
+        version = manifest["metadata"]["resourceVersion"]
+        return await self.patch(
+            kind, key_of(manifest), {"metadata": {"finalizers": finalizers, "resourceVersion": version}}
+        )
+
+    def _heard(self, kind: Kind, answer: Any) -> Manifest:
+        manifest: Manifest = dict(answer)
+        informer = self._informers.get(kind)
+        if informer is not None and not _is_last_breath(manifest):
+            informer.observe(manifest)
+        return manifest
+
+
+def _is_last_breath(manifest: Manifest) -> bool:
+    """Whether the write that returned this removed the last finalizer, so that the object is gone by now."""
+    metadata = manifest["metadata"]
+    return bool(metadata.get("deletionTimestamp")) and not metadata.get("finalizers")
+
+
+def _scope(kind: Kind, key: Key) -> dict[str, Any]:
+    return {"namespace": key.namespace} if kind.namespaced else {}

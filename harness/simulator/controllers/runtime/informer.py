@@ -1,0 +1,92 @@
+"""A kind kept in memory: one list, then a watch, then the same again whenever the watch breaks."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from lightkube import ApiError, AsyncClient
+
+from harness.simulator.controllers.runtime.kind import Kind, resource
+from harness.simulator.controllers.runtime.manifest import Manifest, key_of, resource_version
+from harness.simulator.controllers.runtime.store import Change, Store
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Change], None]
+FIRST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 5.0
+ABSENT_KIND_PAUSE_S = 1.0
+
+
+class Informer:
+    """Feeds a store and tells its handlers of every change. A kind that is not served yet counts as empty until it is."""
+
+    def __init__(self, client: AsyncClient, kind: Kind) -> None:
+        self.kind = kind
+        self.store = Store()
+        self.synced = asyncio.Event()
+        self._client = client
+        self._handlers: list[Handler] = []
+
+    def subscribe(self, handler: Handler) -> None:
+        """Call `handler` with every change from now on; it must return at once."""
+        self._handlers.append(handler)
+
+    def observe(self, manifest: Manifest) -> None:
+        """Take in an object that the API server returned to a write."""
+        self._tell(self.store.observe(manifest))
+
+    async def run(self) -> None:
+        """List and watch until cancelled."""
+        pause = FIRST_PAUSE_S
+        while True:
+            try:
+                version = await self._list()
+                self.synced.set()
+                pause = FIRST_PAUSE_S
+                await self._watch(version)
+            except ApiError as error:
+                absent = error.status.code == 404
+                if absent:
+                    self.synced.set()
+                elif error.status.code != 410:
+                    log.warning("%s: %s", self.kind, error)
+                await asyncio.sleep(ABSENT_KIND_PAUSE_S if absent else FIRST_PAUSE_S)
+            except Exception as error:  # noqa: BLE001 - whatever ends a watch, the next list heals it
+                log.warning("%s: watch ended (%s: %s), listing again", self.kind, type(error).__name__, error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    async def _list(self) -> str:
+        scope: dict[str, Any] = {"namespace": "*"} if self.kind.namespaced else {}
+        listing = self._client.list(resource(self.kind), **scope)
+        objects = [self._plain(item) async for item in listing]
+        version = listing.resourceVersion
+        for change in self.store.replace(objects, int(version)):
+            self._tell(change)
+        return version
+
+    async def _watch(self, version: str) -> None:
+        scope: dict[str, Any] = {"namespace": "*"} if self.kind.namespaced else {}
+        events = self._client.watch(resource(self.kind), resource_version=version, **scope)
+        async with contextlib.aclosing(events) as stream:  # type: ignore[type-var]  # an async generator, typed as an iterator
+            async for operation, item in stream:
+                manifest = self._plain(item)
+                if operation == "DELETED":
+                    self._tell(self.store.forget(key_of(manifest), resource_version(manifest)))
+                else:
+                    self._tell(self.store.observe(manifest))
+
+    def _plain(self, item: Any) -> Manifest:
+        manifest: Manifest = dict(item)
+        manifest.setdefault("apiVersion", self.kind.api_version)
+        manifest.setdefault("kind", self.kind.kind)
+        return manifest
+
+    def _tell(self, change: Change | None) -> None:
+        if change is None:
+            return
+        for handler in self._handlers:
+            handler(change)

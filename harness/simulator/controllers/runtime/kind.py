@@ -1,0 +1,59 @@
+"""The kinds that controllers read and write, and how lightkube addresses each."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from lightkube.generic_resource import create_global_resource, create_namespaced_resource
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A served resource: where its URL is and what its objects call themselves."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        """`apiVersion` as objects carry it."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def __str__(self) -> str:
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+@cache
+def resource(kind: Kind) -> Any:
+    """The lightkube class of a kind, generic even for built-in kinds: typed models cost memory and drop unknown fields."""
+    create = create_namespaced_resource if kind.namespaced else create_global_resource
+    return create(kind.group, kind.version, kind.kind, kind.plural)
+
+
+NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
+SERVICE = Kind("", "v1", "Service", "services")
+POD = Kind("", "v1", "Pod", "pods")
+EVENT = Kind("", "v1", "Event", "events")
+SECRET = Kind("", "v1", "Secret", "secrets")
+DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
+ENDPOINT_SLICE = Kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices")
+ROLE = Kind("rbac.authorization.k8s.io", "v1", "Role", "roles")
+ROLE_BINDING = Kind("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings")
+GATEWAY = Kind("gateway.networking.k8s.io", "v1", "Gateway", "gateways")
+HTTP_ROUTE = Kind("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
+LLM_INFERENCE_SERVICE = Kind("serving.kserve.io", "v1alpha2", "LLMInferenceService", "llminferenceservices")
+AUTH_POLICY = Kind("kuadrant.io", "v1", "AuthPolicy", "authpolicies")
+TOKEN_RATE_LIMIT_POLICY = Kind("kuadrant.io", "v1alpha1", "TokenRateLimitPolicy", "tokenratelimitpolicies")
+
+_MAAS = ("maas.opendatahub.io", "v1alpha1")
+MAAS_MODEL_REF = Kind(*_MAAS, "MaaSModelRef", "maasmodelrefs")
+MAAS_AUTH_POLICY = Kind(*_MAAS, "MaaSAuthPolicy", "maasauthpolicies")
+MAAS_SUBSCRIPTION = Kind(*_MAAS, "MaaSSubscription", "maassubscriptions")
+MAAS_TENANT_CONFIG = Kind(*_MAAS, "MaasTenantConfig", "maastenantconfigs")
+AI_TENANT = Kind(*_MAAS, "AITenant", "aitenants")
+LEGACY_EXTERNAL_MODEL = Kind(*_MAAS, "ExternalModel", "externalmodels")
+EXTERNAL_MODEL = Kind("inference.opendatahub.io", "v1alpha1", "ExternalModel", "externalmodels")
+EXTERNAL_PROVIDER = Kind("inference.opendatahub.io", "v1alpha1", "ExternalProvider", "externalproviders")
