@@ -1,0 +1,51 @@
+"""What an instance of the management API is told when it starts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Quirks = Literal["none", "upstream"]
+
+DEFAULT_TENANT = "models-as-a-service"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Address to bind; port 0 takes a free one."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One instance serves one tenant: its subscriptions and policies live in one namespace, models in any.
+
+    Durations are seconds. `quirks="upstream"` repeats the answers of the upstream service that the reference
+    platform deliberately gives better (see `Quirk` in `quirks.py`).
+    """
+
+    database: str
+    kubeconfig: Path | None = None
+    tenant: str = DEFAULT_TENANT
+    subscription_namespace: str = DEFAULT_TENANT
+    gateway_name: str = "maas-default-gateway"
+    gateway_namespace: str = "openshift-ingress"
+    require_gateway_service: bool = False
+    startup_timeout_s: float = 15.0
+    max_expiration_days: int = 90
+    last_used_debounce_s: float = 60.0
+    admin_cache_entries: int = 8192
+    debug: bool = False
+    quirks: Quirks = "none"
+    listener: Listener = Listener("127.0.0.1", 0)
+    metrics_listener: Listener = Listener("127.0.0.1", 0)
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    ready_file: Path | None = None
+    log_level: str = "info"
+
+    @property
+    def upstream(self) -> bool:
+        """Whether upstream's weaker answers are wanted."""
+        return self.quirks == "upstream"
