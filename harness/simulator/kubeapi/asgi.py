@@ -1,0 +1,142 @@
+"""The HTTP face of the server: an ASGI application."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import orjson
+
+from harness.simulator.kubeapi.bodies import LIMIT
+from harness.simulator.kubeapi.cluster import Cluster
+from harness.simulator.kubeapi.status import ApiError, internal, too_large
+
+_log = logging.getLogger("kubeapi")
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+JSON = "application/json"
+
+
+@dataclass(slots=True)
+class Request:
+    """One HTTP request, read as far as every handler needs it."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    groups: list[str]
+    extras: dict[str, list[str]]
+    receive: Receive
+    warnings: list[str] = field(default_factory=list)
+
+    def flag(self, name: str) -> bool:
+        """A boolean parameter; Python clients write `True`, Go clients `true` or `1`."""
+        return self.query.get(name, "").lower() in {"true", "1"}
+
+    async def body(self) -> bytes:
+        """The whole body. Raises ApiError 413 as soon as it is too large."""
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > LIMIT:
+                raise too_large(LIMIT)
+            if not message.get("more_body"):
+                return b"".join(parts)
+
+
+class Disconnected(Exception):
+    """The client went away before its request was read."""
+
+
+@dataclass(slots=True)
+class Response:
+    """One HTTP answer: bytes at once, or a stream."""
+
+    code: int
+    body: bytes = b""
+    media: str = JSON
+    stream: AsyncIterator[bytes] | None = None
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+
+
+def json_response(code: int, value: Any) -> Response:
+    """A JSON answer."""
+    return Response(code, orjson.dumps(value))
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def read_request(scope: dict[str, Any], receive: Receive) -> Request:
+    """Take a request apart; the last of a repeated header counts, except for impersonated groups and extras."""
+    headers: dict[str, str] = {}
+    groups: list[str] = []
+    extras: dict[str, list[str]] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        if name == "impersonate-group":
+            groups.append(value)
+        elif name.startswith("impersonate-extra-"):
+            extras.setdefault(unquote(name[18:]), []).append(value)
+        headers[name] = value
+    query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    return Request(scope["method"], scope["path"], query, headers, groups, extras, receive)
+
+
+class Application:
+    """Runs the handler and turns every refusal into a `Status`; nothing a client sends ends in a traceback."""
+
+    def __init__(self, cluster: Cluster, handle: Handler) -> None:
+        self._cluster = cluster
+        self._handle = handle
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """One ASGI connection."""
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1003})
+            return
+        if scope["type"] != "http":
+            return
+        request = read_request(scope, receive)
+        try:
+            response = await self._handle(request)
+        except ApiError as error:
+            response = json_response(error.code, error.body())
+        except Disconnected:
+            return
+        except RecursionError:
+            response = json_response(400, ApiError(400, "BadRequest", "the body of the request is nested too deeply").body())
+        except Exception:
+            _log.exception("%s %s failed", request.method, request.path)
+            error = internal("the server met a fault of its own; its log has the details")
+            response = json_response(500, error.body())
+        await self._send(request, response, receive, send)
+
+    async def _send(self, request: Request, response: Response, receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", response.media.encode()), (b"cache-control", b"no-cache, private"), *response.headers]
+        headers += [(b"warning", f'299 - "{_quotable(text)}"'.encode()) for text in request.warnings]
+        if response.stream is None:
+            headers.append((b"content-length", str(len(response.body)).encode()))
+            await send({"type": "http.response.start", "status": response.code, "headers": headers})
+            await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.body})
+            return
+        await send({"type": "http.response.start", "status": response.code, "headers": headers})
+        try:
+            async for chunk in response.stream:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        except OSError:
+            return
+        await send({"type": "http.response.body", "body": b""})
+
+
+def _quotable(text: str) -> str:
+    safe = text.replace("\\", "\\\\").replace('"', '\\"')
+    return "".join(sign if 32 <= ord(sign) < 127 else "?" for sign in safe)

@@ -1,0 +1,137 @@
+"""The command line of the embedded Kubernetes API server."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from harness.simulator.component import address, announce, die_with_parent, listen, until_stopped
+from harness.simulator.kubeapi import bootstrap, builtin, certificates, crds, rbac
+from harness.simulator.kubeapi.admission import Admission
+from harness.simulator.kubeapi.asgi import Application
+from harness.simulator.kubeapi.cluster import Cluster
+from harness.simulator.kubeapi.identity import Identities
+from harness.simulator.kubeapi.resources import Registry
+from harness.simulator.kubeapi.router import Router
+from harness.simulator.kubeapi.store import Store
+
+USAGE = 2
+NOT_READY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command line, read."""
+
+    folder: Path
+    crds: tuple[Path, ...]
+    host: str
+    port: int
+    state: Path | None
+    ready_file: Path | None
+    log_level: str
+
+
+def read_options(arguments: list[str] | None = None) -> Options:
+    """Parse the command line; argparse ends the process with exit code 2 and one sentence where it is wrong."""
+    parser = argparse.ArgumentParser(prog="kubeapi", description="an embedded Kubernetes API server")
+    parser.add_argument("--dir", type=Path, required=True, help="where ca.crt and admin.kubeconfig are written")
+    parser.add_argument("--crds", type=Path, action="append", default=[], help="a folder of CustomResourceDefinitions to serve from the start")
+    parser.add_argument("--bind", default="127.0.0.1:0", help="HOST:PORT; port 0 takes a free one")
+    parser.add_argument("--state", type=Path, help="a folder that keeps all objects over restarts")
+    parser.add_argument("--ready-file", type=Path, help="a file that announces the address once the server answers")
+    parser.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
+    given = parser.parse_args(arguments)
+    host, _, port = given.bind.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        parser.error(f"argument --bind: expected HOST:PORT such as 127.0.0.1:0, got {given.bind!r}")
+    return Options(given.dir, tuple(given.crds), host.strip("[]"), int(port), given.state, given.ready_file, given.log_level)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling, telling when it accepts connections."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.accepting = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the component."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets=sockets)
+        self.accepting.set()
+
+
+def build_cluster(options: Options, ca: bytes) -> Cluster:
+    """A cluster with its furniture and preloaded definitions. Raises UnusableManifest."""
+    store = Store()
+    registry = Registry()
+    registry.add(builtin.resources())
+    cluster = Cluster(store, registry, Identities(store))
+    cluster.admission = Admission(cluster)
+    crds.follow(cluster)
+    rbac.follow(cluster)
+    bootstrap.furnish(cluster, ca)
+    for folder in options.crds:
+        for definition in bootstrap.load_definitions(folder):
+            bootstrap.install(cluster, definition)
+    return cluster
+
+
+async def _serve(options: Options) -> None:
+    server_socket = listen(options.host, options.port)
+    where = address(server_socket)
+    url = f"https://{where}"
+    issued = certificates.issue(options.host)
+    cluster = build_cluster(options, issued.ca)
+    chain, key = options.folder / "server.crt", options.folder / "server.key"
+    chain.write_bytes(issued.chain)
+    certificates.write_private(key, issued.key)
+    (options.folder / "ca.crt").write_bytes(issued.ca)
+    certificates.write_kubeconfig(options.folder / "admin.kubeconfig", url, issued.ca, cluster.identities.admin_token)
+    application: Any = Application(cluster, Router(cluster, where).handle)
+    config = uvicorn.Config(
+        application, http="httptools", ws="none", loop="none", lifespan="off", access_log=False, log_config=None, server_header=False,
+        proxy_headers=False, ssl_certfile=chain, ssl_keyfile=key, timeout_keep_alive=120, timeout_graceful_shutdown=1,
+        h11_max_incomplete_event_size=65536,
+    )  # fmt: skip
+    server = _Server(config)
+    running = asyncio.create_task(server.serve(sockets=[server_socket]))
+    await server.accepting.wait()
+    announce(options.ready_file, {"api": url})
+    await until_stopped()
+    cluster.closing = True
+    cluster.store.wake_all()
+    server.should_exit = True
+    await running
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until SIGTERM; returns the exit code."""
+    options = read_options(arguments)
+    logging.basicConfig(level=options.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    if os.environ.get("MAAS_DIE_WITH_PARENT") == "1":
+        die_with_parent()
+    try:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        import uvloop
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(options))
+    except (OSError, bootstrap.UnusableManifest) as error:
+        sys.stderr.write(f"kubeapi: {error}\n")
+        return NOT_READY
+    return 0

@@ -1,0 +1,229 @@
+"""Validation against a structural schema, worded as a cluster words it."""
+
+import base64
+import binascii
+import ipaddress
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from harness.simulator.kubeapi.status import Cause
+from harness.simulator.kubeapi.structural import Schema
+
+_INT_RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
+
+
+def shown(value: Any) -> str:
+    """A value as field errors quote it: strings and numbers as JSON, composites as JSON too."""
+    return orjson.dumps(value).decode()
+
+
+def invalid_value(path: str, value: Any, detail: str, reason: str = "FieldValueInvalid") -> Cause:
+    """`Invalid value: …: detail` at a path."""
+    return Cause(reason, path, f"Invalid value: {shown(value)}: {detail}")
+
+
+def required(path: str, detail: str = "") -> Cause:
+    """`Required value` at a path."""
+    return Cause("FieldValueRequired", path, f"Required value: {detail}" if detail else "Required value")
+
+
+def unsupported(path: str, value: Any, supported: list[str]) -> Cause:
+    """`Unsupported value` with the values that would do, quoted and in order."""
+    listed = ", ".join(f'"{each}"' for each in supported)
+    return Cause("FieldValueNotSupported", path, f"Unsupported value: {shown(value)}: supported values: {listed}")
+
+
+def validate(value: Any, schema: Schema, path: str = "") -> list[Cause]:
+    """Every way in which the value breaks the schema (CEL rules are checked elsewhere)."""
+    return list(_errors(value, schema, path))
+
+
+def _go_type(value: Any) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int():
+            return "integer"
+        case float():
+            return "integer" if value.is_integer() else "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case _:
+            return "object"
+
+
+def _type_fits(value: Any, schema: Schema) -> bool:
+    if value is None:
+        return schema.nullable
+    if schema.int_or_string:
+        return isinstance(value, int | str) and not isinstance(value, bool)
+    came = _go_type(value)
+    return not schema.type or came == schema.type or (schema.type == "number" and came == "integer")
+
+
+def _errors(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
+    if not _type_fits(value, schema):
+        wanted = "integer,string" if schema.int_or_string else schema.type or "object"
+        came = _go_type(value)
+        text = f'{path or "."} in body must be of type {wanted}: "{came}"'
+        yield Cause("FieldValueTypeInvalid", path, f'Invalid value: "{came}": {text}')
+        return
+    if value is None:
+        return
+    if schema.enum and value not in schema.enum:
+        yield unsupported(path, value, [e if isinstance(e, str) else shown(e) for e in schema.enum])
+    yield from _combined(value, schema, path)
+    if isinstance(value, dict):
+        yield from _object_errors(value, schema, path)
+    elif isinstance(value, list):
+        yield from _list_errors(value, schema, path)
+    elif isinstance(value, str):
+        yield from _string_errors(value, schema, path)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield from _number_errors(value, schema, path)
+
+
+def _object_errors(value: dict[str, Any], schema: Schema, path: str) -> Iterator[Cause]:
+    for name in schema.required:
+        if name not in value:
+            yield required(f"{path}.{name}" if path else name)
+    most, least = schema.bounds.get("maxProperties"), schema.bounds.get("minProperties")
+    if most is not None and len(value) > most:
+        yield Cause("FieldValueTooMany", path, f"Too many: {len(value)}: must have at most {most} items")
+    if least is not None and len(value) < least:
+        yield invalid_value(path, value, f"{path} in body should have at least {least} properties")
+    for name, each in value.items():
+        child = schema.child(name)
+        if child is not None:
+            yield from _errors(each, child, f"{path}.{name}" if path else name)
+
+
+def _list_errors(value: list[Any], schema: Schema, path: str) -> Iterator[Cause]:
+    most, least = schema.bounds.get("maxItems"), schema.bounds.get("minItems")
+    if most is not None and len(value) > most:
+        yield Cause("FieldValueTooMany", path, f"Too many: {len(value)}: must have at most {most} items")
+    if least is not None and len(value) < least:
+        yield invalid_value(path, value, f"{path} in body should have at least {least} items")
+    if schema.bounds.get("uniqueItems") and len({shown(each) for each in value}) < len(value):
+        yield invalid_value(path, value, f"{path} in body shouldn't contain duplicates")
+    if schema.items is not None:
+        for index, each in enumerate(value):
+            yield from _errors(each, schema.items, f"{path}[{index}]")
+    yield from _duplicates(value, schema, path)
+
+
+def _duplicates(value: list[Any], schema: Schema, path: str) -> Iterator[Cause]:
+    if schema.list_type not in {"map", "set"}:
+        return
+    seen: set[str] = set()
+    for index, each in enumerate(value):
+        key: Any = each
+        if schema.list_type == "map":
+            if not isinstance(each, dict):
+                continue
+            key = {name: each[name] for name in schema.list_keys if name in each}
+        text = orjson.dumps(key, option=orjson.OPT_SORT_KEYS).decode()
+        if text in seen:
+            yield Cause("FieldValueDuplicate", f"{path}[{index}]", f"Duplicate value: {text}")
+        seen.add(text)
+
+
+def _string_errors(value: str, schema: Schema, path: str) -> Iterator[Cause]:
+    most, least = schema.bounds.get("maxLength"), schema.bounds.get("minLength")
+    if most is not None and len(value) > most:
+        yield Cause("FieldValueTooLong", path, f"Too long: may not be more than {most} bytes")
+    if least is not None and len(value) < least:
+        yield invalid_value(path, value, f"{path} in body should be at least {least} chars long")
+    if schema.matcher is not None and schema.matcher.search(value) is None:
+        yield invalid_value(path, value, f"{path} in body should match '{schema.pattern}'")
+    if schema.format in FORMATS and not _has_format(value, schema.format):
+        detail = f"{path} in body must be of type {schema.format}: {shown(value)}"
+        yield invalid_value(path, value, detail, "FieldValueTypeInvalid")
+
+
+def _number_errors(value: float, schema: Schema, path: str) -> Iterator[Cause]:
+    bounds = schema.bounds
+    most, least, step = bounds.get("maximum"), bounds.get("minimum"), bounds.get("multipleOf")
+    if step and value % step:
+        yield invalid_value(path, value, f"{path} in body should be a multiple of {step}")
+    if most is not None and (value > most or (value == most and bounds.get("exclusiveMaximum"))):
+        word = "less than" if bounds.get("exclusiveMaximum") else "less than or equal to"
+        yield invalid_value(path, value, f"{path} in body should be {word} {most}")
+    if least is not None and (value < least or (value == least and bounds.get("exclusiveMinimum"))):
+        word = "greater than" if bounds.get("exclusiveMinimum") else "greater than or equal to"
+        yield invalid_value(path, value, f"{path} in body should be {word} {least}")
+    if schema.format in _INT_RANGES:
+        low, high = _INT_RANGES[schema.format]
+        if not low <= value <= high:
+            text = f"Checked value must be of type integer with format {schema.format}"
+            yield invalid_value(path, value, f"{path}: {text} in body", "FieldValueInvalid")
+
+
+def _combined(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
+    for each in schema.all_of:
+        yield from _errors(value, each, path)
+    if schema.any_of and not any(not validate(value, each, path) for each in schema.any_of):
+        yield invalid_value(path, _brief(value), f"{path} in body must validate at least one schema (anyOf)")
+        yield from _errors(value, schema.any_of[0], path)
+    if schema.one_of:
+        fitting = sum(not validate(value, each, path) for each in schema.one_of)
+        if fitting != 1:
+            found = "Found none valid" if not fitting else f"Found {fitting} valid alternatives"
+            detail = f"{path} in body must validate one and only one schema (oneOf). {found}"
+            yield invalid_value(path, _brief(value), detail)
+    if schema.negated is not None and not validate(value, schema.negated, path):
+        yield invalid_value(path, _brief(value), f"{path} in body must not validate the schema (not)")
+
+
+def _brief(value: Any) -> Any:
+    return value if not isinstance(value, dict | list) else _go_type(value)
+
+
+def _parses(parse: Callable[[str], object]) -> Callable[[str], bool]:
+    def fits(text: str) -> bool:
+        try:
+            parse(text)
+        except (ValueError, binascii.Error):
+            return False
+        return True
+
+    return fits
+
+
+def _matches(pattern: str) -> Callable[[str], bool]:
+    compiled = re.compile(pattern)
+    return lambda text: compiled.fullmatch(text) is not None
+
+
+def _date_time(text: str) -> datetime:
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", text):
+        raise ValueError(text)
+    return datetime.fromisoformat(re.sub(r"\.\d+", "", text.upper()))
+
+
+FORMATS: dict[str, Callable[[str], bool]] = {
+    "date-time": _parses(_date_time),
+    "date": _matches(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"),
+    "uuid": _parses(uuid.UUID),
+    "ipv4": _parses(ipaddress.IPv4Address),
+    "ipv6": _parses(ipaddress.IPv6Address),
+    "cidr": _parses(lambda text: ipaddress.ip_network(text, strict=False)),
+    "byte": _parses(lambda text: base64.b64decode(text, validate=True)),
+    "email": _matches(r"[^@\s]+@[^@\s]+"),
+    "hostname": _matches(r"(?i)[a-z0-9]([a-z0-9-]{0,62})(\.[a-z0-9]([a-z0-9-]{0,62}))*\.?"),
+    "uri": _matches(r"[A-Za-z][A-Za-z0-9+.-]*:\S*|/\S*"),
+    "duration": _matches(r"-?(\d+(\.\d*)?(ns|us|µs|ms|s|m|h|d|w))+|0"),
+}
+
+
+def _has_format(value: str, name: str) -> bool:
+    return FORMATS[name](value)
