@@ -9,7 +9,7 @@ from typing import Any
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_bindings, ext_encoders, ext_math, ext_optional, ext_strings
 
-from harness.simulator.kubeapi.cel_library import declarations
+from harness.simulator.kubeapi.cel_library import declarations, plain_formats
 from harness.simulator.kubeapi.structural import Schema
 
 _RESERVED = frozenset(
@@ -63,7 +63,7 @@ def _environment() -> Any:
 def compile_rule(text: str) -> Program:
     """Compile an expression over `self` and `oldSelf`. Raises CelError that quotes the compiler."""
     try:
-        expression = _environment().compile(text)
+        expression = _environment().compile(plain_formats(text))
     except Exception as error:
         raise CelError(f"compilation failed: {str(error).strip()}") from error
     return Program(expression, uses_old=re.search(r"\boldSelf\b", text) is not None)

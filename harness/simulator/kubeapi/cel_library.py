@@ -178,7 +178,10 @@ _NAMED_FORMATS: dict[str, tuple[re.Pattern[str], str]] = {
 
 
 def _format_functions() -> list[Any]:
-    """`format.dns1123Label().validate(text)`: a format is its own name, `validate` gives an optional list of complaints."""
+    """`format.dns1123Label().validate(text)`: a format is its own name, `validate` gives a list of complaints.
+
+    A cluster gives an optional list instead; `plain_formats` turns what rules do with it into what lists can do.
+    """
     def complaints(name: str, text: str) -> list[str]:
         pattern, told = _NAMED_FORMATS[name]
         return [] if pattern.fullmatch(text) else [told]
@@ -190,8 +193,16 @@ def _format_functions() -> list[Any]:
         for name in _NAMED_FORMATS
     ]
     declared.append(_function("validate", _T.List(_T.STRING), [_T.STRING, _T.STRING], complaints))
-    declared.append(_function("hasValue", _T.BOOL, [_T.List(_T.STRING)], bool))
+    declared.append(_function("complained", _T.BOOL, [_T.List(_T.STRING)], bool))
+    declared.append(_function("complaints", _T.List(_T.STRING), [_T.List(_T.STRING)], list))
     return declared
+
+
+def plain_formats(expression: str) -> str:
+    """An expression with the optional result of `validate` read as a list: `hasValue()` and `value()` belong to optionals."""
+    if "format." not in expression:
+        return expression
+    return expression.replace(".hasValue()", ".complained()").replace(".value()", ".complaints()")
 
 
 def _constant(text: str) -> Callable[[], str]:
