@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from harness.platforms.lease import RUN_VARIABLE, ProcessRecord, lease_folder, p
 
 TERM_GRACE_S: Final = 2.0
 KILL_GRACE_S: Final = 1.0
+LOOK_INTERVAL_S: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +103,28 @@ def end_processes(
         with contextlib.suppress(psutil.NoSuchProcess):
             names.append(f"{process.name()} ({process.pid})")
             process.terminate()
-    _, alive = psutil.wait_procs(list(doomed.values()), timeout=grace_s)
-    for process in alive:
+    for process in _alive_after(list(doomed.values()), grace_s):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(alive, timeout=KILL_GRACE_S)
+    _alive_after(list(doomed.values()), KILL_GRACE_S)
     return tuple(names)
+
+
+def _alive_after(processes: list[psutil.Process], timeout_s: float) -> list[psutil.Process]:
+    """Those that still run then; a zombie has ended, even where nobody collects it (containers without an init)."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        processes = [process for process in processes if _runs(process)]
+        if not processes or time.monotonic() >= deadline:
+            return processes
+        time.sleep(LOOK_INTERVAL_S)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def marked(run_id: str) -> Iterator[psutil.Process]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from harness.outcome import EnvironmentFault
-from harness.platforms.lease import Lease, ProcessRecord
+from harness.platforms.lease import Lease
+from harness.platforms.platform import LocalProcess
 from harness.platforms.process import Component
 from harness.platforms.remains import end_processes, marked
 
@@ -77,9 +78,11 @@ class Supervisor:
         return {name: component.log for name, component in self._components.items()}
 
     @property
-    def processes(self) -> tuple[ProcessRecord, ...]:
-        """Each component's process."""
-        return self._lease.processes[1:]
+    def local_processes(self) -> dict[str, LocalProcess]:
+        """Each component's process, for the Platform value."""
+        return {
+            record.name: LocalProcess(pid=record.pid, started=record.started) for record in self._lease.processes[1:]
+        }
 
     def _advance(self) -> None:
         """Take note of who became ready, and tell those their arguments whose needs are met by it."""

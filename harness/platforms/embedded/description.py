@@ -6,7 +6,7 @@ from importlib.metadata import version
 from harness.outcome import EnvironmentFault
 from harness.platforms.embedded.population import Found
 from harness.platforms.embedded.topology import Plan
-from harness.platforms.platform import Endpoints, LocalProcess, Need, Platform
+from harness.platforms.platform import Endpoints, Need, Platform
 from harness.platforms.supervisor import Endpoints as Announced
 from harness.platforms.supervisor import Supervisor
 
@@ -47,9 +47,7 @@ def describe(plan: Plan, announced: Announced, found: Found, supervisor: Supervi
             "python": interpreter.python_version(),
         },
         logs=supervisor.logs,
-        processes={
-            record.name: LocalProcess(pid=record.pid, started=record.started) for record in supervisor.processes
-        },
+        processes=supervisor.local_processes,
         startup_s=round(startup_s, 3),
     )
 

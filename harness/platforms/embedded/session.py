@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from harness.kube.documents import Document
@@ -19,7 +20,7 @@ from harness.platforms.platform import Parameters, Platform
 from harness.platforms.remains import sweep_dead_runs
 from harness.platforms.supervisor import Endpoints, Part, Supervisor
 from harness.platforms.target import Progress, TargetOptions
-from harness.platforms.termination import sigterm_interrupts, uninterrupted
+from harness.platforms.termination import deferred, sigterm_interrupts, uninterrupted
 
 COMPONENT_SETTING: Final = "component."
 """`--set component.NAME=MODULE` runs another module in a component's place: how the self-test breaks one seam at a time."""
@@ -48,35 +49,44 @@ class Announcements:
 def embedded_platform(options: TargetOptions, progress: Progress) -> Iterator[Platform]:
     """The platform for the length of the block; its processes and files go with it, also when something fails midway."""
     started = time.monotonic()
-    for swept in sweep_dead_runs():
-        progress(f"swept what the killed run {swept.run_id} left: {', '.join(swept.processes) or 'files only'}")
     preflight.require_free_port(options.gateway_port)
     preflight.envoy_binary()
     if options.backend == "vllm":
         preflight.require_vllm()
     documents = [*base_documents(), *world_documents(options.worlds)]
+    replaced = _replacements(options.settings)
+    with supervised(options, progress) as (lease, supervisor):
+        plan = topology.Plan(
+            private=lease.private,
+            crds=crd_folders(),
+            listeners=topology.listeners_of(documents),
+            gateway_port=options.gateway_port,
+            backend=options.backend,
+            replaced=replaced,
+        )
+        yield _boot(plan, supervisor, documents, progress, started)
+
+
+@contextmanager
+def supervised(options: TargetOptions, progress: Progress) -> Iterator[tuple[Lease, Supervisor]]:
+    """A lease and a supervisor for the length of the block; afterwards no process and no private file is left, however it ended."""
+    for swept in sweep_dead_runs():
+        progress(f"swept what the killed run {swept.run_id} left: {', '.join(swept.processes) or 'files only'}")
     with sigterm_interrupts():
-        lease = Lease.open(options.state_dir)
+        with deferred():
+            lease = Lease.open(options.state_dir)
         supervisor = Supervisor(lease)
         try:
-            plan = _plan(options, lease, documents)
-            yield _boot(plan, supervisor, documents, progress, started)
+            yield lease, supervisor
         finally:
             with uninterrupted():
                 supervisor.stop()
                 lease.release(keep_files=options.keep)
 
 
-def _plan(options: TargetOptions, lease: Lease, documents: list[Document]) -> topology.Plan:
-    crds = data_folder("crds")
-    return topology.Plan(
-        private=lease.private,
-        crds=tuple(sorted(folder for folder in crds.iterdir() if folder.is_dir())),
-        listeners=topology.listeners_of(documents),
-        gateway_port=options.gateway_port,
-        backend=options.backend,
-        replaced=_replacements(options.settings),
-    )
+def crd_folders() -> tuple[Path, ...]:
+    """The folders of CRDs that the embedded Kubernetes API serves from its first request on."""
+    return tuple(sorted(folder for folder in data_folder("crds").iterdir() if folder.is_dir()))
 
 
 def _replacements(settings: Mapping[str, str]) -> dict[str, str]:

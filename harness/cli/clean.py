@@ -1,0 +1,56 @@
+"""`maas-conformance clean`: what killed runs left, on this machine and (asked for) in a cluster."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from harness.outcome import ExitCode
+
+DELETION_BOUND_S = 120.0
+
+
+@click.command("clean", context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--kubeconfig",
+    type=click.Path(path_type=Path),
+    help="Also remove from this cluster every object that carries the labels of a run.",
+)
+@click.option("--run", "run_id", help="In the cluster, only the objects of this run.")
+@click.option(
+    "--older-than",
+    "older_than_s",
+    type=click.FloatRange(min=0),
+    default=3600.0,
+    show_default=True,
+    help="In the cluster, only objects made at least so many seconds ago: a younger run may still be at work.",
+)
+def command(kubeconfig: Path | None, run_id: str | None, older_than_s: float) -> int:
+    """Remove the processes and files of runs that were killed; runs that are alive are not touched."""
+    from harness.platforms.remains import live_runs, sweep_dead_runs
+
+    swept = sweep_dead_runs()
+    for entry in swept:
+        sys.stdout.write(f"swept {entry.run_id}: {', '.join(entry.processes) or 'no processes'}; {entry.folder}\n")
+    if not swept:
+        sys.stdout.write("nothing was left behind on this machine\n")
+    for run in live_runs():
+        sys.stdout.write(f"left alone: {run.run_id} is alive (process {run.supervisor.pid})\n")
+    if kubeconfig is not None:
+        _clean_cluster(kubeconfig, run_id, older_than_s)
+    return ExitCode.CONFORMANT
+
+
+def _clean_cluster(kubeconfig: Path, run_id: str | None, older_than_s: float) -> None:
+    from harness.kube.cluster import Cluster
+    from harness.kube.janitor import sweep
+    from harness.kube.wait import Bound
+
+    cluster = Cluster.connect(kubeconfig)
+    removed = sweep(
+        cluster, run_id=run_id, older_than_s=older_than_s, bound=Bound("deletion_bound_s", DELETION_BOUND_S)
+    )
+    for ref in removed:
+        sys.stdout.write(f"deleted {ref}\n")
+    if not removed:
+        sys.stdout.write(f"nothing was left behind in {cluster.host}\n")
