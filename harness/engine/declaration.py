@@ -3,16 +3,15 @@
 Level, area and text come from the catalogue, never from the check: a check cannot soften what it proves.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 import pytest
 
 from harness.platforms.platform import Need
 
 MARK = "check"
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +25,22 @@ class CheckDeclaration:
 
 
 class _HasMarks(Protocol):
-    nodeid: str
+    @property
+    def nodeid(self) -> str: ...
 
     def get_closest_marker(self, name: str) -> pytest.Mark | None: ...
 
 
-def check(*requirements: str, needs: Collection[Need] = (), canary: bool = False) -> Callable[[_F], _F]:
-    """Mark a test function as a check. `canary` runs before all others and, failing, names why nothing else can be believed.
+def check(*requirements: str, needs: Collection[Need] = (), canary: bool = False) -> pytest.MarkDecorator:
+    """Mark a test function, or one `pytest.param` of it, as a check.
 
+    `canary` runs before all others and, failing, names why nothing else can be believed.
     Raises ValueError at import when no requirement is named: a check that proves nothing is a defect.
     """
     if not requirements:
         raise ValueError("@check names at least one requirement of the catalogue, e.g. @check('MAAS-RATE-001')")
-
-    def mark(function: _F) -> _F:
-        return getattr(pytest.mark, MARK)(*requirements, needs=frozenset(needs), canary=canary)(function)  # type: ignore[no-any-return]
-
-    return mark
+    decorator: pytest.MarkDecorator = getattr(pytest.mark, MARK)(*requirements, needs=frozenset(needs), canary=canary)
+    return decorator
 
 
 def declaration_of(item: _HasMarks) -> CheckDeclaration | None:

@@ -33,6 +33,26 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     startup_s: float | None
 
 
+class StepTaken(Event, frozen=True, kw_only=True, tag="step"):
+    """One line of progress while the target was opened or closed."""
+
+    text: str
+
+
+class SuiteCollected(Event, frozen=True, kw_only=True, tag="suite_collected"):
+    """Traceability before any selection: each check found, with the requirements that it proves; and those that this run leaves out."""
+
+    proofs: dict[str, tuple[str, ...]]
+    deselected: tuple[str, ...]
+
+
+class CollectionFailed(Event, frozen=True, kw_only=True, tag="collection_failed"):
+    """A scenario file could not be read, or a check declares what cannot be; nothing in it was judged."""
+
+    where: str
+    problem: str
+
+
 class CheckPlanned(Event, frozen=True, kw_only=True, tag="check_planned"):
     """A check was collected; `not_runnable` says why it will not run, else None."""
 
@@ -96,6 +116,41 @@ class CheckFinished(Event, frozen=True, kw_only=True, tag="check_finished"):
     failure: Failure | None = None
 
 
+class ObjectState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an object said of itself when a check failed; `conditions` are lines `Type=Status Reason: message`."""
+
+    kind: str
+    namespace: str
+    name: str
+    phase: str | None
+    conditions: tuple[str, ...]
+
+
+class DiagnosticsTaken(Event, frozen=True, kw_only=True, tag="diagnostics"):
+    """The surroundings of a failure, taken before anything was torn down; `unavailable` says what could not be read and why."""
+
+    check_id: str
+    attempt: int
+    objects: tuple[ObjectState, ...] = ()
+    logs: dict[str, str] = {}
+    traceback: str = ""
+    unavailable: tuple[str, ...] = ()
+
+
+class WorkerLost(Event, frozen=True, kw_only=True, tag="worker_lost"):
+    """A test worker died; `check_id` is the check that it was running, if any."""
+
+    name: str
+    check_id: str | None
+    reason: str
+
+
+class CredentialFound(Event, frozen=True, kw_only=True, tag="credential_found"):
+    """The final scan met a live credential in these files of the out folder; they must not be published."""
+
+    files: tuple[str, ...]
+
+
 class CharacteristicMeasured(Event, frozen=True, kw_only=True, tag="characteristic"):
     """A measured fact that is published beside the verdicts and judges nobody."""
 
@@ -116,16 +171,24 @@ class RunFinished(Event, frozen=True, kw_only=True, tag="run_finished"):
 
     duration_s: float
     exit_code: int
+    reason: str = ""
+    """The verdict in one sentence."""
 
 
 AnyEvent = (
     RunStarted
+    | StepTaken
+    | SuiteCollected
+    | CollectionFailed
     | CheckPlanned
     | CheckStarted
     | ExchangeRecorded
     | CheckFinished
+    | DiagnosticsTaken
     | CharacteristicMeasured
+    | WorkerLost
     | LeftBehind
+    | CredentialFound
     | RunFinished
 )
 

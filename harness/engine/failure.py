@@ -1,7 +1,7 @@
 """A verdict against the platform, as a type: what was expected, what came, and the exchange that shows it.
 
-A check raises it (mostly through the sandwich and the expectations); every report shows the same words. Any other exception in a check is not the
-platform's fault and is blamed on the environment or the harness.
+A check raises it (mostly through the sandwich and the expectations); every report shows the same words. A bare `assert` in a
+check counts as one too. Any other exception is not the platform's fault and is blamed on the environment or the harness.
 """
 
 from harness.client.exchange import Exchange

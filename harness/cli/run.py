@@ -1,0 +1,130 @@
+"""`maas-conformance run`: pytest with the plugin on the packaged scenarios, our console in place of pytest's."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+import harness
+from harness.engine.options import BACKENDS, OUT, STACKS, TARGETS
+from harness.outcome import ExitCode, HarnessFault, InvalidRun, UsageFault
+
+MAX_WORKERS: Final = 4
+"""More than these help little: checks wait for the network, and the platform wants cores too."""
+_PACKAGE: Final = Path(harness.__file__).parent
+
+
+def scenarios() -> Path:
+    """The folder of checks: beside the package in a checkout, inside it in a wheel. Raises HarnessFault when neither exists."""
+    for root in (_PACKAGE / "_data", _PACKAGE.parent):
+        if (root / "scenarios").is_dir():
+            return root / "scenarios"
+    raise HarnessFault(
+        f"this installation carries no scenarios (looked beside and inside {_PACKAGE}): install it again"
+    )
+
+
+def default_workers() -> int:
+    """As many as there are cores, at most `MAX_WORKERS`."""
+    return min(MAX_WORKERS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--target", type=click.Choice(TARGETS), help="Where the platform is.  [default: embedded]")
+@click.option("--stack", type=click.Choice(STACKS), help="What is installed there.  [default: reference]")
+@click.option("--platform", type=click.Path(dir_okay=False), help="Judge the platform of this file, as `up` writes it.")
+@click.option("--profile", help="Which requirements are judged.  [default: full]")
+@click.option("--area", multiple=True, help="Judge this area only; repeatable.")
+@click.option("-k", "expression", metavar="EXPR", help="Only checks whose names match, as in pytest.")
+@click.option(
+    "-n",
+    "workers",
+    type=click.IntRange(min=0),
+    help="Test workers; 0: this process alone.  [default: cores, at most 4]",
+)
+@click.option("--out", type=click.Path(file_okay=False), help=f"Folder of the reports.  [default: {OUT}]")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print summary.json to standard output, and progress to standard error."
+)
+@click.option("--gateway", metavar="URL", help="Base URL of the MaaS gateway.")
+@click.option("--management", metavar="URL", help="Base URL of maas-api.")
+@click.option("--kubeconfig", type=click.Path(dir_okay=False), help="Kubeconfig of the cluster.")
+@click.option("--environment", type=click.Path(dir_okay=False), help="URLs and credentials of a hosted platform.")
+@click.option("--backend", type=click.Choice(BACKENDS), help="Model servers of the embedded target.  [default: mock]")
+@click.option("--gpu-profile", type=click.Path(dir_okay=False), help="GPU profile for clusters.")
+@click.option(
+    "--world", multiple=True, type=click.Path(), help="Manifests to apply to an embedded platform; repeatable."
+)
+@click.option("--setting", multiple=True, metavar="NAME=VALUE", help="A setting of the target; repeatable.")
+@click.option(
+    "--retries", type=click.IntRange(min=0), help="Attempts after the first for a failing check.  [default: 0]"
+)
+@click.option("--keep", is_flag=True, help="Leave the platform running at the end.")
+@click.option("-q", "--quiet", is_flag=True, help="Tell the end alone.")
+@click.option("-v", "--verbose", is_flag=True, help="Tell every check and every requirement without one.")
+def command(**given: Any) -> int:
+    """Run the conformance checks against a platform and write the reports."""
+    return judge(given)
+
+
+def judge(given: dict[str, Any]) -> int:
+    """Run pytest in this process; its exit code. Raises Fault when the run could not begin."""
+    import pytest
+
+    from harness.engine.plugin import CONTROL
+
+    if given["quiet"] and given["verbose"]:
+        raise UsageFault("--quiet and --verbose contradict each other: give one")
+    # plugins that happen to be installed here must not change a verdict, nor may they cost every worker's start
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    holder = _Holder()
+    code = pytest.main(list(pytest_arguments(given)), plugins=[holder])
+    control = holder.config.stash.get(CONTROL, None) if holder.config else None
+    if control is None:
+        raise UsageFault("pytest refused the options: its message is above")
+    if control.fault is not None:
+        raise control.fault
+    if given["as_json"]:
+        click.echo((control.settings.out / "summary.json").read_text(encoding="utf-8"), nl=False)
+    finished = control.journal.record.finished
+    if finished is None:
+        raise InvalidRun(f"the run did not end (pytest said {int(code)}): see {control.settings.out / 'pytest.log'}")
+    return ExitCode(finished.exit_code)
+
+
+class _Holder:
+    """Keeps pytest's configuration, from which the controller of the run is read afterwards."""
+
+    config: Any = None
+
+    def pytest_configure(self, config: Any) -> None:
+        """Remember it."""
+        self.config = config
+
+
+def pytest_arguments(given: dict[str, Any]) -> Iterator[str]:
+    """Pytest's command line: nothing of the person's working directory configures it."""
+    folder = scenarios()
+    workers = default_workers() if given["workers"] is None else given["workers"]
+    verbosity = "-v" if given["verbose"] else "-q" if given["quiet"] else None
+    yield from (str(folder), "--rootdir", str(folder.parent), "-c", os.devnull, "-p", "no:cacheprovider")
+    yield from ("--maas-own-console", "stderr" if given["as_json"] else "stdout", "-n", str(workers))
+    yield from ("--strict-markers", "--import-mode=importlib", "--continue-on-collection-errors")
+    yield from ("-p", "xdist.plugin", "-p", "harness.engine.plugin")
+    if verbosity:
+        yield verbosity
+    if given["expression"]:
+        yield from ("-k", given["expression"])
+    if given["keep"]:
+        yield "--maas-keep"
+    if not given["platform"]:
+        yield from ("--maas-target", given["target"] or os.environ.get("MAAS_TARGET") or "embedded")
+    single = ("stack", "platform", "profile", "out", "gateway", "management", "kubeconfig", "environment", "backend")
+    for name in (*single, "gpu_profile", "retries"):
+        if given[name] is not None:
+            yield from (f"--maas-{name.replace('_', '-')}", str(given[name]))
+    for name in ("area", "world", "setting"):
+        for value in given[name]:
+            yield from (f"--maas-{name}", value)

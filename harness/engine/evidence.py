@@ -1,0 +1,113 @@
+"""The surroundings of a failure, taken before teardown: what the objects involved said, and what the components logged meanwhile."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from harness.engine.events import ObjectState
+from harness.engine.redaction import redact
+from harness.kube.cluster import Cluster
+from harness.outcome import Fault
+from harness.platforms.platform import Platform
+
+LOG_LIMIT: Final = 16_384
+"""Bytes of a component's log that a report carries: the last ones of the interval."""
+_KINDS: Final = (
+    ("maas.opendatahub.io/v1alpha1", "MaaSModelRef"),
+    ("maas.opendatahub.io/v1alpha1", "MaaSAuthPolicy"),
+    ("maas.opendatahub.io/v1alpha1", "MaaSSubscription"),
+    ("serving.kserve.io/v1alpha1", "LLMInferenceService"),
+    ("gateway.networking.k8s.io/v1", "Gateway"),
+    ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+    ("kuadrant.io/v1", "AuthPolicy"),
+    ("kuadrant.io/v1alpha1", "TokenRateLimitPolicy"),
+)
+_GOOD: Final = {"True", True}
+
+
+@dataclass(frozen=True, slots=True)
+class LogPosition:
+    """Where each component's log ended when a check began, in bytes."""
+
+    offsets: Mapping[str, int]
+
+    @classmethod
+    def now(cls, platform: Platform) -> "LogPosition":
+        """Note the present ends; a log that does not exist yet ends at 0."""
+        return cls({name: _size(path) for name, path in platform.logs.items()})
+
+    def since(self, platform: Platform) -> dict[str, str]:
+        """What was logged since, per component, masked and cut to the last `LOG_LIMIT` bytes; silent components are left out."""
+        slices = {name: _slice(path, self.offsets.get(name, 0)) for name, path in platform.logs.items()}
+        return {name: text for name, text in slices.items() if text}
+
+
+def object_states(platform: Platform, since: str) -> tuple[tuple[ObjectState, ...], tuple[str, ...]]:
+    """Objects of the platform that are not well or younger than `since` (RFC 3339, UTC), and what could not be read.
+
+    Which objects a check touched is known to the API server best: those it made are young, those it broke are not well.
+    """
+    if platform.kubeconfig is None:
+        return (), ("objects: no kubeconfig",)
+    states: list[ObjectState] = []
+    unavailable: list[str] = []
+    try:
+        cluster = Cluster.connect(platform.kubeconfig)
+    except Fault as fault:
+        return (), (f"objects: {fault}",)
+    for api_version, kind in _KINDS:
+        try:
+            found = cluster.objects(api_version, kind)
+        except Fault as fault:
+            unavailable.append(f"{kind}: {fault}")
+            continue
+        states += [_state(item) for item in found if _is_young(item, since) or not _is_well(item)]
+    return tuple(states), tuple(unavailable)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _slice(path: Path, offset: int) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(offset, _size(path) - LOG_LIMIT))
+            return redact(file.read(LOG_LIMIT).decode("utf-8", errors="replace"))
+    except OSError:
+        return ""
+
+
+def _is_young(item: Mapping[str, Any], since: str) -> bool:
+    return str(item.get("metadata", {}).get("creationTimestamp", "")) >= since
+
+
+def _is_well(item: Mapping[str, Any]) -> bool:
+    return all(condition.get("status") in _GOOD for condition in _conditions(item))
+
+
+def _conditions(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    status = item.get("status") or {}
+    parents = [condition for parent in status.get("parents") or [] for condition in parent.get("conditions") or []]
+    return [*(status.get("conditions") or []), *parents]
+
+
+def _state(item: Mapping[str, Any]) -> ObjectState:
+    metadata = item.get("metadata", {})
+    return ObjectState(
+        kind=str(item.get("kind")),
+        namespace=str(metadata.get("namespace", "")),
+        name=str(metadata.get("name", "")),
+        phase=(item.get("status") or {}).get("phase"),
+        conditions=tuple(
+            redact(
+                f"{condition.get('type')}={condition.get('status')} "
+                f"{condition.get('reason', '')}: {condition.get('message', '')}"
+            )
+            for condition in _conditions(item)
+        ),
+    )

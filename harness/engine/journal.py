@@ -1,0 +1,118 @@
+"""The run journal on disk: one NDJSON part a process while the run lives, one file in order of time when it has ended.
+
+A process only ever appends whole lines to a part of its own, so neither a killed worker nor a killed run costs more than its last line.
+"""
+
+import heapq
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from harness.engine.events import AnyEvent, decode, encode
+from harness.outcome import UsageFault
+
+JOURNAL: Final = "journal.ndjson"
+PARTS: Final = "journal.parts"
+
+
+class JournalPart:
+    """What one process writes. Times never run backwards within a part, whatever the wall clock does: merging relies on it."""
+
+    def __init__(self, out: Path, worker: str) -> None:
+        folder = out / PARTS
+        folder.mkdir(parents=True, exist_ok=True)
+        self.worker = worker
+        self._file = (folder / f"{worker}.ndjson").open("ab", buffering=0)
+        self._last = 0.0
+
+    def now(self) -> float:
+        """Unix seconds, for the event that is about to be written."""
+        self._last = max(self._last, time.time())
+        return self._last
+
+    def write(self, event: AnyEvent) -> None:
+        """Append one event with a single write, so that a reader never sees half of it for long."""
+        self._file.write(encode(event))
+
+    def close(self) -> None:
+        """Close the file; writing afterwards raises ValueError."""
+        self._file.close()
+
+
+class JournalTail:
+    """Follows all parts of a run while they grow."""
+
+    def __init__(self, out: Path) -> None:
+        self._folder = out / PARTS
+        self._offsets: dict[Path, int] = {}
+
+    def drain(self) -> Iterator[AnyEvent]:
+        """Events that have been completed since the last call: in order within a worker, workers one after another."""
+        for path in sorted(self._folder.glob("*.ndjson")):
+            offset = self._offsets.get(path, 0)
+            with path.open("rb") as file:
+                file.seek(offset)
+                content = file.read()
+            complete = content.rfind(b"\n") + 1
+            self._offsets[path] = offset + complete
+            for line in content[:complete].splitlines():
+                yield decode(line)
+
+
+def discard(out: Path) -> None:
+    """Remove the journal of an earlier run in the same folder."""
+    (out / JOURNAL).unlink(missing_ok=True)
+    for part in (out / PARTS).glob("*.ndjson"):
+        part.unlink()
+
+
+def merge(out: Path) -> Path:
+    """Join the parts into one file in order of time, whole or not at all, and remove them."""
+    parts = sorted((out / PARTS).glob("*.ndjson"))
+    merged = out / JOURNAL
+    temporary = merged.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        for _, line in heapq.merge(*(_timed_lines(part) for part in parts), key=lambda timed: timed[0]):
+            file.write(line + b"\n")
+    temporary.replace(merged)
+    for part in parts:
+        part.unlink()
+    (out / PARTS).rmdir()
+    return merged
+
+
+def read_journal(out: Path) -> list[AnyEvent]:
+    """The events of a run, from the merged file or, when the run was killed, from its parts.
+
+    Raises UsageFault when the folder holds no journal, or a line of it is no event of this version.
+    """
+    merged = out / JOURNAL
+    parts = [merged] if merged.is_file() else sorted((out / PARTS).glob("*.ndjson"))
+    if not parts:
+        raise UsageFault(f"{out} holds no run: there is no {JOURNAL}")
+    events = []
+    for part in parts:
+        for number, line in enumerate(_complete_lines(part), start=1):
+            try:
+                events.append(decode(line))
+            except msgspec.DecodeError as error:
+                raise UsageFault(f"{part}:{number} is not an event of this version: {error}") from error
+    return sorted(events, key=lambda event: event.at)
+
+
+class _Timed(msgspec.Struct):
+    at: float
+
+
+def _complete_lines(path: Path) -> list[bytes]:
+    """All lines but a last one without its end: a killed process leaves such."""
+    content = path.read_bytes()
+    return content[: content.rfind(b"\n") + 1].splitlines()
+
+
+def _timed_lines(path: Path) -> Iterator[tuple[float, bytes]]:
+    for line in _complete_lines(path):
+        yield msgspec.json.decode(line, type=_Timed).at, line

@@ -1,0 +1,43 @@
+"""The options `--maas-*`; kept apart from what reads them, because every pytest session on the machine imports this."""
+
+from collections.abc import Callable
+from typing import Final
+
+OUT: Final = "maas-out"
+TARGETS: Final = ("embedded", "kind", "cluster", "endpoint")
+STACKS: Final = ("reference", "upstream", "installed")
+BACKENDS: Final = ("mock", "vllm")
+
+
+def add_options(add: Callable[..., None]) -> None:
+    """Declare the options; `add` is `addoption` of an option group."""
+    plain = {
+        "target": "where the platform is: " + ", ".join(TARGETS),
+        "stack": "what is installed there: " + ", ".join(STACKS),
+        "platform": "judge the platform of this file, as `up` writes it, instead of opening a target",
+        "profile": "which requirements are judged (default: full)",
+        "out": f"folder of the reports (default: {OUT})",
+        "kubeconfig": "kubeconfig of the cluster",
+        "gateway": "base URL of the MaaS gateway",
+        "management": "base URL of maas-api",
+        "environment": "file with the URLs and credentials of a hosted platform",
+        "backend": "model servers of the embedded target: " + ", ".join(BACKENDS),
+        "gpu-profile": "GPU profile for clusters",
+        "retries": "attempts after the first for a failing check (default 0); such a check is passed on retry, never passed",
+    }
+    for name, text in plain.items():
+        add(f"--maas-{name}", default=None, help=text)
+    for name, text in {
+        "area": "judge this area only (repeatable)",
+        "world": "manifests to apply to an embedded platform (repeatable)",
+        "setting": "NAME=VALUE for the target (repeatable)",
+    }.items():
+        add(f"--maas-{name}", action="append", default=None, help=text)
+    add("--maas-keep", action="store_true", help="leave the platform running at the end")
+    # for `maas-conformance run`, whose console speaks in pytest's place
+    add(
+        "--maas-own-console",
+        choices=("stdout", "stderr"),
+        default=None,
+        help="tell the run's progress there, and write pytest's own output to OUT/pytest.log",
+    )

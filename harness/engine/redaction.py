@@ -1,0 +1,70 @@
+"""No credential in any artefact: masking before anything is written, and a scan of everything that was.
+
+Masking knows every text that a `Secret` revealed in this process, and the shapes of API keys and JWTs for those that never
+became a `Secret`, such as the key in the body of the response that mints it.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, TextIO
+
+from harness.client.secret import revealed
+
+REDACTED: Final = "<redacted>"
+_SHORTEST: Final = 8
+"""Shorter texts occur by chance; masking them would maim reports, and no platform issues such credentials."""
+_KEY = re.compile(r"sk-oai-[0-9A-Za-z]{8,}_[0-9A-Za-z]{16,}")
+_JWT = re.compile(r"eyJ[0-9A-Za-z_-]{10,}\.eyJ[0-9A-Za-z_-]{10,}\.[0-9A-Za-z_-]{16,}")
+
+
+def redact(text: str, secrets: Iterable[str] | None = None) -> str:
+    """The text with every known or recognisable credential masked; the longest first, since one may contain another."""
+    known = revealed() if secrets is None else secrets
+    for secret in sorted((secret for secret in known if len(secret) >= _SHORTEST), key=len, reverse=True):
+        if secret in text:
+            text = text.replace(secret, REDACTED)
+    return _JWT.sub(REDACTED, _KEY.sub(f"sk-oai-{REDACTED}", text))
+
+
+def files_with_credentials(folder: Path, secrets: Iterable[str]) -> tuple[str, ...]:
+    """Files below `folder`, relative to it, that hold a credential of this run or something of a credential's shape."""
+    known = [secret.encode() for secret in secrets if len(secret) >= _SHORTEST]
+    found = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
+        content = path.read_bytes()
+        text = content.decode("utf-8", errors="replace")
+        if any(secret in content for secret in known) or _KEY.search(text) or _JWT.search(text):
+            found.append(str(path.relative_to(folder)))
+    return tuple(found)
+
+
+class RedactingFile:
+    """A text file for output that others produce (pytest's own); masks line by line."""
+
+    def __init__(self, target: TextIO) -> None:
+        self._target = target
+        self._pending = ""
+        self.encoding = "utf-8"
+
+    def write(self, text: str) -> int:
+        """Keep text until its line is complete: a credential may arrive in pieces."""
+        *lines, self._pending = (self._pending + text).split("\n")
+        for line in lines:
+            self._target.write(redact(line) + "\n")
+        return len(text)
+
+    def flush(self) -> None:
+        """Pass complete lines on."""
+        self._target.flush()
+
+    def isatty(self) -> bool:
+        """Never a terminal: no colours, no cursor movements."""
+        return False
+
+    def close(self) -> None:
+        """Write what is left, masked."""
+        if self._pending:
+            self._target.write(redact(self._pending))
+            self._pending = ""
+        self._target.close()

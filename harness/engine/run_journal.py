@@ -1,0 +1,102 @@
+"""The controller's view of a run: its own part of the journal, everybody's events as they arrive, and the consumers that hear of them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO, cast
+
+import pytest
+
+from harness.engine.consumer import Consumer
+from harness.engine.events import AnyEvent, CredentialFound, RunFinished, StepTaken
+from harness.engine.journal import JOURNAL, JournalPart, JournalTail, discard, merge
+from harness.engine.options import OUT
+from harness.engine.record import RunRecord
+from harness.engine.redaction import RedactingFile, files_with_credentials
+from harness.outcome import EnvironmentFault
+
+MAIN = "main"
+
+
+@contextmanager
+def pytest_log(out: str | None) -> Iterator[TextIO]:
+    """`pytest.log` in the out folder: pytest's own words, masked. Raises pytest's UsageError when the folder cannot be written."""
+    folder = Path(out or OUT)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        target = (folder / "pytest.log").open("w", encoding="utf-8")
+    except OSError as error:
+        raise pytest.UsageError(f"cannot write the out folder {folder}: {error.strerror}") from error
+    log = RedactingFile(target)
+    try:
+        yield cast("TextIO", log)
+    finally:
+        log.close()
+
+
+class RunJournal:
+    """Opens an empty journal in `out`, removing that of an earlier run. Raises EnvironmentFault when the folder cannot be written."""
+
+    def __init__(self, out: Path, consumers: Sequence[Consumer]) -> None:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            discard(out)
+            self.part = JournalPart(out, MAIN)
+        except OSError as error:
+            raise EnvironmentFault(f"cannot write the out folder {out}: {error.strerror}") from error
+        self.out = out
+        self.record = RunRecord()
+        self._consumers = consumers
+        self._tail = JournalTail(out)
+        self._merged = False
+
+    def write(self, event: AnyEvent) -> None:
+        """Add an event of the controller's own and tell everybody."""
+        self.part.write(event)
+        self.follow()
+
+    def step(self, text: str) -> None:
+        """Note one line of progress of the target."""
+        self.write(StepTaken(at=self.part.now(), text=text))
+
+    def follow(self) -> None:
+        """Pass on what has been written since the last call."""
+        for event in self._tail.drain():
+            self.record.apply(event)
+            for consumer in self._consumers:
+                consumer.on_event(event, self.record)
+
+    def finish(self, end: RunFinished, secrets: frozenset[str]) -> None:
+        """Close the journal, write every report, and scan them all; a credential found corrects the end and the reports."""
+        self.write(end)
+        self.part.close()
+        merge(self.out)
+        self._report()
+        found = files_with_credentials(self.out, secrets)
+        if found:
+            self._correct(end, found)
+
+    def _correct(self, end: RunFinished, files: tuple[str, ...]) -> None:
+        from harness.engine.events import encode
+        from harness.outcome import ExitCode
+
+        corrections: tuple[AnyEvent, ...] = (
+            CredentialFound(at=end.at, files=files),
+            RunFinished(
+                at=end.at,
+                duration_s=end.duration_s,
+                exit_code=ExitCode.HARNESS,
+                reason=f"live credentials were written to {', '.join(files)}: do not publish them",
+            ),
+        )
+        with (self.out / JOURNAL).open("ab") as file:
+            for event in corrections:
+                file.write(encode(event))
+                self.record.apply(event)
+                for consumer in self._consumers:
+                    consumer.on_event(event, self.record)
+        self._report()
+
+    def _report(self) -> None:
+        for consumer in self._consumers:
+            consumer.finish(self.record)

@@ -1,0 +1,143 @@
+"""Which of the collected checks run, in which order, and why the others do not."""
+
+import inspect
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import pytest
+
+from harness.engine.declaration import CheckDeclaration, declaration_of
+from harness.engine.events import CheckPlanned, SuiteCollected
+from harness.engine.journal import JournalPart
+from harness.engine.settings import RunSettings
+from harness.outcome import UsageFault
+from harness.platforms.platform import Platform
+from harness.spec.catalogue import Catalogue, catalogue
+from harness.spec.coverage import unknown_requirements
+from harness.spec.profile import Profile, profile_named
+
+NOT_RUNNABLE: Final = pytest.StashKey[str]()
+
+
+@dataclass(slots=True)
+class Selection:
+    """A pytest plugin of every process that collects; exactly one of them has a `part` and writes the plan into it."""
+
+    catalogue: Catalogue
+    profile: Profile
+    areas: tuple[str, ...]
+    platform: Platform | None
+    part: JournalPart | None
+    _proofs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_pycollect_makeitem(
+        self, collector: pytest.Module | pytest.Class, name: str, obj: object
+    ) -> Generator[None, object, object]:
+        """Refuse a check that names what the catalogue lacks, as an error of its file."""
+        made = yield
+        items = made if isinstance(made, list) else [made]
+        for item in items:
+            declaration = declaration_of(item) if isinstance(item, pytest.Item) else None
+            unknown = unknown_requirements(self.catalogue, declaration.requirements if declaration else ())
+            if unknown:
+                raise collector.CollectError(
+                    f"check {name} names {', '.join(unknown)}, which the catalogue does not have; "
+                    "`maas-conformance explain` lists those it has"
+                )
+        return made
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+    ) -> Generator[None]:
+        """Note what every check proves and leave out other profiles and areas; when `-k` and reordering plugins have had their turn,
+        put the canary first, mark what cannot run here, and write the plan.
+        """
+        self._leave_out(config, items)
+        yield
+        items.sort(key=lambda item: not _is_canary(item))
+        checks = [(item, declared) for item in items if (declared := declaration_of(item))]
+        for item, declared in checks:
+            reason = self.platform.missing(declared.needs) if self.platform else None
+            if reason:
+                item.stash[NOT_RUNNABLE] = reason
+                item.add_marker(pytest.mark.skip(reason=f"not runnable: {reason}"), append=False)
+        if self.part is not None:
+            self._write_plan(self.part, checks)
+
+    def _leave_out(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        kept: list[pytest.Item] = []
+        left_out: list[pytest.Item] = []
+        for item in items:
+            declaration = declaration_of(item)
+            if declaration is None:
+                kept.append(item)
+                continue
+            self._proofs[declaration.check_id] = declaration.requirements
+            (kept if declaration.canary or self._wanted(declaration) else left_out).append(item)
+        if left_out:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = kept
+
+    def _wanted(self, declaration: CheckDeclaration) -> bool:
+        rows = [self.catalogue.get(name) for name in declaration.requirements]
+        return self.profile.selects(rows, frozenset(declaration.needs)) and (
+            not self.areas or any(row.area in self.areas for row in rows)
+        )
+
+    def _write_plan(self, part: JournalPart, checks: Sequence[tuple[pytest.Item, CheckDeclaration]]) -> None:
+        chosen = {declared.check_id for _, declared in checks}
+        part.write(
+            SuiteCollected(
+                at=part.now(),
+                worker=part.worker,
+                proofs=self._proofs,
+                deselected=tuple(check_id for check_id in self._proofs if check_id not in chosen),
+            )
+        )
+        for item, declared in sorted(checks, key=lambda pair: not pair[1].canary):
+            part.write(
+                CheckPlanned(
+                    at=part.now(),
+                    worker=part.worker,
+                    check_id=declared.check_id,
+                    requirements=declared.requirements,
+                    needs=tuple(sorted(declared.needs)),
+                    file=item.location[0],
+                    line=(item.location[1] or 0) + 1,
+                    title=title_of(item),
+                    canary=declared.canary,
+                    not_runnable=item.stash.get(NOT_RUNNABLE, None),
+                )
+            )
+
+
+def selection_of(settings: RunSettings, platform: Platform | None, part: JournalPart | None) -> Selection:
+    """The selection that was asked for. Raises UsageFault when the profile or an area does not exist."""
+    rows = catalogue()
+    return Selection(rows, profile_named(settings.profile), known_areas(rows, settings.areas), platform, part)
+
+
+def title_of(item: pytest.Item) -> str:
+    """What a person calls the check: the first line of its docstring, else its name in words, with its parameters."""
+    function = getattr(item, "function", None)
+    first = (inspect.getdoc(function) or "").partition("\n")[0].rstrip(".")
+    name, bracket, parameters = item.name.partition("[")
+    words = first or name.removeprefix("test_").replace("_", " ")
+    return f"{words} [{parameters}" if bracket else words
+
+
+def known_areas(catalogue: Catalogue, asked: Iterable[str]) -> tuple[str, ...]:
+    """The areas asked for. Raises UsageFault naming those that exist."""
+    wanted = tuple(asked)
+    unknown = [area for area in wanted if area not in catalogue.areas]
+    if unknown:
+        raise UsageFault(f"no area {unknown[0]!r} in the catalogue; there are {', '.join(catalogue.areas)}")
+    return wanted
+
+
+def _is_canary(item: pytest.Item) -> bool:
+    declaration = declaration_of(item)
+    return declaration is not None and declaration.canary

@@ -1,0 +1,116 @@
+"""The words of a run's end, shared by every console: verdict, counts, failures with what is needed to repeat them."""
+
+from collections import Counter
+
+from harness.engine.canary import SILENT_LIMITS
+from harness.engine.events import Failure
+from harness.engine.record import CheckRecord, RunRecord
+from harness.reporting.traced import traced
+from harness.spec.coverage import Uncovered
+
+_WORDS = {
+    "passed": "passed",
+    "failed": "failed",
+    "not_runnable": "not runnable",
+    "skipped": "skipped",
+    "passed_on_retry": "passed on retry",
+}
+_CODES = {
+    0: "CONFORMANT",
+    1: "NOT CONFORMANT",
+    2: "USAGE",
+    3: "ENVIRONMENT NOT READY",
+    4: "FAULT OF THE HARNESS",
+    5: "INVALID",
+}
+
+
+def counts_line(record: RunRecord) -> str:
+    """`29 passed, 2 failed`: the classes that occurred, and how many checks came to no verdict."""
+    parts = [f"{record.counts[outcome]} {word}" for outcome, word in _WORDS.items() if record.counts[outcome]]  # type: ignore[index]
+    if record.unfinished:
+        parts.append(f"{len(record.unfinished)} unfinished")
+    return ", ".join(parts) or "no check ran"
+
+
+def failure_lines(check: CheckRecord) -> list[str]:
+    """Everything a person needs of one failure."""
+    final = check.final
+    failure = final.failure if final else None
+    if failure is None:
+        return [f"FAILED {check.planned.check_id}", "  without a recorded failure: see the traceback in the journal"]
+    lines = [f"FAILED {failure.title}", f"  check    {check.planned.check_id}", *_told(failure)]
+    if check.planned.canary and failure.blame == "platform":
+        lines.append(f"  canary   {SILENT_LIMITS}")
+    return lines
+
+
+def _told(failure: Failure) -> list[str]:
+    lines = [f"  expected {failure.expected}", f"  observed {failure.observed}"]
+    if failure.detail:
+        lines.append(f"  detail   {failure.detail}")
+    lines.append(f"  blame    {failure.blame}")
+    if failure.curl:
+        lines.append(f"  repeat   {failure.curl}")
+    return lines
+
+
+def summary_lines(record: RunRecord, out: str, verbosity: int) -> list[str]:
+    """The end of a run: the canary first and loudly, then failures, what did not run, and the verdict as the last lines."""
+    lines: list[str] = []
+    for canary in record.broken_canaries:
+        lines += ["!!! THE CANARY FAILED: " + SILENT_LIMITS, *failure_lines(canary)]
+    for check in record.having("failed"):
+        if not check.planned.canary:
+            lines += failure_lines(check)
+    for failed in record.collection_failures:
+        lines += [f"NOT COLLECTED {failed.where}", *(f"  {line}" for line in failed.problem.splitlines())]
+    if verbosity >= 0:
+        lines += _did_not_run(record) + _uncovered(record, verbosity)
+    return lines + _verdict(record, out)
+
+
+def _did_not_run(record: RunRecord) -> list[str]:
+    reasons: dict[tuple[str, str], int] = Counter(
+        (_WORDS[check.final.outcome], check.final.reason or "")
+        for check in record.having("not_runnable", "skipped")
+        if check.final
+    )
+    lines = [f"{word} ({count}): {reason}" for (word, reason), count in reasons.items()]
+    lines += [
+        f"passed on retry: {check.planned.check_id} ({len(check.attempts)} attempts)"
+        for check in record.having("passed_on_retry")
+    ]
+    lines += [f"lost worker {lost.name}: {lost.reason}" for lost in record.lost_workers]
+    lines += [f"left behind: {name}" for name in record.left_behind]
+    return lines
+
+
+def _uncovered(record: RunRecord, verbosity: int) -> list[str]:
+    missing = traced(record).coverage.uncovered
+    if not missing or not record.proofs:
+        return []
+    if verbosity > 0:
+        return [_uncovered_line(entry) for entry in missing]
+    by_reason = Counter(entry.reason for entry in missing)
+    return [f"requirements without a check ({count}): {reason}" for reason, count in by_reason.most_common()]
+
+
+def _uncovered_line(entry: Uncovered) -> str:
+    return f"no check for {entry.requirement.id} ({entry.requirement.level}): {entry.reason}"
+
+
+def _verdict(record: RunRecord, out: str) -> list[str]:
+    end, start = record.finished, record.started
+    if end is None:
+        return ["the run has not ended"]
+    lines = []
+    if start:
+        coverage = traced(record).coverage
+        ready = f"platform ready in {start.startup_s:.1f} s, " if start.startup_s is not None else ""
+        lines.append(f"{counts_line(record)}; requirements with a check: {coverage.covered} of {coverage.total}")
+        lines.append(
+            f"target {start.target} ({start.stack}), profile {start.profile}; "
+            f"{ready}checks in {traced(record).checks_s:.1f} s, {end.duration_s:.1f} s in all"
+        )
+    return [*lines, f"reports in {out}", f"{_CODES[end.exit_code]} (exit {end.exit_code}): {end.reason}"]

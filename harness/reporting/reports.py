@@ -1,0 +1,43 @@
+"""Every report of a run, put together: what is written where, and what is said at its end."""
+
+from pathlib import Path
+
+from harness.engine.consumer import Consumer
+from harness.engine.events import AnyEvent
+from harness.engine.record import RunRecord
+from harness.engine.settings import RunSettings
+from harness.reporting.console import PlainConsole, terminal
+from harness.reporting.outline import summary_lines
+from harness.reporting.summary import SummaryWriter
+
+
+class Reports:
+    """The consumers of one run; it is one itself, so that pytest's terminal can be told the end."""
+
+    def __init__(self, out: Path, console: Consumer | None, verbosity: int) -> None:
+        self._out = out
+        self._verbosity = verbosity
+        self._record: RunRecord | None = None
+        self._speaks = console is None
+        self.consumers: tuple[Consumer, ...] = (SummaryWriter(out), *((console,) if console else ()), self)
+
+    def on_event(self, event: AnyEvent, record: RunRecord) -> None:
+        """Nothing to do before the end."""
+
+    def finish(self, record: RunRecord) -> None:
+        """Keep the record for the summary below pytest's own."""
+        self._record = record
+
+    def summary_lines(self) -> list[str]:
+        """The end of the run for pytest's terminal; empty where our own console speaks."""
+        if self._record is None or not self._speaks:
+            return []
+        return summary_lines(self._record, str(self._out), self._verbosity)
+
+
+def reports_of(settings: RunSettings, *, verbosity: int) -> Reports:
+    """All reports that these settings ask for."""
+    console = None
+    if settings.own_console:
+        console = PlainConsole(terminal(to_stderr=settings.json), str(settings.out), verbosity)
+    return Reports(settings.out, console, verbosity)
