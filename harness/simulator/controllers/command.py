@@ -51,9 +51,9 @@ def main(
     **options: str,
 ) -> None:
     """Read the options and run until SIGTERM."""
-    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # libraries stay quiet at any level: their debug lines hold request headers
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("harness").setLevel(log_level.upper())
     if os.environ.get("MAAS_DIE_WITH_PARENT") == "1":
         die_with_parent()
     host, port = endpoint(bind, "--bind")

@@ -1,0 +1,86 @@
+"""The command line of the kubelet stand-in."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+from pathlib import Path
+
+import click
+from prometheus_client import CollectorRegistry
+
+from harness.simulator.component import announce, die_with_parent, until_stopped
+from harness.simulator.controllers.runtime.cluster import Cluster
+from harness.simulator.controllers.runtime.connection import UnusableConnectionError, connect
+from harness.simulator.controllers.runtime.controller import Manager
+from harness.simulator.controllers.runtime.manifest import Manifest
+from harness.simulator.kubelet.launch import Launch, Runtime, mock_launch, vllm_launch
+from harness.simulator.kubelet.process import free_port
+from harness.simulator.kubelet.reconciler import install
+
+STOP_GRACE_S = 1.2
+
+
+class UnreadyMachine(click.ClickException):
+    """The machine lacks something: exit code 3."""
+
+    exit_code = 3
+
+
+@click.command(help="Run the containers of Deployments as local processes, and report their Pods and EndpointSlices.")
+@click.option("--kubeconfig", type=click.Path(path_type=Path), help="Default: the ServiceAccount of the Pod.")
+@click.option(
+    "--dir", "folder", required=True, type=click.Path(path_type=Path, file_okay=False), help="Logs and state."
+)
+@click.option("--runtime", type=click.Choice(["mock", "vllm"]), default="mock", show_default=True)
+@click.option("--ready-file", type=click.Path(path_type=Path), help="Where to announce that it runs.")
+@click.option("--bind", default="127.0.0.1:0", hidden=True, help="Accepted like everywhere; nothing listens here.")
+@click.option("--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
+def main(
+    kubeconfig: Path | None, folder: Path, runtime: Runtime, ready_file: Path | None, bind: str, log_level: str
+) -> None:
+    """Read the options and run until SIGTERM."""
+    del bind
+    # libraries stay quiet at any level: their debug lines hold request headers
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("harness").setLevel(log_level.upper())
+    if os.environ.get("MAAS_DIE_WITH_PARENT") == "1":
+        die_with_parent()
+    if runtime == "vllm" and shutil.which("vllm") is None:
+        raise UnreadyMachine("--runtime vllm needs the command vllm on the PATH: install vLLM, or use --runtime mock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.ClickException(f"cannot use --dir {folder}: {error.strerror}") from error
+    try:
+        asyncio.run(run(kubeconfig, folder.resolve(), runtime, ready_file))
+    except UnusableConnectionError as error:
+        raise click.ClickException(str(error)) from error
+
+
+async def run(kubeconfig: Path | None, folder: Path, runtime: Runtime, ready_file: Path | None) -> None:
+    """Run until SIGTERM, then end every process."""
+
+    def launcher(pod: Manifest, ready: Path) -> Launch:
+        return mock_launch(pod, ready) if runtime == "mock" else vllm_launch(pod, free_port())
+
+    manager = Manager(Cluster(connect(kubeconfig, "kubelet")), CollectorRegistry())
+    pods = install(manager, folder, launcher)
+    synced = asyncio.Event()
+    work = asyncio.create_task(manager.run(synced))
+    stopped = asyncio.create_task(until_stopped())
+    ready = asyncio.create_task(synced.wait())
+    try:
+        await asyncio.wait({work, stopped, ready}, return_when=asyncio.FIRST_COMPLETED)
+        if ready.done():
+            announce(ready_file, {})
+            await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            work.result()
+    finally:
+        for task in (work, stopped, ready):
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+        await pods.stop(STOP_GRACE_S)
