@@ -134,7 +134,8 @@ def _deprecation(spec: Json, version: Json) -> str:
 
 def _root_schema(node: Json) -> Schema:
     schema = compile_schema(node)
-    schema.properties.setdefault("metadata", Schema(type="object", preserve_unknown=True))
+    # `metadata: {type: object}` is how definitions write it; its fields are the server's own and never pruned
+    schema.properties.setdefault("metadata", Schema(type="object")).preserve_unknown = True
     schema.properties["apiVersion"] = Schema(type="string")
     schema.properties["kind"] = Schema(type="string")
     return schema
