@@ -34,15 +34,17 @@ def auth_policy(gateway: Key, tenant: str, settings: Settings) -> Manifest:
         "metadata": _object(auth_policy_name(gateway, tenant), gateway.namespace, "gateway-auth"),
         "spec": {
             "targetRef": _target(gateway),
-            "defaults": {"when": [{"predicate": 'request.url_path != "/maas-api/health"'}], "rules": rules},
+            "defaults": {
+                "when": [{"predicate": '!request.path.matches("^/maas-api/health([?].*)?$")'}],
+                "rules": rules,
+            },
         },
     }
 
 
-def default_deny(gateway: Key, tenant: str, *, upstream_quirks: bool = False) -> Manifest:
+def default_deny(gateway: Key, tenant: str) -> Manifest:
     """A limit of zero for every route of the gateway that has no policy of its own; what a model's policy replaces."""
-    path = "request.path" if upstream_quirks else "request.url_path"
-    outside = " && ".join(f'!{path}.startsWith("{prefix}")' for prefix in OPEN_PREFIXES)
+    outside = " && ".join(f'!request.path.startsWith("{prefix}")' for prefix in OPEN_PREFIXES)
     limit = {
         "rates": [{"limit": 0, "window": "1m"}],
         "when": [{"predicate": outside}],

@@ -29,7 +29,7 @@ class GatewayReconciler:
             if served != key:
                 continue
             await self._cluster.apply(AUTH_POLICY, auth_policy(key, tenant, settings))
-            deny = default_deny(key, tenant, upstream_quirks=settings.upstream_quirks)
+            deny = default_deny(key, tenant)
             await self._cluster.apply(TOKEN_RATE_LIMIT_POLICY, deny, closed=("spec.limits",))
             if self._cluster.store(NAMESPACE).get(Key("", settings.infra)) is not None:
                 await self._cluster.apply(HTTP_ROUTE, api_route(key, tenant, settings))

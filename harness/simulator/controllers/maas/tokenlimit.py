@@ -19,6 +19,9 @@ SECONDS = {"s": 1, "m": 60, "h": 3600}
 LONGEST_WINDOW_S = 366 * 24 * 3600
 SHUT = ({"limit": 0, "window": "1m"},)
 COUNTER = "auth.identity.userid"
+# `request.path` holds the query too: upstream's comparison lets `...?x=/v1/models` pass for a listing, which costs nothing
+NOT_LISTING = '!request.path.matches("^[^?]*/v1/models([?].*)?$")'
+QUIRKY_LISTING = '!request.path.endsWith("/v1/models")'
 
 
 def window_seconds(window: str) -> int | None:
@@ -53,7 +56,7 @@ def limits(subscriptions: list[Manifest], model: Key, *, upstream_quirks: bool =
     A subscription whose limits cannot be enforced gets a limit of zero: without any, its users would be unlimited (upstream's
     weakness). Two subscriptions whose names run together to the same limit name are told apart by a digest.
     """
-    path = "request.path" if upstream_quirks else "request.url_path"
+    priced = QUIRKY_LISTING if upstream_quirks else NOT_LISTING
     result: dict[str, Any] = {}
     for subscription in sorted(subscriptions, key=key_of):
         key = key_of(subscription)
@@ -66,7 +69,7 @@ def limits(subscriptions: list[Manifest], model: Key, *, upstream_quirks: bool =
         chosen = f'auth.identity.selected_subscription_key == "{selected_subscription(key, model)}"'
         result[name] = {
             "rates": list(SHUT) if rates is None else rates,
-            "when": [{"predicate": f'{chosen} && !{path}.endsWith("/v1/models")'}],
+            "when": [{"predicate": f"{chosen} && {priced}"}],
             "counters": [{"expression": COUNTER}],
         }
     return result
