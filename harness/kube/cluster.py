@@ -70,6 +70,11 @@ class Cluster:
         self._lock = threading.Lock()
         self._dynamic: Any = self._call("discover its resources", DynamicClient, api_client, None, MemoryDiscoverer)
 
+    @staticmethod
+    def preload() -> None:
+        """Import the client now rather than with the first connection: for a thread that has nothing better to do."""
+        import kubernetes.dynamic  # noqa: F401
+
     @classmethod
     def connect(cls, kubeconfig: Path, *, context: str | None = None) -> Self:
         """Read a kubeconfig and discover the server's resources.

@@ -1,0 +1,87 @@
+import threading
+import time
+
+import pytest
+
+from harness.kube.cluster import Cluster
+from harness.kube.fault import WaitExpired
+from harness.kube.manifest import Manifest, Ref
+from harness.kube.wait import Bound, delete_and_wait, exists, has_condition, has_phase, is_gone, wait_for, wait_for_all
+
+SOON = Bound("ready_bound_s", 10)
+AT_ONCE = Bound("ready_bound_s", 0.2)
+
+
+def model_ref(namespace: str, name: str = "m") -> Manifest:
+    return {
+        "apiVersion": "maas.opendatahub.io/v1alpha1",
+        "kind": "MaaSModelRef",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"modelRef": {"kind": "LLMInferenceService", "name": name}},
+    }
+
+
+def ready(status: str, generation: int) -> Manifest:
+    return {
+        "type": "Ready",
+        "status": status,
+        "reason": "BecauseOfTheTest",
+        "message": "it says so",
+        "observedGeneration": generation,
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+
+
+def set_status(cluster: Cluster, ref: Ref, phase: str, *conditions: Manifest) -> None:
+    cluster.patch(ref, {"status": {"phase": phase, "conditions": list(conditions)}}, subresource="/status")
+
+
+def test_a_change_ends_the_wait_long_before_its_bound(cluster: Cluster, namespace: str) -> None:
+    ref = Ref.of(cluster.apply(model_ref(namespace)))
+    later = threading.Timer(0.2, set_status, (cluster, ref, "Ready", ready("True", 1)))
+    later.start()
+    started = time.monotonic()
+    wait_for_all(cluster, [has_phase(ref, "Ready"), has_condition(ref, "Ready")], SOON)
+    assert 0.15 < time.monotonic() - started < 5
+    later.join()
+
+
+def test_an_expired_wait_quotes_the_bound_and_what_the_object_says(cluster: Cluster, namespace: str) -> None:
+    ref = Ref.of(cluster.apply(model_ref(namespace)))
+    set_status(cluster, ref, "Pending", ready("False", 1))
+    with pytest.raises(WaitExpired) as expired:
+        wait_for(cluster, has_condition(ref, "Ready"), AT_ONCE)
+    text = str(expired.value)
+    assert text.startswith(f"MaaSModelRef {namespace}/m was not Ready=True within 0.2 s (ready_bound_s)")
+    assert "phase Pending, Ready=False (BecauseOfTheTest: it says so)" in text
+
+
+def test_a_condition_of_an_older_generation_does_not_count(cluster: Cluster, namespace: str) -> None:
+    ref = Ref.of(cluster.apply(model_ref(namespace)))
+    set_status(cluster, ref, "Ready", ready("True", 1))
+    wait_for(cluster, has_condition(ref, "Ready"), SOON)
+    changed = model_ref(namespace)
+    changed["spec"]["endpointOverride"] = "https://elsewhere.example"
+    assert cluster.apply(changed)["metadata"]["generation"] == 2
+    with pytest.raises(WaitExpired):
+        wait_for(cluster, has_condition(ref, "Ready"), AT_ONCE)
+
+
+def test_an_object_that_never_appears_does_not_exist(cluster: Cluster, namespace: str) -> None:
+    with pytest.raises(WaitExpired, match=r"was not existing within 0\.2 s .*it does not exist"):
+        wait_for(cluster, exists(Ref("v1", "ConfigMap", "ghost", namespace)), AT_ONCE)
+
+
+def test_deletion_waits_for_finalizers(cluster: Cluster, namespace: str) -> None:
+    held = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "held", "namespace": namespace, "finalizers": ["example.com/hold"]},
+    }
+    ref = Ref.of(cluster.apply(held))
+    with pytest.raises(WaitExpired, match="was not gone"):
+        delete_and_wait(cluster, [ref], AT_ONCE)
+    letting_go = threading.Timer(0.1, cluster.patch, (ref, {"metadata": {"finalizers": None}}))
+    letting_go.start()
+    assert wait_for(cluster, is_gone(ref), SOON) is None
+    letting_go.join()
