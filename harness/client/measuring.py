@@ -30,13 +30,14 @@ Observer = Callable[[Exchange], None]
 class Call:
     """One request to make. `json` is encoded here; `content` goes out as it is. `abort_after` closes the connection after that many events.
 
-    `credential` becomes `Authorization: Bearer …`, or fills the header `credential_header` alone where that is another one.
+    `credential` becomes `Authorization: Bearer …` unless another header or scheme is named; it is masked in whatever is kept.
     """
 
     method: str
     url: str
     credential: Secret | None = None
     credential_header: str = "Authorization"
+    credential_scheme: str = "Bearer "
     headers: Headers = ()
     json: Any = None
     content: bytes | None = None
@@ -182,21 +183,17 @@ def _pairs(headers: Headers) -> list[tuple[str, str]]:
     return list(headers.items()) if isinstance(headers, Mapping) else list(headers)
 
 
-def _credential_value(call: Call, text: str) -> str:
-    return f"Bearer {text}" if call.credential_header == "Authorization" else text
-
-
 def _revealed(headers: list[tuple[str, str]], call: Call) -> list[tuple[str, str]]:
     if call.credential is None:
         return headers
-    return [*headers, (call.credential_header, _credential_value(call, call.credential.reveal()))]
+    return [*headers, (call.credential_header, call.credential_scheme + call.credential.reveal())]
 
 
 def _masked(headers: list[tuple[str, str]], call: Call) -> Mapping[str, str]:
     """For the record: the credential as its mask, a repeated header as its values in order."""
     pairs = list(headers)
     if call.credential is not None:
-        pairs.append((call.credential_header, _credential_value(call, MASK)))
+        pairs.append((call.credential_header, call.credential_scheme + MASK))
     shown: dict[str, str] = {}
     for name, value in pairs:
         shown[name] = f"{shown[name]}, {value}" if name in shown else value

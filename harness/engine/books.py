@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.client.exchange import Exchange
-from harness.engine.failure import NotConformant
+from harness.engine.failure import NotConformant, NotReady
 from harness.engine.patience import until
 from harness.engine.sandwich import arrivals
 from harness.kube.wait import Bound
@@ -46,8 +46,29 @@ class Books:
                 requirement=requirement,
             )
 
+    def expect_charged(self, account: Account, *, requirement: str | None = None) -> None:
+        """The platform charged what the model servers generated, whatever the responses said of it: for answers without usage.
+
+        Raises NotReady when this platform's model servers keep no journal.
+        """
+        if self.journals is None or self.mark is None:
+            raise NotReady("what unreported answers cost is known to the model servers alone, and none can be read")
+        page = self.client.page(account)
+        due = _generated(self.journals.since(self.mark), page.exchanges)
+        got, _ = until(lambda: charged(self._read(), account), lambda seen: seen == due, self.metrics_bound)
+        if due is None or got != due:
+            raise NotConformant(
+                expected=f"{due} tokens charged, as the model servers generated",
+                observed="nothing was charged" if got is None else f"{got} tokens charged",
+                exchange=page.exchanges[-1] if page.exchanges else None,
+                requirement=requirement,
+            )
+
+    def _read(self) -> Reading | None:
+        return self.platform.read() if self.platform else None
+
     def _findings(self, accounts: list[Account], arrived: list[Arrival] | None) -> tuple[Finding, ...]:
-        reading = self.platform.read() if self.platform else None
+        reading = self._read()
         return reconcile(_entry(account, self.client.page(account), arrived, reading) for account in accounts)
 
 

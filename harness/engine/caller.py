@@ -1,6 +1,6 @@
 """Somebody who calls the platform with one credential; every call is measured, recorded, and entered into the client's book."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from harness.client.exchange import Exchange
@@ -60,7 +60,8 @@ class Caller:
     model: ModelHandle
     username: str | None = None
     subscription: str | None = None
-    headers: Headers = field(default=())
+    headers: Headers = ()
+    scheme: str = "Bearer "
 
     def infer(
         self,
@@ -111,6 +112,7 @@ class Caller:
                 method,
                 url,
                 credential=self.credential.secret(),
+                credential_scheme=self.scheme,
                 headers=[*own, *extra],
                 timeout_s=self.wire.platform.parameters.request_timeout_s,
                 **parts,

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Final
 
 from harness.client.measuring import MeasuringClient
+from harness.engine.entitlement import open_models
 from harness.engine.failure import NotReady
 from harness.engine.force import TRLP, TRLP_KIND
 from harness.kube.cluster import Cluster
@@ -17,7 +18,7 @@ from harness.kube.manifest import Ref
 from harness.kube.wait import Bound
 from harness.ledger.counters import PlatformBook
 from harness.ledger.journal import Journals
-from harness.platforms.platform import Platform
+from harness.platforms.platform import ModelHandle, Platform
 
 ADMIN_URL: Final = "maas-conformance.dev/admin-url"
 _LABEL: Final = "maas-conformance"
@@ -67,6 +68,17 @@ class Estate:
     def has_limit_policies(self) -> bool:
         """Whether the platform turns subscriptions into TokenRateLimitPolicies, whose status can be awaited."""
         return self.cluster.knows(TRLP, TRLP_KIND)
+
+    @cached_property
+    def models(self) -> tuple[ModelHandle, ...]:
+        """The platform's models, those first that no subscription opens to everybody.
+
+        With the others, a caller who should have nothing already has something.
+        """
+        if self.platform.kubeconfig is None:
+            return self.platform.models
+        shared = open_models(self.cluster, self.platform.namespaces.subscriptions)
+        return tuple(sorted(self.platform.models, key=lambda model: (model.namespace, model.name) in shared))
 
     @cached_property
     def counters(self) -> PlatformBook | None:

@@ -1,7 +1,6 @@
 """What a check may ask for: a world of its own, the clock, the sandwich, the books. Registered by the plugin."""
 
 import os
-import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -19,12 +18,11 @@ from harness.platforms.platform import Platform
 
 
 @pytest.fixture(scope="session")
-def estate(platform: Platform, request: pytest.FixtureRequest) -> Iterator[Estate]:
+def estate(platform: Platform, run_id: str, request: pytest.FixtureRequest) -> Iterator[Estate]:
     """Connections and labels of this worker; at its end the namespace of its identities goes."""
-    run_id = getattr(request.config, "maas_run_id", None) or os.environ.get("MAAS_RUN_ID") or secrets.token_hex(4)
     made = Estate(
         platform,
-        run_id=str(run_id)[:30].strip("-").lower(),
+        run_id=run_id,
         worker=os.environ.get("PYTEST_XDIST_WORKER", "main"),
         keep=bool(request.config.getoption("maas_keep", default=False)),
     )

@@ -3,8 +3,8 @@
 Both must pass for a call to be served; a check declares the one, the other, or both.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.engine.identity import Identity
@@ -62,6 +62,7 @@ class Subscription:
     models: tuple[ModelHandle, ...]
     rates: tuple[Rate, ...]
     priority: int = 0
+    token_metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -71,11 +72,13 @@ class Subscription:
     def manifest(self) -> Manifest:
         """The object to apply."""
         rates = [{"limit": rate.limit, "window": rate.window} for rate in self.rates]
+        metadata = {"tokenMetadata": dict(self.token_metadata)} if self.token_metadata else {}
         return {
             "apiVersion": MAAS,
             "kind": "MaaSSubscription",
             "metadata": {"name": self.ref.name, "namespace": self.ref.namespace},
             "spec": {
+                **metadata,
                 "owner": self.owner.manifest(),
                 "priority": self.priority,
                 "modelRefs": [

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from harness.kube.manifest import Manifest, Ref
 
+ALL_ACCOUNTS = "system:serviceaccounts"
 AUTHENTICATED = "system:authenticated"
+EVERYBODY = frozenset({ALL_ACCOUNTS, AUTHENTICATED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Identity:
     @property
     def groups(self) -> tuple[str, ...]:
         """Every group of its tokens."""
-        return ("system:serviceaccounts", self.group, AUTHENTICATED)
+        return (ALL_ACCOUNTS, self.group, AUTHENTICATED)
 
     def manifests(self) -> tuple[Manifest, ...]:
         """Its namespace and its ServiceAccount."""

@@ -1,6 +1,7 @@
 """Waiting for an answer of the platform to change, for the few things that no object's status announces.
 
-Only calls that cost no quota may be repeated here; the time between them grows, and the bound has the name that reports quote.
+Only calls that cost no quota may be repeated here, or such as burn a budget that the check does not count. The time between
+them grows, and the bound has the name that reports quote.
 """
 
 import threading

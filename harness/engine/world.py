@@ -6,25 +6,27 @@ checks but the platform's own models.
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from harness.client.exchange import Exchange
 from harness.client.secret import Secret
 from harness.engine.apikey import ApiKey
 from harness.engine.caller import Caller, Credential, Given, Wire
+from harness.engine.entitlement import Entitlements, entitlements_of
 from harness.engine.estate import Estate
 from harness.engine.failure import NotReady
-from harness.engine.force import model_in_force, policy_in_force, subscription_in_force
+from harness.engine.force import model_in_force, model_ref, policy_in_force, subscription_in_force
 from harness.engine.governance import MAAS, People, Policy, Rate, Subscription, Who
 from harness.engine.identity import Identity, service_account
+from harness.engine.patience import until
 from harness.engine.twin import Twin, gateway_refs, twin_of
 from harness.kube.access import service_account_token
 from harness.kube.apply import apply_manifests, delete_all
 from harness.kube.fault import WaitExpired
 from harness.kube.manifest import Manifest, Ref
-from harness.kube.wait import Bound, Expectation, delete_and_wait, wait_for_all
+from harness.kube.wait import Bound, Expectation, delete_and_wait, has_phase, wait_for, wait_for_all
 from harness.platforms.platform import ModelHandle
 
 Models = ModelHandle | Sequence[ModelHandle] | None
@@ -64,8 +66,11 @@ class World:
     # --- models -----------------------------------------------------------------------------------------------------------
 
     def model(self, number: int = 0) -> ModelHandle:
-        """One of the models that the platform serves from the start. Raises NotReady when it has fewer."""
-        models = self.wire.platform.models
+        """One of the models that the platform serves from the start, those first that are not open to everybody.
+
+        Raises NotReady when it has fewer.
+        """
+        models = self.estate.models
         if number >= len(models):
             raise NotReady(f"the check needs {number + 1} governed models; the platform offers {len(models)}")
         return models[number]
@@ -118,6 +123,7 @@ class World:
         window: str = "1h",
         rates: Sequence[Rate] = (),
         priority: int = 0,
+        token_metadata: Mapping[str, str] | None = None,
         awaited: bool = True,
     ) -> Subscription:
         """Quota for the owner on these models (by default the first); `rates` takes the place of limit and window."""
@@ -127,6 +133,7 @@ class World:
             self._models(models),
             tuple(rates) or (Rate(limit, window),),
             priority,
+            token_metadata or {},
         )
         in_force = subscription_in_force(made, with_limits=self.estate.has_limit_policies) if awaited else ()
         self.declare(made.manifest(), until=in_force)
@@ -193,6 +200,18 @@ class World:
         self.policy(who, models=models)
         return self.subscriber(who, subscription)
 
+    def anybody(self) -> Caller:
+        """Somebody who is entitled: a new customer where the world can make one, else the key that the person configured.
+
+        Raises NotReady when there is neither.
+        """
+        if self.wire.platform.provides.get("kube"):
+            return self.customer()
+        key = self.wire.platform.credentials.api_key
+        if key is None:
+            raise NotReady("this platform gives neither a kubeconfig nor an API key, so nobody can call it")
+        return self.caller(key)
+
     # --- life -------------------------------------------------------------------------------------------------------------
 
     def declare(self, *manifests: Manifest, until: Any = ()) -> None:
@@ -219,6 +238,50 @@ class World:
         if self._new_servers:
             self.estate.journals(fresh=True)
             self._new_servers = False
+
+    def entitlements(self, identity: Identity) -> Entitlements:
+        """What that identity may list, by the platform's objects."""
+        self.settle()
+        return entitlements_of(self.estate.cluster, identity, self.wire.platform.namespaces.subscriptions)
+
+    def until(self, probe: Callable[[], Exchange], holds: Callable[[Exchange], bool]) -> tuple[Exchange, float]:
+        """Repeat a call until its answer is as it should be, or the platform's own bound for grants and revocations is over.
+
+        The last answer, and the seconds it took; the check judges it.
+        """
+        return until(probe, holds, Bound("revocation_bound_s", self.wire.platform.parameters.revocation_bound_s))
+
+    def once_refused(self, probe: Callable[[], Exchange], *, characteristic: str | None = None) -> Exchange:
+        """Repeat a call until it is refused with 401 or 403 or the bound is over, and publish how long that took."""
+        exchange, seconds = self.until(probe, lambda answer: answer.status in (401, 403))
+        if characteristic:
+            self.wire.recorder.characteristic(characteristic, seconds, "s")
+        return exchange
+
+    def await_phase(self, thing: Subscription | Policy, *phases: str) -> None:
+        """Wait until the object has one of these phases. Raises NotReady."""
+        try:
+            wait_for(self.estate.cluster, has_phase(thing.ref, *phases), self.estate.ready_bound)
+        except WaitExpired as expired:
+            raise NotReady(str(expired)) from expired
+
+    def await_model_phase(self, model: ModelHandle, *phases: str) -> Manifest:
+        """Wait until the model's MaaSModelRef has one of these phases, and return it. Raises NotReady."""
+        try:
+            found = wait_for(self.estate.cluster, has_phase(model_ref(model), *phases), self.estate.ready_bound)
+        except WaitExpired as expired:
+            raise NotReady(str(expired)) from expired
+        return found or {}
+
+    def change_rates(self, subscription: Subscription, *rates: Rate) -> Subscription:
+        """Edit a subscription's limits and wait until the new ones are enforced; the edited value."""
+        self.settle()
+        edited = replace(subscription, rates=rates)
+        in_force = subscription_in_force(edited, with_limits=self.estate.has_limit_policies)
+        self._pending.append(edited.manifest())
+        self._awaited += in_force
+        self.settle()
+        return edited
 
     def withdraw(self, *things: Subscription | Policy | Ref) -> None:
         """Delete objects in the midst of a check, and wait until they are gone."""

@@ -1,0 +1,199 @@
+"""Access takes both gates: a subscription that owns quota for the model, and a policy that lets the caller in."""
+
+from functools import partial
+
+from harness.engine.declaration import check
+from harness.engine.expectations import expect_served, expect_status
+from harness.engine.sandwich import Sandwich
+from harness.engine.world import World
+
+
+@check("MAAS-AUTH-050", needs={"kube"})
+def test_a_policy_without_a_subscription_lets_nobody_in(world: World, sandwich: Sandwich) -> None:
+    customer, outsider = world.customer(), world.identity()
+    world.policy(outsider)
+    sandwich(
+        control=customer.infer,
+        denied=world.person(outsider).infer,
+        status=403,
+        when="a policy allows the caller and no subscription is theirs",
+    )
+
+
+@check("MAAS-AUTH-050", "MAAS-KEY-037", needs={"kube"})
+def test_a_subscription_without_a_policy_lets_nobody_in(world: World, sandwich: Sandwich) -> None:
+    customer, outsider = world.customer(), world.identity()
+    subscription = world.subscription(outsider)
+    sandwich(
+        control=customer.infer,
+        denied=world.subscriber(outsider, subscription).infer,
+        status=403,
+        when="the caller has a subscription and no policy allows them",
+        requirement="MAAS-AUTH-050",
+    )
+
+
+@check("MAAS-AUTH-051", needs={"kube"})
+def test_a_key_opens_no_model_outside_its_subscription(world: World, sandwich: Sandwich) -> None:
+    inside, outside = world.model(0), world.model(1)
+    who = world.identity()
+    narrow = world.subscription(who, models=inside)
+    wide = world.subscription(who, models=outside)
+    world.policy(who, models=(inside, outside))
+    caller = world.subscriber(who, narrow)
+    expect_served(world.subscriber(who, wide).infer(), when="the other subscription's key is used")
+    sandwich(
+        control=caller.infer,
+        denied=partial(caller.infer, model=outside),
+        status=403,
+        when="the model is not in the key's subscription",
+    )
+
+
+@check("MAAS-AUTH-055", needs={"kube"})
+def test_a_group_opens_to_its_members_only(world: World, sandwich: Sandwich) -> None:
+    member, outsider = world.identity("premium"), world.identity("free")
+    subscription = world.subscription(member.group)
+    world.policy(member.group)
+    sandwich(
+        control=world.subscriber(member, subscription).infer,
+        denied=world.person(outsider).infer,
+        status=403,
+        when="the caller is in none of the groups",
+    )
+
+
+@check("MAAS-AUTH-055", needs={"kube"})
+def test_users_and_groups_of_an_owner_are_alternatives(world: World) -> None:
+    named, member = world.identity(), world.identity("team")
+    subscription = world.subscription((named, member.group))
+    world.policy((named, member.group))
+    for who in (named, member):
+        expect_status(world.subscriber(who, subscription).infer(), 200, when="the caller is a named user or a member")
+
+
+@check("MAAS-AUTH-053", needs={"kube"})
+def test_policies_of_one_model_are_alternatives(world: World) -> None:
+    first, second = world.identity(), world.identity()
+    subscription = world.subscription((first, second))
+    doomed = world.policy(first)
+    world.policy(second)
+    one, other = world.subscriber(first, subscription), world.subscriber(second, subscription)
+    for caller in (one, other):
+        expect_status(caller.infer(), 200, when="one of several policies names the caller")
+    world.withdraw(doomed)
+    world.once_refused(one.infer)
+    expect_status(one.infer(), 403, when="the only policy that names the caller is gone")
+    expect_status(other.infer(), 200, when="another policy than the caller's was deleted")
+
+
+@check("MAAS-AUTH-054", needs={"kube"})
+def test_one_of_several_subscriptions_of_a_model_suffices(world: World) -> None:
+    first, second = world.identity(), world.identity()
+    mine, theirs = world.subscription(first), world.subscription(second)
+    world.policy((first, second))
+    for who, subscription in ((first, mine), (second, theirs)):
+        expect_status(world.subscriber(who, subscription).infer(), 200, when="one subscription of the model is theirs")
+
+
+@check("MAAS-REV-004", needs={"kube"})
+def test_deleting_the_policy_ends_access(world: World, sandwich: Sandwich) -> None:
+    bystander, who = world.customer(), world.identity()
+    subscription = world.subscription(who)
+    policy = world.policy(who)
+    caller = world.subscriber(who, subscription)
+    expect_served(caller.infer())
+    world.withdraw(policy)
+    world.once_refused(caller.infer, characteristic="policy_removal_enforced")
+    sandwich(control=bystander.infer, denied=caller.infer, status=403, when="the caller's policy was deleted")
+
+
+@check("MAAS-REV-005", "MAAS-CTRL-003", needs={"kube"})
+def test_deleting_the_subscription_ends_access_and_nobody_elses(world: World, sandwich: Sandwich) -> None:
+    bystander, who = world.customer(), world.identity()
+    subscription = world.subscription(who)
+    world.policy(who)
+    caller = world.subscriber(who, subscription)
+    expect_served(caller.infer())
+    world.withdraw(subscription)
+    world.once_refused(caller.infer, characteristic="subscription_removal_enforced")
+    sandwich(control=bystander.infer, denied=caller.infer, status=403, when="the caller's subscription was deleted")
+
+
+@check("MAAS-AUTH-009", "MAAS-AUTH-059", needs={"kube"})
+def test_a_token_with_one_subscription_needs_no_header(world: World) -> None:
+    who = world.identity()
+    subscription = world.subscription(who)
+    world.policy(who)
+    person = world.person(who, subscription)
+    expect_status(
+        person.infer(), 200, when="a token has exactly one subscription for the model", requirement="MAAS-AUTH-059"
+    )
+
+
+@check("MAAS-AUTH-058", needs={"kube", "models"})
+def test_a_token_with_several_subscriptions_must_choose(world: World, sandwich: Sandwich) -> None:
+    who = world.identity()
+    one, _other = world.subscription(who), world.subscription(who)
+    world.policy(who)
+    person = world.person(who)
+    sandwich(
+        control=partial(person.infer, headers={"X-MaaS-Subscription": one.name}),
+        denied=person.infer,
+        status=403,
+        when="several subscriptions serve the model and none is named",
+    )
+
+
+@check("MAAS-AUTH-033", needs={"kube"})
+def test_a_foreign_subscription_cannot_be_spent(world: World, sandwich: Sandwich) -> None:
+    alice, bob = world.identity(), world.identity()
+    own, foreign = world.subscription(alice), world.subscription(bob)
+    world.policy((alice, bob))
+    person = world.person(alice)
+    sandwich(
+        control=partial(person.infer, headers={"X-MaaS-Subscription": own.name}),
+        denied=partial(person.infer, headers={"X-MaaS-Subscription": foreign.name}),
+        status=403,
+        when="a token names somebody else's subscription",
+    )
+
+
+@check("MAAS-AUTH-052", needs={"kube", "models"})
+def test_a_model_that_nobody_governs_is_closed_to_everybody(world: World, sandwich: Sandwich) -> None:
+    customer = world.customer()
+    twin = world.new_model(registered=True, governed=False)
+    world.settle()
+    sandwich(
+        control=customer.infer,
+        denied=partial(customer.infer, model=twin.handle),
+        status=403,
+        when="the model has neither a subscription nor a policy",
+    )
+
+
+@check("MAAS-AUTH-067", needs={"kube"})
+def test_the_models_own_list_can_be_read_with_a_key(world: World) -> None:
+    customer = world.customer()
+    exchange = expect_status(
+        customer.gateway("GET", f"{customer.model.path}/v1/models"), 200, when="the model path's own list is read"
+    )
+    assert exchange.json()["object"] == "list"
+
+
+@check("MAAS-AUTH-056", needs={"kube"})
+def test_a_subscription_that_failed_serves_nobody(world: World, sandwich: Sandwich) -> None:
+    customer = world.customer()
+    who = world.identity()
+    ghost = customer.model.model_copy(update={"name": f"{world.name}-no-such-model"})
+    failed = world.subscription(who, models=ghost, awaited=False)
+    world.policy(who)
+    world.settle()
+    world.await_phase(failed, "Failed")
+    person = world.person(who)
+    sandwich(
+        control=customer.infer,
+        denied=partial(person.infer, headers={"X-MaaS-Subscription": failed.name}),
+        status=403,
+        when="the subscription's phase is Failed",
+    )

@@ -1,0 +1,199 @@
+"""Which credentials the gateway takes for whom, and with which code it turns the others away."""
+
+import base64
+import json
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from harness.client.secret import Secret
+from harness.engine.caller import Caller
+from harness.engine.declaration import check
+from harness.engine.expectations import challenge, expect_refused, expect_served, expect_status
+from harness.engine.sandwich import Sandwich
+from harness.engine.world import Token, World
+from harness.platforms.platform import Platform
+
+UNKNOWN_KEY = Secret("sk-oai-0123456789abcdef_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG")
+
+
+@check("MAAS-AUTH-001")
+def test_an_inference_call_without_a_credential_is_unauthorized(
+    world: World, stranger: Caller, sandwich: Sandwich
+) -> None:
+    caller = world.anybody()
+    sandwich(
+        control=caller.infer,
+        denied=partial(stranger.infer, model=caller.model),
+        status=401,
+        shape=challenge,
+        when="there is no credential",
+    )
+
+
+@check("MAAS-AUTH-001", needs={"kube"})
+def test_key_management_without_a_credential_is_unauthorized(
+    world: World, stranger: Caller, sandwich: Sandwich
+) -> None:
+    who = world.identity()
+    person = world.person(who)
+    sandwich(
+        control=partial(person.manage, "GET", "/v1/api-keys/config"),
+        denied=partial(stranger.manage, "POST", "/v1/api-keys", json={"name": "nobody's"}),
+        status=401,
+        shape=challenge,
+        when="a key is created without a credential",
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["garbage", "eyJhbGciOiJub25lIn0.e30.", "sk-proj-abc"], ids=["garbage", "unsigned", "prefix"]
+)
+@check("MAAS-AUTH-003")
+def test_a_bearer_of_no_known_kind_is_unauthorized(world: World, sandwich: Sandwich, text: str) -> None:
+    caller = world.anybody()
+    sandwich(
+        control=caller.infer,
+        denied=world.caller(Secret(text), model=caller.model).infer,
+        status=401,
+        shape=challenge,
+        when="the bearer is neither an API key nor a token",
+    )
+
+
+@pytest.mark.parametrize(
+    "key", [UNKNOWN_KEY, Secret("sk-oai-"), Secret("sk-oai-x")], ids=["well-formed", "bare", "short"]
+)
+@check("MAAS-AUTH-004")
+def test_a_key_that_nobody_issued_is_forbidden(world: World, sandwich: Sandwich, key: Secret) -> None:
+    caller = world.anybody()
+    sandwich(
+        control=caller.infer,
+        denied=world.caller(key, model=caller.model).infer,
+        status=403,
+        when="the key was never issued",
+    )
+
+
+@check("MAAS-AUTH-002")
+def test_an_empty_bearer_is_unauthorized(world: World, stranger: Caller, sandwich: Sandwich) -> None:
+    caller = world.anybody()
+    sandwich(
+        control=caller.infer,
+        denied=partial(stranger.infer, model=caller.model, headers={"Authorization": "Bearer"}),
+        status=401,
+        shape=challenge,
+        when="the bearer is empty",
+    )
+
+
+@check("MAAS-AUTH-011", needs={"kube"})
+def test_a_tampered_token_is_unauthorized(world: World, sandwich: Sandwich) -> None:
+    who = world.identity()
+    head, payload, signature = world.token(who).reveal().split(".")
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    claims["sub"] = "system:admin"
+    forged = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    sandwich(
+        control=world.person(who).models,
+        denied=world.caller(Secret(f"{head}.{forged}.{signature}")).models,
+        status=401,
+        shape=challenge,
+        when="the token's claims were changed after it was signed",
+    )
+
+
+@check("MAAS-AUTH-007", needs={"kube"})
+def test_a_service_account_token_is_accepted(world: World) -> None:
+    who = world.identity()
+    expect_status(world.person(who).models(), 200, when="a ServiceAccount's token lists models")
+
+
+@check("MAAS-AUTH-008", needs={"kube"})
+def test_a_token_for_another_audience_is_unauthorized(world: World, sandwich: Sandwich) -> None:
+    who = world.identity()
+    sandwich(
+        control=world.person(who).models,
+        denied=world.caller(Token(world, who, audiences=("https://elsewhere.example",))).models,
+        status=401,
+        shape=challenge,
+        when="the token was issued for another audience",
+    )
+
+
+@check("MAAS-AUTH-005", "MAAS-REV-001", "MAAS-REV-008", needs={"kube"})
+def test_a_revoked_key_is_refused_and_a_new_one_is_not(world: World, sandwich: Sandwich) -> None:
+    who = world.identity()
+    subscription = world.subscription(who)
+    world.policy(who)
+    key = world.key(who, subscription)
+    holder = world.caller(key, identity=who, subscription=subscription)
+    person, survivor = world.person(who), world.subscriber(who, subscription)
+    expect_served(holder.infer())
+    expect_status(person.manage("DELETE", f"/v1/api-keys/{key.id}"), 200, when="the owner revokes a key")
+    world.once_refused(holder.infer, characteristic="revocation_enforced")
+    sandwich(control=survivor.infer, denied=holder.infer, status=403, when="the key was revoked")
+
+
+@check("MAAS-REV-003", needs={"kube"})
+def test_a_revoked_key_manages_nothing(world: World) -> None:
+    who = world.identity()
+    subscription = world.subscription(who)
+    key = world.key(who, subscription)
+    holder, person = world.caller(key), world.person(who)
+    expect_served(holder.models())
+    expect_status(person.manage("DELETE", f"/v1/api-keys/{key.id}"), 200, when="the owner revokes a key")
+    expect_refused(world.once_refused(holder.models), 403, when="models are listed with a revoked key")
+
+
+@check("MAAS-KEY-108", "MAAS-AUTH-005", needs={"kube"})
+def test_an_expired_key_is_refused(world: World, sandwich: Sandwich) -> None:
+    who = world.identity()
+    subscription = world.subscription(who)
+    world.policy(who)
+    lasting = world.subscriber(who, subscription)
+    brief = world.caller(world.key(who, subscription, expires_in="1s"), identity=who, subscription=subscription)
+    expect_served(brief.infer(), when="the key has not expired yet")
+    world.once_refused(brief.infer)
+    sandwich(control=lasting.infer, denied=brief.infer, status=403, when="the key has expired")
+
+
+@pytest.mark.parametrize("scheme", ["bearer ", "Bearer  "], ids=["lower-case", "two-spaces"])
+@check("MAAS-AUTH-006", needs={"kube"})
+def test_the_bearer_prefix_is_matched_exactly(world: World, sandwich: Sandwich, scheme: str) -> None:
+    customer = world.customer()
+    sandwich(
+        control=customer.infer,
+        denied=replace(customer, scheme=scheme).infer,
+        status=401,
+        when=f"the key follows {scheme!r}",
+    )
+
+
+@check("MAAS-AUTH-061", needs={"kube"})
+def test_somebody_without_a_subscription_still_reaches_key_management(world: World) -> None:
+    person = world.person(world.identity())
+    for path in ("/v1/models", "/v1/api-keys/config"):
+        expect_status(person.manage("GET", path), 200, when=f"GET {path} is called without any subscription")
+
+
+@check("MAAS-API-001")
+def test_health_is_open(stranger: Caller, platform: Platform) -> None:
+    exchange = expect_status(stranger.manage("GET", "/health"), 200, when="health is asked without a credential")
+    assert exchange.json() == {"status": "healthy"}
+
+
+@check("MAAS-API-002", needs={"kube"})
+def test_the_open_health_path_is_exact(world: World, stranger: Caller, sandwich: Sandwich) -> None:
+    for denied in (
+        partial(stranger.manage, "GET", "/health?x=1"),
+        partial(stranger.manage, "POST", "/health"),
+        partial(stranger.manage, "GET", "/healthz"),
+    ):
+        sandwich(
+            control=partial(stranger.manage, "GET", "/health"),
+            denied=denied,
+            status=401,
+            when="the path or the method only resembles GET /maas-api/health",
+        )

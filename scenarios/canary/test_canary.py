@@ -1,0 +1,33 @@
+"""Before anything else: are limits enforced at all?"""
+
+from harness.engine.declaration import check
+from harness.engine.estate import Estate
+from harness.engine.expectations import expect_served
+from harness.engine.failure import NotConformant
+from harness.engine.inference import Ask
+from harness.engine.silent_limits import why_nothing_is_refused
+from harness.engine.world import World
+
+LIMIT = 60
+
+
+@check("MAAS-RATE-001", needs={"kube"}, canary=True)
+def test_three_times_the_budget_is_not_served(world: World, estate: Estate) -> None:
+    """Somebody who spends three times the budget is refused on the way."""
+    who = world.identity()
+    subscription = world.subscription(who, limit=LIMIT, window="1h")
+    world.policy(who)
+    caller = world.subscriber(who, subscription)
+    answers = [expect_served(caller.infer(Ask(max_tokens=16)), when="a subscriber with an untouched budget asks")]
+    each = max(1, answers[0].usage.total_tokens if answers[0].usage else 1)
+    for _ in range(-(-3 * LIMIT // each)):
+        answer = caller.infer(Ask(max_tokens=16))
+        if answer.status == 429:
+            return
+        answers.append(expect_served(answer, when="the budget is not known to be spent"))
+    raise NotConformant(
+        expected=f"429 before three times the budget of {LIMIT} tokens is spent",
+        observed=f"{len(answers)} requests were all served: limits look on and enforce nothing",
+        exchange=answers[-1],
+        detail=why_nothing_is_refused(estate, subscription, caller.model, answers),
+    )

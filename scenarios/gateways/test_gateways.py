@@ -1,0 +1,174 @@
+"""Two gateways, kept apart; and what is routed where on the one that MaaS governs."""
+
+from functools import partial
+
+from harness.client.measuring import Call
+from harness.engine.caller import Caller
+from harness.engine.declaration import check
+from harness.engine.expectations import expect, expect_equal, expect_served, expect_status, model_ids
+from harness.engine.governance import MAAS
+from harness.engine.inference import Ask
+from harness.engine.sandwich import Sandwich
+from harness.engine.world import World
+from harness.kube.manifest import Ref, condition
+from harness.platforms.platform import ModelHandle, Platform
+
+
+def at_standard_gateway(world: World, platform: Platform, model: ModelHandle) -> Call:
+    """An inference call without any credential, at the gateway that MaaS does not govern."""
+    gateway = platform.endpoints.standard_gateway
+    assert gateway is not None
+    return Call("POST", Ask().url(gateway, model), json=Ask().body(model))
+
+
+@check("MAAS-GW-007", "MAAS-SETUP-004", needs={"kube", "models", "standard-gateway"})
+def test_a_model_on_the_standard_gateway_needs_no_maas_credential(world: World, platform: Platform) -> None:
+    twin = world.new_model(gateway="unnamed", registered=False)
+    world.settle()
+    call = at_standard_gateway(world, platform, twin.handle)
+    exchange, _ = world.until(partial(world.wire.send, call), lambda answer: answer.status == 200)
+    expect_status(exchange, 200, when="a model without a gateway reference is called at the standard gateway")
+
+
+@check("MAAS-GW-007", "MAAS-SETUP-004", needs={"kube", "models", "standard-gateway"})
+def test_a_model_on_the_standard_gateway_is_unknown_to_maas(world: World, sandwich: Sandwich) -> None:
+    customer = world.customer()
+    twin = world.new_model(gateway="unnamed", registered=False)
+    world.settle()
+    expect(
+        twin.handle.model_id not in model_ids(customer.models()),
+        expected=f"{twin.handle.model_id} is not listed",
+        observed="it is",
+    )
+    refusal = customer.infer(model=twin.handle)
+    expect(
+        refusal.status in (403, 404),
+        expected="403 or 404 at the MaaS gateway for a model that it does not route",
+        observed=str(refusal.status),
+        exchange=refusal,
+        requirement="MAAS-GW-013",
+    )
+
+
+@check("MAAS-GW-007", "MAAS-STAT-007", needs={"kube", "models", "standard-gateway"})
+def test_registering_a_model_of_the_standard_gateway_fails(world: World) -> None:
+    who = world.identity()
+    twin = world.new_model(gateway="unnamed", registered=True, governed=False)
+    world.subscription(who, models=twin.handle, awaited=False)
+    world.policy(who, models=twin.handle, awaited=False)
+    world.settle()
+    found = world.await_model_phase(twin.handle, "Failed")
+    ready = condition(found, "Ready") or {}
+    expect(
+        "does not reference gateway" in str(ready.get("message")),
+        expected="a Ready condition whose message says that the model does not reference the gateway",
+        observed=repr(ready.get("message")),
+        requirement="MAAS-STAT-007",
+    )
+    listed = model_ids(expect_served(world.person(who).models()))
+    expect(twin.handle.model_id not in listed, expected="it is not listed", observed=repr(listed))
+
+
+@check("MAAS-GW-004")
+def test_path_style_inference(world: World) -> None:
+    caller = world.anybody()
+    for ask in (Ask(), Ask(endpoint="completions")):
+        expect_status(caller.infer(ask), 200, when=f"POST {ask.endpoint} goes to the model's path")
+
+
+@check("MAAS-GW-005")
+def test_body_style_inference(world: World) -> None:
+    expect_status(world.anybody().infer(Ask(style="body")), 200, when="the body names the model")
+
+
+@check("MAAS-GW-005", needs={"kube", "backends"})
+def test_body_style_reaches_the_model_that_it_names(world: World) -> None:
+    first, second = world.model(0), world.model(1)
+    customer = world.customer(models=(first, second))
+    for model in (first, second):
+        exchange = expect_served(customer.infer(Ask(style="body"), model=model))
+        expect_equal(exchange.json()["model"], model.served_name, of="the model that answered", exchange=exchange)
+
+
+@check("MAAS-GW-006")
+def test_body_style_without_a_known_model_is_not_served(world: World, sandwich: Sandwich) -> None:
+    caller = world.anybody()
+    body = Ask(style="body").body(caller.model)
+    for wrong in ({**body, "model": "publishers/llm/models/no-such-model"}, {key: body[key] for key in ("messages",)}):
+        expect_served(caller.infer(Ask(style="body")))
+        exchange = caller.gateway("POST", "/v1/chat/completions", json=wrong)
+        expect(
+            exchange.status is not None and 400 <= exchange.status < 500,
+            expected="a 4xx for a body without a known model",
+            observed=str(exchange.status),
+            exchange=exchange,
+        )
+
+
+@check("MAAS-GW-013")
+def test_an_unknown_model_path_is_not_served(world: World) -> None:
+    caller = world.anybody()
+    expect_served(caller.infer())
+    nowhere = caller.model.model_copy(update={"path": f"/{caller.model.namespace}/no-such-model"})
+    exchange = caller.infer(model=nowhere)
+    expect(
+        exchange.status in (401, 403, 404),
+        expected="404, 403 or 401 for an unknown model path",
+        observed=str(exchange.status),
+        exchange=exchange,
+    )
+
+
+@check("MAAS-API-022")
+def test_the_old_token_endpoint_is_gone(world: World) -> None:
+    caller = world.anybody()
+    expect_served(caller.models())
+    exchange = caller.manage("POST", "/v1/tokens", json={})
+    expect_status(exchange, 404, when="somebody authenticated mints a token the old way")
+
+
+@check("MAAS-TOK-022", "MAAS-API-003")
+def test_an_unknown_management_path_is_not_found(world: World) -> None:
+    caller = world.anybody()
+    for path in ("/v1/usage", "/v1/nope"):
+        expect_status(caller.manage("GET", path), 404, when=f"somebody authenticated asks for {path}")
+
+
+@check("MAAS-API-006")
+def test_management_answers_carry_a_request_id(stranger: Caller) -> None:
+    exchange = expect_served(stranger.manage("GET", "/health"))
+    expect(bool(exchange.header("X-Request-ID")), expected="X-Request-ID", observed="none", exchange=exchange)
+
+
+@check("MAAS-API-008")
+def test_management_answers_carry_no_cors_headers(stranger: Caller) -> None:
+    exchange = expect_served(stranger.manage("GET", "/health", headers={"Origin": "https://evil.example"}))
+    expect_equal(
+        exchange.header("Access-Control-Allow-Origin"), None, of="Access-Control-Allow-Origin", exchange=exchange
+    )
+
+
+@check("MAAS-RATE-014", "MAAS-RATE-015", needs={"kube"})
+def test_a_subscription_becomes_a_limit_of_the_models_policy(world: World) -> None:
+    who = world.identity()
+    subscription = world.subscription(who, limit=123, window="7m")
+    world.settle()
+    model = subscription.models[0]
+    policy = world.estate.cluster.get(
+        Ref("kuadrant.io/v1alpha1", "TokenRateLimitPolicy", f"maas-trlp-{model.name}", model.namespace)
+    )
+    expect(
+        policy is not None,
+        expected=f"TokenRateLimitPolicy maas-trlp-{model.name}",
+        observed="none",
+        requirement="MAAS-RATE-014",
+    )
+    assert policy is not None
+    key = f"{subscription.ref.namespace}-{subscription.name}-{model.name}-tokens"
+    limit = policy["spec"]["limits"].get(key) or {}
+    expect_equal(
+        limit.get("rates"), [{"limit": 123, "window": "7m"}], of=f"rates of limit {key}", requirement="MAAS-RATE-015"
+    )
+    expect_equal(policy["spec"]["targetRef"]["kind"], "HTTPRoute", of="targetRef.kind", requirement="MAAS-RATE-014")
+    registered = world.estate.cluster.get(Ref(MAAS, "MaaSModelRef", model.name, model.namespace)) or {}
+    expect_equal(registered["status"]["phase"], "Ready", of="phase of the model", requirement="MAAS-RATE-014")

@@ -1,0 +1,211 @@
+"""Which models a caller is shown."""
+
+from functools import partial
+
+from harness.engine.caller import Caller
+from harness.engine.declaration import check
+from harness.engine.expectations import (
+    challenge,
+    error_object,
+    expect,
+    expect_equal,
+    expect_json,
+    expect_refused,
+    expect_served,
+    expect_status,
+    model_ids,
+)
+from harness.engine.inference import Ask
+from harness.engine.sandwich import Sandwich
+from harness.engine.world import World
+
+
+@check("MAAS-LIST-001", "MAAS-LIST-002")
+def test_the_list_has_the_shape_of_the_openai_api(world: World) -> None:
+    exchange = expect_served(world.anybody().models())
+    document = expect_json(exchange)
+    expect_equal(document.get("object"), "list", of="object", exchange=exchange, requirement="MAAS-LIST-001")
+    expect(
+        isinstance(document.get("data"), list) and bool(document["data"]),
+        expected="data is an array that holds the subscriber's model",
+        observed=repr(document.get("data")),
+        exchange=exchange,
+        requirement="MAAS-LIST-001",
+    )
+    for item in document["data"]:
+        expect(
+            isinstance(item.get("id"), str)
+            and item.get("object") == "model"
+            and isinstance(item.get("created"), int)
+            and item["created"] > 0
+            and isinstance(item.get("owned_by"), str)
+            and item.get("ready") is True,
+            expected="id and owned_by strings, object 'model', created a positive integer, ready true",
+            observed=repr(item),
+            exchange=exchange,
+            requirement="MAAS-LIST-002",
+        )
+
+
+@check("MAAS-LIST-010", needs={"kube"})
+def test_a_key_lists_the_models_of_its_subscription_and_no_others(world: World) -> None:
+    first, second = world.model(0), world.model(1)
+    who = world.identity()
+    narrow = world.subscription(who, models=first)
+    world.subscription(who, models=second)
+    world.policy(who, models=(first, second))
+    exchange = world.subscriber(who, narrow).models()
+    expect_equal(model_ids(exchange), (first.model_id,), of="models of the bound subscription", exchange=exchange)
+
+
+@check("MAAS-LIST-009", needs={"kube"})
+def test_a_token_lists_the_union_of_its_subscriptions(world: World) -> None:
+    first, second = world.model(0), world.model(1)
+    who = world.identity()
+    one = world.subscription(who, models=first)
+    world.subscription(who, models=second)
+    world.policy(who, models=(first, second))
+    exchange = world.person(who, one).models()
+    missing = {first.model_id, second.model_id} - set(model_ids(exchange))
+    expect_equal(missing, set(), of="models of owned subscriptions that the list lacks", exchange=exchange)
+
+
+@check("MAAS-LIST-009", needs={"kube"})
+def test_a_token_lists_no_model_that_the_policy_withholds(world: World) -> None:
+    first, second = world.model(0), world.model(1)
+    who = world.identity("apart")
+    subscription = world.subscription(who, models=(first, second))
+    world.policy(who, models=first)
+    person = world.person(who, subscription)
+    withheld = world.entitlements(who).withheld
+    exchange = expect_served(person.models())
+    shown = set(model_ids(exchange))
+    expect(first.model_id in shown, expected=f"{first.model_id} is listed", observed=repr(shown), exchange=exchange)
+    expect_equal(shown & withheld, set(), of="listed models that no policy allows", exchange=exchange)
+
+
+@check("MAAS-LIST-012", "MAAS-AUTH-033", needs={"kube"})
+def test_a_token_with_the_subscription_header_lists_that_subscription(world: World) -> None:
+    first, second = world.model(0), world.model(1)
+    who = world.identity()
+    one, other = world.subscription(who, models=first), world.subscription(who, models=second)
+    world.policy(who, models=(first, second))
+    person = world.person(who)
+    for subscription, model in ((one, first), (other, second)):
+        exchange = person.models(headers={"X-MaaS-Subscription": subscription.name})
+        expect_equal(model_ids(exchange), (model.model_id,), of=f"models of {subscription.name}", exchange=exchange)
+
+
+@check("MAAS-AUTH-033", needs={"kube"})
+def test_a_foreign_or_unknown_subscription_is_refused_alike(world: World, sandwich: Sandwich) -> None:
+    alice, bob = world.identity(), world.identity()
+    own, foreign = world.subscription(alice), world.subscription(bob)
+    world.policy((alice, bob))
+    person = world.person(alice)
+    refusals = [
+        sandwich(
+            control=lambda: person.models(headers={"X-MaaS-Subscription": own.name}),
+            denied=partial(person.models, headers={"X-MaaS-Subscription": name}),
+            status=403,
+            shape=error_object("permission_error"),
+            when="a token names a subscription that is not its own",
+        )
+        for name in (foreign.name, "no-such-subscription")
+    ]
+    texts = {refusal.json()["error"]["message"] for refusal in refusals}
+    expect_equal(len(texts), 1, of="different refusals for a foreign and an unknown subscription", exchange=refusals[1])
+
+
+@check("MAAS-LIST-013", needs={"kube"})
+def test_somebody_without_a_subscription_gets_an_empty_list_and_no_error(world: World) -> None:
+    who = world.identity("nobody")
+    person = world.person(who)
+    exchange = expect_status(person.models(), 200, when="somebody without a subscription lists")
+    open_to_all = world.entitlements(who).models
+    expect_equal(set(model_ids(exchange)), open_to_all, of="models open to everybody", exchange=exchange)
+
+
+@check("MAAS-LIST-004", "MAAS-GW-005", needs={"kube"})
+def test_a_listed_id_can_be_sent_as_the_model(world: World) -> None:
+    customer = world.customer()
+    exchange = customer.models()
+    for identifier in model_ids(exchange):
+        named = customer.model.model_copy(update={"model_id": identifier})
+        expect_status(
+            customer.infer(Ask(style="body"), model=named), 200, when=f"the listed id {identifier} is sent as model"
+        )
+
+
+@check("MAAS-LIST-030", needs={"kube"})
+def test_both_prefixes_list_the_same(world: World) -> None:
+    customer = world.customer()
+    plain, prefixed = expect_served(customer.models()), expect_served(customer.gateway("GET", "/maas-api/v1/models"))
+    expect_equal(prefixed.json(), plain.json(), of="the list under /maas-api/v1", exchange=prefixed)
+
+
+@check("MAAS-LIST-017", needs={"kube"})
+def test_query_parameters_do_not_change_the_list(world: World) -> None:
+    customer = world.customer(models=(world.model(0), world.model(1)))
+    plain, limited = expect_served(customer.models()), expect_served(customer.gateway("GET", "/v1/models?limit=1"))
+    expect_equal(limited.json(), plain.json(), of="the list with ?limit=1", exchange=limited)
+
+
+@check("MAAS-LIST-016", "MAAS-LIST-018", needs={"kube"})
+def test_the_list_is_ordered_and_never_cached(world: World) -> None:
+    exchange = expect_served(world.customer(models=(world.model(1), world.model(0))).models())
+    keys = [(item["id"], item.get("url", ""), item["owned_by"]) for item in exchange.json()["data"]]
+    expect_equal(keys, sorted(keys), of="order by id, url, owner", exchange=exchange, requirement="MAAS-LIST-016")
+    expect_equal(
+        exchange.header("Cache-Control"), "no-store", of="Cache-Control", exchange=exchange, requirement="MAAS-LIST-018"
+    )
+    expect(
+        exchange.header("X-Access-Checked-At") is not None,
+        expected="the header X-Access-Checked-At",
+        observed="none",
+        exchange=exchange,
+        requirement="MAAS-LIST-018",
+    )
+
+
+@check("MAAS-LIST-028", "MAAS-AUTH-001")
+def test_nobody_lists_without_a_credential(world: World, stranger: Caller, sandwich: Sandwich) -> None:
+    sandwich(
+        control=world.anybody().models,
+        denied=stranger.models,
+        status=401,
+        shape=challenge,
+        when="models are listed without a credential",
+    )
+
+
+@check("MAAS-LIST-019", needs={"kube"})
+def test_a_key_whose_subscription_is_gone_lists_nothing(world: World) -> None:
+    who = world.identity()
+    subscription = world.subscription(who)
+    world.policy(who)
+    caller = world.subscriber(who, subscription)
+    expect_served(caller.models())
+    world.withdraw(subscription)
+    exchange = world.once_refused(caller.models)
+    expect_refused(exchange, 403, error_object("permission_error"), when="the key's subscription was deleted")
+
+
+@check("MAAS-LIST-027", needs={"kube"})
+def test_a_newly_granted_model_appears(world: World) -> None:
+    first, second = world.model(0), world.model(1)
+    who = world.identity("late")
+    one = world.subscription(who, models=first)
+    world.policy(who, models=first)
+    person = world.person(who, one)
+    before = model_ids(person.models())
+    world.subscription(who, models=second)
+    world.policy(who, models=second)
+    world.settle()
+    exchange, seconds = world.until(person.models, lambda answer: second.model_id in model_ids(answer))
+    world.wire.recorder.characteristic("grant_to_listed", seconds, "s")
+    expect(
+        second.model_id in model_ids(exchange),
+        expected=f"{second.model_id} is listed once it is granted",
+        observed=f"{model_ids(exchange)} (before: {before})",
+        exchange=exchange,
+    )

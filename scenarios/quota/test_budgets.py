@@ -1,0 +1,228 @@
+"""When a budget ends, and whose budget it is."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from harness.client.secret import Secret
+from harness.engine.caller import Caller
+from harness.engine.declaration import check
+from harness.engine.estate import Estate
+from harness.engine.expectations import (
+    describe,
+    expect,
+    expect_refused,
+    expect_served,
+    expect_status,
+    model_ids,
+    quota_refusal,
+)
+from harness.engine.governance import Rate
+from harness.engine.inference import Ask
+from harness.engine.quota import spend
+from harness.engine.sandwich import expect_never_arrived
+from harness.engine.world import World
+from harness.ledger.oracle import concurrent_bounds
+
+SMALL = 70
+"""A few requests of the default size; not a multiple of any cost, so that counting requests cannot pass for counting tokens."""
+
+
+@check("MAAS-RATE-001", "MAAS-TOK-001", needs={"kube"})
+def test_the_budget_ends_at_the_request_that_finds_it_spent(world: World) -> None:
+    spending = spend(world.customer(limit=SMALL).infer, limit=SMALL)
+    expect(
+        len(spending.allowed) >= 2,
+        expected="several requests before the refusal",
+        observed=f"{len(spending.allowed)}",
+        exchange=spending.refusal,
+    )
+
+
+@check("MAAS-TOK-001", needs={"kube"})
+def test_answers_of_very_different_length_are_counted_by_their_tokens(world: World) -> None:
+    customer = world.customer(limit=400)
+    sizes = iter([1, 90, 3, 150, 7, 40, 1, 200, 5, 60] * 4)
+    spend(lambda: customer.infer(Ask(max_tokens=next(sizes))), limit=400)
+
+
+@check("MAAS-RATE-002", needs={"kube"})
+def test_the_request_that_crosses_the_limit_still_succeeds(world: World) -> None:
+    customer = world.customer(limit=1)
+    expect_status(
+        customer.infer(), 200, when="one token is left, however large the request", requirement="MAAS-RATE-002"
+    )
+    expect_refused(customer.infer(), 429, quota_refusal, when="the budget is overdrawn")
+
+
+@check("MAAS-RATE-005", "MAAS-RATE-006", needs={"kube"})
+def test_a_refusal_says_that_it_is_about_quota(world: World) -> None:
+    customer = world.customer(limit=1)
+    expect_served(customer.infer())
+    refusal = expect_refused(
+        customer.infer(), 429, quota_refusal, when="the budget is spent", requirement="MAAS-RATE-005"
+    )
+    stated = [name for name in ("Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining") if refusal.header(name)]
+    world.wire.recorder.characteristic("rate_limit_headers", len(stated), "headers")
+
+
+@check("MAAS-RATE-001", needs={"kube", "backends"})
+def test_a_refused_request_never_reaches_the_model(world: World, estate: Estate) -> None:
+    customer, bystander = world.customer(limit=1), world.customer()
+    expect_served(customer.infer())
+    journals = estate.journals()
+    assert journals is not None
+    mark = journals.mark()
+    control = expect_served(bystander.infer())
+    denied = [expect_refused(customer.infer(), 429, quota_refusal, when="the budget is spent") for _ in range(3)]
+    expect_never_arrived(journals, mark, *denied, controls=(control,))
+
+
+@check("MAAS-RATE-003", needs={"kube"})
+def test_parallel_requests_overshoot_by_no_more_than_themselves(world: World) -> None:
+    parallel = 20
+    customer = world.customer(limit=SMALL)
+    customer.credential.secret()
+    with ThreadPoolExecutor(parallel) as pool:
+        answers = list(pool.map(lambda _: customer.infer(), range(parallel)))
+    served = [answer for answer in answers if answer.status == 200]
+    strange = [answer for answer in answers if answer.status not in (200, 429)]
+    expect(
+        not strange,
+        expected="200 or 429 for each of 20 parallel requests",
+        observed=describe(strange[0]) if strange else "",
+        exchange=strange[0] if strange else None,
+    )
+    cost = served[0].usage.total_tokens if served and served[0].usage else SMALL
+    least, most = concurrent_bounds(SMALL, cost, parallel)
+    expect(
+        least <= len(served) <= most,
+        expected=f"between {least} and {most} of {parallel} parallel requests served",
+        observed=f"{len(served)}",
+    )
+    world.wire.recorder.characteristic("burst_overshoot", len(served) * cost / SMALL, "times the limit")
+    expect_refused(customer.infer(), 429, quota_refusal, when="the burst has overdrawn the budget")
+
+
+@check("MAAS-RATE-007", needs={"kube"})
+def test_two_keys_of_one_user_share_a_budget(world: World) -> None:
+    who = world.identity()
+    subscription = world.subscription(who, limit=SMALL)
+    world.policy(who)
+    first, second = world.subscriber(who, subscription), world.subscriber(who, subscription)
+    spend(first.infer, limit=SMALL)
+    expect_refused(second.infer(), 429, quota_refusal, when="the user's other key has spent the budget")
+
+
+@check("MAAS-RATE-008", needs={"kube"})
+def test_two_users_of_a_group_have_budgets_of_their_own(world: World) -> None:
+    alice, bob = world.identity("team"), world.identity("team")
+    subscription = world.subscription(alice.group, limit=SMALL)
+    world.policy(alice.group)
+    spender, other = world.subscriber(alice, subscription), world.subscriber(bob, subscription)
+    spend(spender.infer, limit=SMALL)
+    expect_status(other.infer(), 200, when="only another member of the group has spent their budget")
+
+
+@check("MAAS-RATE-009", needs={"kube"})
+def test_two_subscriptions_of_a_user_have_budgets_of_their_own(world: World) -> None:
+    who = world.identity()
+    one, other = world.subscription(who, limit=SMALL), world.subscription(who, limit=SMALL)
+    world.policy(who)
+    first, second = world.subscriber(who, one), world.subscriber(who, other)
+    spend(first.infer, limit=SMALL)
+    spend(second.infer, limit=SMALL)
+
+
+@check("MAAS-RATE-010", needs={"kube"})
+def test_two_models_of_a_subscription_have_budgets_of_their_own(world: World) -> None:
+    first, second = world.model(0), world.model(1)
+    customer = world.customer(models=(first, second), limit=SMALL)
+    spend(partial(customer.infer, model=first), limit=SMALL)
+    spend(partial(customer.infer, model=second), limit=SMALL)
+
+
+@check("MAAS-RATE-012", "MAAS-LIST-024", needs={"kube"})
+def test_listing_costs_nothing_and_works_when_the_budget_is_spent(world: World) -> None:
+    customer = world.customer(limit=SMALL)
+    own_list = f"{customer.model.path}/v1/models"
+    for _ in range(20):
+        model_ids(customer.models())
+        expect_status(customer.gateway("GET", own_list), 200, when="the model's own list is read")
+    spend(customer.infer, limit=SMALL)
+    model_ids(customer.models())
+    expect_status(customer.gateway("GET", own_list), 200, when="the model's own list is read without budget")
+
+
+@check("MAAS-RATE-013", needs={"kube"})
+def test_both_url_styles_burn_one_budget(world: World) -> None:
+    customer = world.customer(limit=SMALL)
+    styles = iter([Ask(style="path"), Ask(style="body")] * 50)
+    spend(lambda: customer.infer(next(styles)), limit=SMALL)
+    for style in ("path", "body"):
+        expect_refused(
+            customer.infer(Ask(style=style)), 429, quota_refusal, when=f"the budget is spent ({style} style)"
+        )
+
+
+@check("MAAS-RATE-027", needs={"kube"})
+def test_requests_with_a_bad_credential_burn_no_budget(world: World) -> None:
+    customer = world.customer(limit=SMALL)
+    thief: Caller = world.caller((Secret("sk-oai-0000000000000000_" + "0" * 43)), model=customer.model)
+    for _ in range(20):
+        expect_status(thief.infer(), 403, when="the key was never issued")
+    spend(customer.infer, limit=SMALL)
+
+
+@check("MAAS-RATE-028", needs={"kube"})
+def test_requests_that_the_model_rejects_burn_no_budget(world: World) -> None:
+    customer = world.customer(limit=SMALL)
+    for _ in range(10):
+        exchange = customer.infer(Ask(max_tokens=-1))
+        expect(
+            exchange.status == 400,
+            expected="400 from the model for max_tokens -1",
+            observed=describe(exchange),
+            exchange=exchange,
+        )
+    spend(customer.infer, limit=SMALL)
+
+
+@check("MAAS-RATE-020", needs={"kube"})
+def test_a_lowered_limit_binds_keys_that_exist(world: World) -> None:
+    who = world.identity()
+    subscription = world.subscription(who, limit=100_000)
+    world.policy(who)
+    caller = world.subscriber(who, subscription)
+    first = expect_served(caller.infer())
+    assert first.usage is not None
+    world.change_rates(subscription, Rate(first.usage.total_tokens, "1h"))
+    expect_refused(caller.infer(), 429, quota_refusal, when="the limit was lowered to what is already spent")
+
+
+@check("MAAS-RATE-021", needs={"kube"})
+def test_consumption_survives_an_edit_of_the_amount(world: World) -> None:
+    who = world.identity()
+    subscription = world.subscription(who, limit=SMALL)
+    world.policy(who)
+    caller = world.subscriber(who, subscription)
+    before = spend(caller.infer, limit=SMALL)
+    world.change_rates(subscription, Rate(2 * SMALL, "1h"))
+    after = spend(caller.infer, limit=2 * SMALL - before.used)
+    expect(after.used > 0, expected="tokens after the limit was raised", observed="none", exchange=after.refusal)
+
+
+@check("MAAS-RATE-025", "MAAS-SEC-004", needs={"kube"})
+def test_a_query_string_does_not_evade_the_limit(world: World) -> None:
+    customer = world.customer(limit=1)
+    expect_served(customer.infer())
+    path = f"{customer.model.path}/v1/chat/completions?x=/v1/models"
+    exchange = customer.gateway("POST", path, json=Ask().body(customer.model))
+    expect_refused(exchange, 429, quota_refusal, when="the path's query ends like the exempt list")
+
+
+@check("MAAS-RATE-001", needs={"kube"})
+def test_a_spent_budget_is_spent_for_every_way_of_asking(world: World) -> None:
+    customer = world.customer(limit=1)
+    expect_served(customer.infer())
+    for ask in (Ask(), Ask(endpoint="completions"), Ask(stream=True), Ask(style="body")):
+        expect_refused(customer.infer(ask), 429, quota_refusal, when=f"the budget is spent ({ask})")

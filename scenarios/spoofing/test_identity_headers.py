@@ -1,0 +1,117 @@
+"""Identity belongs to the gateway: what a client says of itself in headers counts for nothing, or ends the request."""
+
+from functools import partial
+
+import pytest
+
+from harness.engine.books import Books
+from harness.engine.declaration import check
+from harness.engine.expectations import expect, expect_equal, expect_served, expect_status, model_ids
+from harness.engine.sandwich import Sandwich, arrivals
+from harness.engine.world import World
+
+IDENTITY_HEADERS = ("x-maas-username", "x-maas-group", "x-maas-subscription")
+
+
+@pytest.mark.parametrize("header", ["X-MaaS-Username", "X-MaaS-Group"])
+@check("MAAS-AUTH-030")
+def test_a_client_that_names_itself_is_refused(world: World, sandwich: Sandwich, header: str) -> None:
+    caller = world.anybody()
+    value = '["system:masters"]' if header.endswith("Group") else "system:admin"
+    sandwich(
+        control=caller.infer,
+        denied=partial(caller.infer, headers={header: value}),
+        status=403,
+        when=f"the client sends {header}",
+    )
+
+
+@pytest.mark.parametrize("header", ["X-MaaS-Username", "X-MaaS-Group"])
+@check("MAAS-AUTH-030", needs={"kube"})
+def test_key_management_refuses_it_too(world: World, sandwich: Sandwich, header: str) -> None:
+    person = world.person(world.identity())
+    sandwich(
+        control=partial(person.manage, "POST", "/v1/api-keys/search", json={}),
+        denied=partial(person.manage, "POST", "/v1/api-keys/search", json={}, headers={header: "admin"}),
+        status=403,
+        when=f"a management call carries {header}",
+    )
+
+
+@pytest.mark.parametrize("header", ["x-MAAS-username", "X-maas-GROUP"])
+@check("MAAS-AUTH-031")
+def test_neither_case_nor_emptiness_gets_past(world: World, sandwich: Sandwich, header: str) -> None:
+    caller = world.anybody()
+    sandwich(
+        control=caller.infer,
+        denied=partial(caller.infer, headers={header: ""}),
+        status=403,
+        when=f"the client sends an empty {header}",
+    )
+
+
+@check("MAAS-AUTH-032", needs={"kube"})
+def test_a_key_keeps_its_subscription_whatever_the_header_says(world: World) -> None:
+    first, second = world.model(0), world.model(1)
+    who = world.identity()
+    bound, other = world.subscription(who, models=first), world.subscription(who, models=second)
+    world.policy(who, models=(first, second))
+    caller = world.subscriber(who, bound)
+    exchange = caller.models(headers={"X-MaaS-Subscription": other.name})
+    expect_equal(model_ids(exchange), (first.model_id,), of="models of the bound subscription", exchange=exchange)
+    refused = caller.infer(model=second, headers={"X-MaaS-Subscription": other.name})
+    expect_status(refused, 403, when="the header names a subscription that has the model, and the key's has not")
+    expect_status(caller.infer(headers={"X-MaaS-Subscription": other.name}), 200, when="the bound subscription serves")
+
+
+@check("MAAS-AUTH-034", needs={"kube"})
+def test_an_empty_subscription_header_is_as_if_absent(world: World) -> None:
+    person = world.person(world.identity())
+    plain, empty = expect_served(person.models()), person.models(headers={"X-MaaS-Subscription": ""})
+    expect_equal(model_ids(empty), model_ids(plain), of="models with an empty header", exchange=empty)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["'; DROP TABLE api_keys; --", '"]}', "../../etc/passwd", "%00", "a" * 4096, "${jndi:ldap://x}"],
+    ids=["sql", "json", "path", "nul", "long", "lookup"],
+)
+@check("MAAS-AUTH-035", needs={"kube"})
+def test_injection_into_the_subscription_header_breaks_nothing(world: World, value: str) -> None:
+    person = world.person(world.identity())
+    exchange = person.models(headers={"X-MaaS-Subscription": value})
+    expect(
+        exchange.status == 403,
+        expected="403 for a subscription that cannot exist, never a 5xx",
+        observed=str(exchange.status),
+        exchange=exchange,
+    )
+
+
+@check("MAAS-AUTH-036", needs={"kube", "backends"})
+def test_no_identity_header_reaches_the_model_server(world: World, books: Books) -> None:
+    customer = world.customer()
+    exchange = expect_served(customer.infer(headers={"X-MaaS-Subscription": "elsewhere"}))
+    assert books.journals is not None
+    assert books.mark is not None
+    arrived = arrivals(books.journals.since(books.mark), exchange)
+    expect(bool(arrived), expected="the call in a journal", observed="it is in none", exchange=exchange)
+    leaked = sorted(set(arrived[0].headers) & set(IDENTITY_HEADERS))
+    expect_equal(leaked, [], of="identity headers at the model server", exchange=exchange)
+
+
+@check("MAAS-AUTH-038", needs={"kube"})
+def test_the_old_tenant_header_has_no_effect(world: World) -> None:
+    customer = world.customer()
+    plain = expect_served(customer.models())
+    exchange = expect_served(customer.models(headers={"X-MaaS-Tenant": "somebody-else"}), when="X-MaaS-Tenant is sent")
+    expect_equal(model_ids(exchange), model_ids(plain), of="models with X-MaaS-Tenant", exchange=exchange)
+
+
+@check("MAAS-KEY-044", needs={"kube"})
+def test_nobody_can_be_named_in_the_body_of_a_key(world: World) -> None:
+    who = world.identity()
+    subscription = world.subscription(who)
+    key = world.key(who, subscription, extra={"username": "system:admin", "groups": ["system:masters"]})
+    exchange = expect_served(world.person(who).manage("GET", f"/v1/api-keys/{key.id}"))
+    expect_equal(exchange.json().get("username"), who.username, of="owner of the key", exchange=exchange)
