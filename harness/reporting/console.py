@@ -7,7 +7,7 @@ from typing import TextIO
 
 from harness.engine.events import AnyEvent, CheckFinished, CollectionFailed, RunFinished, RunStarted, StepTaken
 from harness.engine.record import RunRecord
-from harness.reporting.outline import summary_lines
+from harness.reporting.outline import canary_line, summary_lines
 from harness.spec.catalogue import catalogue
 
 
@@ -52,6 +52,8 @@ class PlainConsole:
             self._say(
                 f"{event.outcome.replace('_', ' ').upper():<15} {event.check_id} {event.duration_s:.2f} s{reason}"
             )
+        if event.outcome == "failed" and check.planned.canary:
+            self._say(canary_line(check))
         if event.outcome == "failed" and event.failure is not None:
             self._say(f"FAILED {event.failure.title} ({event.check_id})")
         self._tell_area(event, record)

@@ -39,10 +39,15 @@ def failure_lines(check: CheckRecord) -> list[str]:
     failure = final.failure if final else None
     if failure is None:
         return [f"FAILED {check.planned.check_id}", "  without a recorded failure: see the traceback in the journal"]
-    lines = [f"FAILED {failure.title}", f"  check    {check.planned.check_id}", *_told(failure)]
-    if check.planned.canary and failure.blame == "platform":
-        lines.append(f"  canary   {SILENT_LIMITS}")
-    return lines
+    return [f"FAILED {failure.title}", f"  check    {check.planned.check_id}", *_told(failure)]
+
+
+def canary_line(check: CheckRecord) -> str:
+    """The loudest line of a run: limits that look on and enforce nothing, and why it may be."""
+    failure = check.final.failure if check.final else None
+    if failure is None or failure.blame != "platform":
+        return "!!! THE CANARY COULD NOT SING: whether limits enforce anything is not known, so believe no verdict about them"
+    return f"!!! THE CANARY FAILED: {SILENT_LIMITS}" + (f". Seen here: {failure.detail}" if failure.detail else "")
 
 
 def _told(failure: Failure) -> list[str]:
@@ -59,7 +64,7 @@ def summary_lines(record: RunRecord, out: str, verbosity: int) -> list[str]:
     """The end of a run: the canary first and loudly, then failures, what did not run, and the verdict as the last lines."""
     lines: list[str] = []
     for canary in record.broken_canaries:
-        lines += ["!!! THE CANARY FAILED: " + SILENT_LIMITS, *failure_lines(canary)]
+        lines += [canary_line(canary), *failure_lines(canary)]
     for check in record.having("failed"):
         if not check.planned.canary:
             lines += failure_lines(check)

@@ -1,0 +1,204 @@
+"""However a run ends, it leaves reports, an honest exit code, and nothing else."""
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.engine.events import LeftBehind, RunFinished, RunStarted, StepTaken, WorkerLost
+from harness.outcome import ExitCode
+from tests.engine.conftest import Judged, Suite
+
+SLOW = """
+@pytest.fixture
+def world(tmp_path_factory):
+    open("world-is-up-" + str(os.getpid()), "w").close()
+    yield
+    open("world-is-down-" + str(os.getpid()), "w").close()
+
+@check("MAAS-LIST-001")
+@pytest.mark.parametrize("n", range(4))
+def test_slow(world, n):
+    time.sleep(60)
+"""
+
+TARGET = """
+from contextlib import contextmanager
+from pathlib import Path
+from harness.outcome import EnvironmentFault
+from harness.platforms.platform import Endpoints, Platform
+
+@contextmanager
+def open_platform(options, progress):
+    progress("opening")
+    if "refuse" in options.settings:
+        raise EnvironmentFault("no Docker on this machine: install it, or use --target embedded")
+    marker = Path(options.settings["marker"])
+    marker.touch()
+    try:
+        yield Platform(
+            target="kind", stack=options.stack,
+            endpoints=Endpoints(gateway="http://127.0.0.1:9", management="http://127.0.0.1:9/maas-api"), startup_s=0.25,
+        )
+    finally:
+        progress("closing")
+        marker.unlink()
+        if "stuck" in options.settings:
+            raise EnvironmentFault("namespace x is still terminating")
+"""
+
+
+@pytest.fixture
+def target(suite: Suite) -> list[str]:
+    """Options that open a made-up target, which marks its existence by a file."""
+    plugin = (
+        f"import sys, types\nmodule = types.ModuleType('harness.platforms.kind')\nexec({TARGET!r}, module.__dict__)\n"
+    )
+    (suite.folder / "made_up.py").write_text(plugin + "sys.modules[module.__name__] = module\n", encoding="utf-8")
+    return ["-p", "made_up", "--maas-target", "kind", "--maas-setting", f"marker={suite.folder / 'open'}"]
+
+
+def _until(condition, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _stopped(suite: Suite, number: int, arguments: list[str]) -> Judged:
+    """Start a run, send it a signal while worlds are up, and wait for its end."""
+    process = subprocess.Popen(
+        suite.command(*arguments),
+        cwd=suite.folder,
+        env=suite.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        _until(lambda: list(suite.folder.glob("world-is-up-*")), process)
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert not [child for child in children if child.is_running()]
+    return Judged(process.returncode, output, suite.out)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_signal_ends_the_run_in_order(suite: Suite, target: list[str], workers: str, number: int) -> None:
+    suite.write("slow", SLOW)
+    judged = _stopped(suite, number, [*target, "-n", workers])
+    assert judged.code == ExitCode.INVALID, judged.output
+    up = {path.name.rpartition("-")[2] for path in suite.folder.glob("world-is-up-*")}
+    down = {path.name.rpartition("-")[2] for path in suite.folder.glob("world-is-down-*")}
+    assert up == down, judged.output
+    assert not (suite.folder / "open").exists()
+    assert judged.summary["unfinished"] == 4
+    assert "nothing can be concluded" in judged.summary["verdict"]
+
+
+def test_a_worker_that_dies_voids_the_run_but_not_its_reports(suite: Suite) -> None:
+    suite.write(
+        "crash",
+        '@check("MAAS-LIST-001")\ndef test_dies(): os.kill(os.getpid(), signal.SIGKILL)\n'
+        '@check("MAAS-LIST-002")\n@pytest.mark.parametrize("n", range(4))\ndef test_lives(n): pass\n',
+    )
+    judged = suite.run("-n", "2")
+    assert judged.code == ExitCode.INVALID
+    assert judged.summary["passed"] == 4
+    (failure,) = judged.summary["failures"]
+    assert failure["observed"] == "the test worker died while this check ran"
+    assert [event.name for event in judged.events if isinstance(event, WorkerLost)] in (["gw0"], ["gw1"])
+
+
+def test_the_target_is_opened_once_and_closed_before_the_verdict(suite: Suite, target: list[str]) -> None:
+    suite.write(
+        "one",
+        f'@check("MAAS-LIST-001")\ndef test_it(platform):\n    assert os.path.exists({str(suite.folder / "open")!r})\n',
+    )
+    judged = suite.run(*target, "-n", "2")
+    assert judged.code == ExitCode.CONFORMANT, judged.output
+    assert not (suite.folder / "open").exists()
+    kinds = [type(event) for event in judged.events]
+    steps = [event.text for event in judged.events if isinstance(event, StepTaken)]
+    assert steps == ["opening", "closing"]
+    assert kinds.index(RunStarted) < kinds.index(LeftBehind) < kinds.index(RunFinished)
+    assert judged.summary["startup_s"] == 0.25
+
+
+def test_a_target_that_cannot_open_is_one_sentence_and_a_report(suite: Suite, target: list[str]) -> None:
+    suite.write("one", '@check("MAAS-LIST-001")\ndef test_it(): pass\n')
+    judged = suite.run(*target, "--maas-setting", "refuse=1")
+    assert judged.code == ExitCode.ENVIRONMENT
+    assert "no Docker on this machine: install it" in judged.output
+    assert "Traceback" not in judged.output
+    assert judged.summary["exit_code"] == ExitCode.ENVIRONMENT
+
+
+def test_a_target_that_does_not_close_is_told(suite: Suite, target: list[str]) -> None:
+    suite.write("one", '@check("MAAS-LIST-001")\ndef test_it(): pass\n')
+    judged = suite.run(*target, "--maas-setting", "stuck=1")
+    assert judged.code == ExitCode.HARNESS
+    assert judged.summary["left_behind"] == ["namespace x is still terminating"]
+
+
+def test_stopping_at_the_first_failure_is_a_verdict(suite: Suite) -> None:
+    suite.write(
+        "stop",
+        '@check("MAAS-LIST-001")\ndef test_a(): raise NotConformant(expected="a", observed="b")\n'
+        '@check("MAAS-LIST-002")\ndef test_b(): pass\n',
+    )
+    judged = suite.run("-x")
+    assert judged.code == ExitCode.NOT_CONFORMANT
+    assert judged.summary["unfinished"] == 1
+
+
+def test_nothing_private_is_left(suite: Suite, tmp_path: Path) -> None:
+    suite.write("one", '@check("MAAS-LIST-001")\ndef test_it(): pass\n')
+    private = tmp_path / "private"
+    private.mkdir()
+    suite.run("-n", "2", TMPDIR=str(private))
+    assert [path.name for path in private.iterdir() if path.name.startswith("maas-conformance")] == []
+    assert sorted(path.name for path in suite.out.iterdir() if path.name.startswith("journal")) == ["journal.ndjson"]
+
+
+def test_a_new_run_in_the_same_folder_replaces_the_old_one(suite: Suite) -> None:
+    suite.write("one", '@check("MAAS-LIST-001")\ndef test_it(): pass\n')
+    suite.run()
+    assert sum(isinstance(event, RunStarted) for event in suite.run().events) == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["-n", "2"]])
+def test_an_out_folder_that_cannot_be_written_is_one_sentence(suite: Suite, arguments: list[str]) -> None:
+    suite.write("one", '@check("MAAS-LIST-001")\ndef test_it(): pass\n')
+    suite.out.write_text("a file, not a folder", encoding="utf-8")
+    judged = suite.run(*arguments)
+    assert judged.code == pytest.ExitCode.USAGE_ERROR
+    assert f"cannot write the out folder {suite.out}" in judged.output
+
+
+def test_sessions_without_checks_stay_as_they_were(tmp_path: Path) -> None:
+    (tmp_path / "test_plain.py").write_text(
+        "import sys\ndef test_it(request):\n"
+        "    assert not [name for name in sys.modules if name.startswith('harness.platforms')]\n"
+        "    assert not request.config.pluginmanager.has_plugin('maas-control')\n",
+        encoding="utf-8",
+    )
+    suite = Suite(tmp_path)
+    done = subprocess.run(
+        [*suite.command()[:3], "test_plain.py", *suite.command()[4:]],
+        cwd=tmp_path,
+        env=suite.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, suite.out.exists()) == (0, False), done.stdout
