@@ -19,6 +19,7 @@ from harness.platforms.readiness import wait_until_in_force
 
 NAMESPACE: Final = "maas-users"
 USER: Final = "user"
+DEVELOPER: Final = "developer"
 ADMIN: Final = "admin"
 FRUGAL: Final = "frugal"
 TOKEN_LIFETIME_S: Final = 24 * 3600
@@ -28,7 +29,11 @@ UNKNOWN_KEY: Final = "sk-oai-0000000000000000_00000000000000000000000000000000"
 
 @dataclass(frozen=True, slots=True)
 class Introduction:
-    """Credentials of a platform that was just made, and curl lines that show what it answers."""
+    """Credentials of a platform that was just made, and curl lines that show what it answers.
+
+    The user has what the world grants to everyone; the API key belongs to a developer with an ample budget, so that a client can be written
+    against it without running into a limit.
+    """
 
     user_token: Secret
     admin_token: Secret
@@ -47,8 +52,8 @@ def introduce(platform: Platform) -> Introduction:
     objects = _objects(platform, model)
     apply_manifests(cluster, objects, run_labels("up"))
     wait_until_in_force(cluster, objects, Bound("ready_bound_s", platform.parameters.ready_bound_s))
-    tokens = {name: _token(cluster, name) for name in (USER, ADMIN, FRUGAL)}
-    key = _api_key(platform, tokens[USER], "starter")
+    tokens = {name: _token(cluster, name) for name in (USER, DEVELOPER, ADMIN, FRUGAL)}
+    key = _api_key(platform, tokens[DEVELOPER], "ample")
     frugal_key = _api_key(platform, tokens[FRUGAL], "tiny")
     _exhaust(platform, model, frugal_key)
     return Introduction(tokens[USER], tokens[ADMIN], key, _examples(platform, model, key, frugal_key))
@@ -56,18 +61,18 @@ def introduce(platform: Platform) -> Introduction:
 
 def _objects(platform: Platform, model: ModelHandle) -> list[Manifest]:
     subscriptions = platform.namespaces.subscriptions
-    users = {name: f"system:serviceaccount:{NAMESPACE}:{name}" for name in (USER, FRUGAL)}
+    users = {name: f"system:serviceaccount:{NAMESPACE}:{name}" for name in (DEVELOPER, FRUGAL)}
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
-        *(_account(name) for name in (USER, ADMIN, FRUGAL)),
+        *(_account(name) for name in (USER, DEVELOPER, ADMIN, FRUGAL)),
         *_administration(subscriptions),
         _maas(
             "MaaSAuthPolicy",
-            "starter",
+            "introduction",
             subscriptions,
             {"modelRefs": [_ref(model)], "subjects": {"users": list(users.values())}},
         ),
-        _subscription("starter", subscriptions, model, users[USER], AMPLE, "1h"),
+        _subscription("ample", subscriptions, model, users[DEVELOPER], AMPLE, "1h"),
         # one request is admitted while nothing is used, and its answer uses up the whole budget of a day
         _subscription("tiny", subscriptions, model, users[FRUGAL], 1, "24h"),
     ]

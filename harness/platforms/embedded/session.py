@@ -16,6 +16,7 @@ from harness.platforms.embedded.description import describe
 from harness.platforms.embedded.population import populate
 from harness.platforms.embedded.world import base_documents, world_documents
 from harness.platforms.lease import Lease
+from harness.platforms.machine import envoy_binary
 from harness.platforms.platform import Parameters, Platform
 from harness.platforms.remains import sweep_dead_runs
 from harness.platforms.supervisor import Endpoints, Part, Supervisor
@@ -50,7 +51,7 @@ def embedded_platform(options: TargetOptions, progress: Progress) -> Iterator[Pl
     """The platform for the length of the block; its processes and files go with it, also when something fails midway."""
     started = time.monotonic()
     preflight.require_free_port(options.gateway_port)
-    preflight.envoy_binary()
+    envoy_binary()
     if options.backend == "vllm":
         preflight.require_vllm()
     documents = [*base_documents(), *world_documents(options.worlds)]

@@ -84,7 +84,7 @@ def kubernetes_api(plan: Plan) -> Part:
 def control_plane(plan: Plan) -> list[Part]:
     """Everything else, those first that others wait for."""
     kubeconfig = ("--kubeconfig", str(plan.kubeconfig))
-    database = f"sqlite+aiosqlite:///{plan.private / 'maas-api.db'}"
+    database = f"sqlite:///{plan.private / 'maas-api.db'}"
     kubelet = ("--dir", str(plan.private / "kubelet"), "--runtime", plan.backend)
 
     def part(name: str, module: str, arguments: Callable[[Endpoints], Sequence[str]], *needs: str) -> Part:
