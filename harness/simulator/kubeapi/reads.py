@@ -189,7 +189,7 @@ async def watch(
         yield b""
     loop = asyncio.get_running_loop()
     ends = loop.time() + options.seconds
-    next_bookmark = loop.time() + BOOKMARK_SECONDS
+    next_bookmark = loop.time() + BOOKMARK_SECONDS if options.bookmarks else ends
     while not cluster.closing:
         changes = log.since(position) if position is not None else None
         if changes is None or position is None:
@@ -206,7 +206,7 @@ async def watch(
             if options.bookmarks:
                 yield _bookmark(resource, cluster.store.revision)
             return
-        if options.bookmarks and now >= next_bookmark:
+        if now >= next_bookmark:
             next_bookmark = now + BOOKMARK_SECONDS
             yield _bookmark(resource, cluster.store.revision)
         await _more(cluster, log.more(), min(ends, next_bookmark) - now, log.forget)

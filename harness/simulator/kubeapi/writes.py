@@ -150,13 +150,23 @@ async def create(cluster: Cluster, body: Any, write: Write) -> Json:
     special.on_create(value, resource, cluster)
     if not (resource.custom or resource.status_subresource):
         meta.pop("generation", None)
-    value = await cluster.admission.admit("CREATE", value, None, write)
-    _check(value, None, write)
     _check_namespace(cluster, write)
+    value = await _admit_create(cluster, value, write)
+    meta = value["metadata"]
     if cluster.store.get(resource.bucket, meta.get("namespace", ""), meta["name"]) is not None:
         raise already_exists(resource.plural, resource.group, meta["name"])
     record_update(None, value, resource.schema(), _writer(write, "Update"))
     return _commit(cluster, value, write)
+
+
+async def _admit_create(cluster: Cluster, value: Json, write: Write) -> Json:
+    """Mutating webhooks, then the schema, then validating webhooks: the order of a cluster."""
+    changed = await cluster.admission.mutate("CREATE", value, write)
+    if changed is not value:
+        value = decode(changed, write)
+    _check(value, None, write)
+    await cluster.admission.validate("CREATE", value, None, write)
+    return value
 
 
 def _settle_namespace(meta: Json, write: Write) -> None:
@@ -291,9 +301,10 @@ async def _create_applied(cluster: Cluster, value: Json, write: Write, writer: M
     if resource.custom or resource.status_subresource:
         meta["generation"] = 1
     special.on_create(value, resource, cluster)
-    value = await cluster.admission.admit("CREATE", value, None, write)
-    _check(value, None, write)
     _check_namespace(cluster, write)
+    value = await _admit_create(cluster, value, write)
+    if cluster.store.get(resource.bucket, write.namespace, write.name) is not None:
+        raise already_exists(resource.plural, resource.group, write.name)
     value["metadata"]["managedFields"] = managed
     return _commit(cluster, value, write)
 
@@ -313,8 +324,11 @@ async def _update(cluster: Cluster, entry: Entry, value: Json, write: Write, ope
     meta = value["metadata"]
     meta["resourceVersion"] = str(entry.revision)
     special.on_update(value, old, resource, write.subresource)
-    value = await cluster.admission.admit("UPDATE", value, old, write)
+    changed = await cluster.admission.mutate("UPDATE", value, write, old)
+    if changed is not value:
+        value = decode(changed, write)
     _check(value, old, write)
+    await cluster.admission.validate("UPDATE", value, old, write)
     if _spec(value, resource) != _spec(old, resource) and "generation" in old["metadata"]:
         value["metadata"]["generation"] = old["metadata"]["generation"] + 1
     if operation == "Update":
@@ -367,7 +381,8 @@ async def delete(cluster: Cluster, write: Write, options: Json) -> tuple[int, Js
             label = "UID" if name == "uid" else "ResourceVersion"
             why = f"Precondition failed: {label} in precondition: {wanted}, {label} in object meta: {came}"
             raise conflict(resource.plural, resource.group, write.name, why)
-    await cluster.admission.admit("DELETE", {}, entry.decode(), write)
+    await cluster.admission.validate("DELETE", None, cluster.from_storage(entry.decode(), resource), write)
+    entry = live(cluster, write)
     if write.dry_run:
         return 200, success(resource.plural, resource.group, entry.name, entry.uid)
     policy = _policy(options)
