@@ -1,0 +1,111 @@
+"""`python -m harness.simulator.gateway`: the gateway controller and its Envoy as a process."""
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import uvloop
+from lightkube import AsyncClient, KubeConfig
+from lightkube.core.exceptions import ConfigError
+
+from harness.simulator import component
+from harness.simulator.gateway import options
+from harness.simulator.gateway.controller import Controller, scheme
+from harness.simulator.gateway.envoy_config.bootstrap import bootstrap
+from harness.simulator.gateway.envoy_files import EnvoyFiles
+from harness.simulator.gateway.envoy_process import Envoy
+from harness.simulator.gateway.limits_client import LimitsClient
+from harness.simulator.gateway.plan.plan import Endpoint, make_plan
+from harness.simulator.gateway.ports import Ports
+from harness.simulator.gateway.statuses import Statuses
+from harness.simulator.gateway.watch import Cluster
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    line = options.parser("", "The gateway: Envoy, configured from Gateway API objects and policies.")
+    line.add_argument("--kubeconfig", type=Path, required=True)
+    line.add_argument("--dir", type=Path, required=True, help="where Envoy's files, access.log and gateway-ca.crt go")
+    line.add_argument("--authorizer", required=True, metavar="HOST:PORT", help="the authorizer's gRPC endpoint")
+    line.add_argument("--limiter", required=True, metavar="HOST:PORT", help="the limiter's gRPC endpoint")
+    line.add_argument("--limiter-admin", required=True, metavar="URL", help="the limiter's administrative endpoint")
+    line.add_argument("--listen", action="append", required=True, metavar="NAMESPACE/GATEWAY/LISTENER=HOST:PORT")
+    line.add_argument(
+        "--concurrency", type=int, default=1, help="Envoy's worker threads; with one, sequential accounting is exact"
+    )
+    line.add_argument("--envoy-log-level", default="error", help="Envoy's own log level")
+    return line
+
+
+def listen_option(text: str) -> tuple[Endpoint, tuple[str, int]]:
+    """`NAMESPACE/GATEWAY/LISTENER=HOST:PORT`. Raises ConfigurationError."""
+    name, _, where = text.partition("=")
+    parts = name.split("/")
+    if len(parts) != 3 or not all(parts):
+        raise options.ConfigurationError(f"expected --listen NAMESPACE/GATEWAY/LISTENER=HOST:PORT, got {text!r}")
+    return (parts[0], parts[1], parts[2]), options.address(where)
+
+
+async def run(arguments: argparse.Namespace) -> None:
+    """Serve until asked to stop."""
+    wanted = dict(listen_option(item) for item in arguments.listen)
+    try:
+        client = AsyncClient(config=KubeConfig.from_file(arguments.kubeconfig), trust_env=False)
+    except (ConfigError, OSError) as error:
+        raise options.ConfigurationError(f"expected a kubeconfig at {arguments.kubeconfig}: {error}") from error
+    directory = prepared_directory(arguments)
+    ports = Ports(wanted)
+    cluster = Cluster(client)
+    envoy = Envoy(directory, arguments.concurrency, arguments.envoy_log_level)
+    files, limits = EnvoyFiles(directory, envoy), LimitsClient(arguments.limiter_admin)
+    try:
+        async with asyncio.TaskGroup() as group:
+            background: list[asyncio.Task[None]] = cluster.start(group)
+            await cluster.synced()
+            plan = make_plan(cluster.snapshot(), tuple(wanted))
+            urls = {item: f"{scheme(item, plan)}://{host_port(where)}" for item, where in ports.addresses.items()}
+            controller = Controller(directory, ports.addresses, cluster, files, limits, Statuses(client, urls))
+            controller.prepare()
+            await envoy.start()
+            await controller.apply()
+            background += [
+                group.create_task(work) for work in (controller.follow(), controller.watch_limiter(), envoy.supervise())
+            ]
+            component.announce(
+                arguments.ready_file, {**{"/".join(item): url for item, url in urls.items()}, "admin": envoy.admin}
+            )
+            await component.until_stopped()
+            for task in background:
+                task.cancel()
+    finally:
+        await envoy.stop()
+        await limits.close()
+        ports.close()
+
+
+def prepared_directory(arguments: argparse.Namespace) -> Path:
+    """The folder of Envoy's files, with its bootstrap in it."""
+    directory: Path = arguments.dir.resolve()
+    directory.mkdir(parents=True, exist_ok=True)
+    services = options.address(arguments.authorizer), options.address(arguments.limiter)
+    (directory / "bootstrap.json").write_text(json.dumps(bootstrap(directory, *services)), encoding="utf-8")
+    return directory
+
+
+def host_port(where: tuple[str, int]) -> str:
+    """An address in a URL."""
+    host, port = where
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def main() -> int:
+    """Exit codes: 0 stopped as asked, 2 usage, 3 the environment is not ready."""
+    arguments = parser().parse_args()
+    options.start_logging(arguments.log_level)
+    return options.exit_code("gateway", lambda: uvloop.run(run(arguments)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

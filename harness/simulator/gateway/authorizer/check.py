@@ -1,0 +1,153 @@
+"""Envoy's external authorization protocol (v3) on the authorizer's decisions."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from envoy.config.core.v3 import base_pb2
+from envoy.service.auth.v3 import external_auth_pb2
+from envoy.type.v3 import http_status_pb2
+from google.protobuf import struct_pb2
+from google.rpc import code_pb2, status_pb2
+
+from harness.simulator.gateway.authorizer.cache import Fresh
+from harness.simulator.gateway.authorizer.credentials import digest
+from harness.simulator.gateway.authorizer.decision import (
+    CREDENTIAL_HEADERS,
+    Admission,
+    Authorizer,
+    Decision,
+    Refusal,
+    UnavailableError,
+)
+from harness.simulator.gateway.authorizer.request import AccessRequest
+
+LOG = logging.getLogger("authorizer")
+BODY_METADATA = "maas.req"
+CHALLENGES = ('Bearer realm="api-keys"', 'Bearer realm="openshift-identities"')
+OVERWRITE = base_pb2.HeaderValueOption.HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD
+APPEND = base_pb2.HeaderValueOption.HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD
+UNAVAILABLE = Refusal(503, "authorization unavailable", "The authorization service is unavailable; try again later.\n")
+MEMO_SIZE = 20_000
+Question = tuple[str, str, str, str, tuple[tuple[str, str | bytes], ...]]
+
+
+def read(message: bytes) -> AccessRequest:
+    """The question of one CheckRequest."""
+    attributes = external_auth_pb2.CheckRequest.FromString(message).attributes
+    http = attributes.request.http
+    body = attributes.metadata_context.filter_metadata.get(BODY_METADATA)
+    model = body.fields["model"].string_value if body is not None and "model" in body.fields else ""
+    headers = {name: value for name, value in http.headers.items() if not name.startswith(":")}
+    return AccessRequest(http.method, http.path, headers, model, attributes.context_extensions.get("route", ""))
+
+
+def header(name: str, value: str, action: int) -> Any:
+    """One header for Envoy to set."""
+    return base_pb2.HeaderValueOption(header=base_pb2.HeaderValue(key=name, value=value), append_action=action)
+
+
+def refused(refusal: Refusal) -> bytes:
+    """A denied response."""
+    headers = [header("X-Ext-Auth-Reason", refusal.reason, OVERWRITE)]
+    if refusal.status == http_status_pb2.Unauthorized:
+        headers += [header("WWW-Authenticate", challenge, APPEND) for challenge in CHALLENGES]
+    if refusal.body:
+        headers.append(header("content-type", "text/plain", OVERWRITE))
+    denied = external_auth_pb2.DeniedHttpResponse(
+        status=http_status_pb2.HttpStatus(code=refusal.status), headers=headers, body=refusal.body
+    )
+    code = code_pb2.UNAUTHENTICATED if refusal.status == http_status_pb2.Unauthorized else code_pb2.PERMISSION_DENIED
+    answer = external_auth_pb2.CheckResponse(status=status_pb2.Status(code=code), denied_response=denied)
+    return bytes(answer.SerializeToString())
+
+
+def admitted(admission: Admission) -> bytes:
+    """An OK response with metadata and header changes."""
+    metadata = struct_pb2.Struct()
+    metadata.update(
+        {key: list(value) if isinstance(value, tuple) else value for key, value in admission.metadata.items()}
+    )
+    ok = external_auth_pb2.OkHttpResponse(
+        headers=[header(name, value, OVERWRITE) for name, value in admission.set_headers.items()],
+        headers_to_remove=list(admission.remove_headers),
+    )
+    answer = external_auth_pb2.CheckResponse(
+        status=status_pb2.Status(code=code_pb2.OK), ok_response=ok, dynamic_metadata=metadata
+    )
+    return bytes(answer.SerializeToString())
+
+
+class CheckMethod:
+    """The method `envoy.service.auth.v3.Authorization/Check`, bytes to bytes; repeats an answer while its parts are fresh."""
+
+    def __init__(
+        self, authorizer: Authorizer, count: Callable[[int], None], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._authorizer = authorizer
+        self._count = count
+        self._now = now
+        self._memo: dict[Question, Fresh[tuple[bytes, int]]] = {}
+
+    def __call__(self, message: bytes) -> bytes | Awaitable[bytes]:
+        """Answer at once from memory, else later."""
+        request = read(message)
+        question = key_of(request)
+        known = self._memo.get(question)
+        if known is not None and known.until > self._now():
+            answer, status = known.value
+            self._count(status)
+            return answer
+        return self._decide(question, request)
+
+    def forget(self) -> None:
+        """Forget every answer."""
+        self._memo.clear()
+
+    async def _decide(self, question: Question, request: AccessRequest) -> bytes:
+        try:
+            decision: Fresh[Decision] = await self._authorizer.decide(request)
+        except UnavailableError as error:
+            LOG.warning("refused %s %s: %s", request.method, request.bare_path, error)
+            self._count(UNAVAILABLE.status)
+            return refused(UNAVAILABLE)
+        value = decision.value
+        answer = refused(value) if isinstance(value, Refusal) else admitted(value)
+        status = value.status if isinstance(value, Refusal) else 200
+        self._count(status)
+        self._remember(question, Fresh((answer, status), decision.until))
+        return answer
+
+    def _remember(self, question: Question, answer: Fresh[tuple[bytes, int]]) -> None:
+        if len(self._memo) >= MEMO_SIZE:
+            self._memo.clear()
+        self._memo[question] = answer
+
+
+def key_of(request: AccessRequest) -> Question:
+    """Everything a decision depends on, credentials as digests."""
+    headers = tuple(
+        (name, digest(value) if name in CREDENTIAL_HEADERS else value) for name, value in request.headers.items()
+    )
+    return request.method, request.path, request.model, request.route, headers
+
+
+def statuses() -> tuple[dict[int, int], Callable[[int], None]]:
+    """A tally of answers by status, and the function that counts into it."""
+    tally: dict[int, int] = {}
+
+    def count(status: int) -> None:
+        tally[status] = tally.get(status, 0) + 1
+
+    return tally, count
+
+
+def metrics_text(tally: Mapping[int, int]) -> str:
+    """Prometheus text: `auth_server_response_status{status=...}`, Authorino's name."""
+    lines = [
+        "# HELP auth_server_response_status Answers of the authorizer by HTTP status",
+        "# TYPE auth_server_response_status counter",
+    ]
+    lines += [f'auth_server_response_status{{status="{status}"}} {number}' for status, number in sorted(tally.items())]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,64 @@
+"""Which credential a request carries, and who it belongs to.
+
+The prefix decides, exactly and case-sensitively as on the stack: `Bearer sk-oai-` is an API key (unknown ones are 403, because the
+form alone counts as authenticated), any other `Bearer ` value is a token (unknown ones are 401), everything else is no credential.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Protocol
+
+from harness.simulator.gateway.authorizer.cache import AnswerCache, Fresh
+from harness.simulator.gateway.authorizer.decision import DENIED, UNAUTHENTICATED, Identity, Refusal
+
+KEY_PREFIX = "sk-oai-"
+AUTHENTICATED = "system:authenticated"
+
+
+class KeyValidator(Protocol):
+    """Knows API keys."""
+
+    async def validate(self, key: str) -> Identity | None:
+        """The caller a key stands for, None for a key that is unknown, revoked or expired. Raises UnavailableError."""
+
+
+class TokenReviewer(Protocol):
+    """Knows tokens of the cluster."""
+
+    async def review(self, token: str) -> Identity | None:
+        """The caller a token stands for, None for one that is not authenticated for this audience. Raises UnavailableError."""
+
+
+def digest(secret: str) -> bytes:
+    """What a credential is remembered under, so that memory holds no credential longer than the request."""
+    return hashlib.blake2b(secret.encode(), digest_size=24).digest()
+
+
+class Credentials:
+    """Identities from API keys, then from tokens; each answer is remembered for the documented bound."""
+
+    def __init__(self, keys: KeyValidator, tokens: TokenReviewer, ttl: float) -> None:
+        self._keys = keys
+        self._tokens = tokens
+        self._cache: AnswerCache[Identity | Refusal] = AnswerCache(ttl)
+
+    async def identify(self, headers: Mapping[str, str]) -> Fresh[Identity | Refusal]:
+        """See IdentitySource."""
+        value = headers.get("authorization", "")
+        scheme, _, credential = value.partition(" ")
+        if scheme != "Bearer" or not credential.strip():
+            return Fresh(UNAUTHENTICATED, float("inf"))
+        if credential.startswith(KEY_PREFIX):
+            return await self._cache.get(digest(credential), lambda: self._by_key(credential))
+        return await self._cache.get(digest(credential), lambda: self._by_token(credential))
+
+    async def _by_key(self, key: str) -> Identity | Refusal:
+        return await self._keys.validate(key) or DENIED
+
+    async def _by_token(self, token: str) -> Identity | Refusal:
+        return await self._tokens.review(token) or UNAUTHENTICATED
+
+
+def with_authenticated(groups: tuple[str, ...]) -> tuple[str, ...]:
+    """Every token identity belongs to `system:authenticated`, first in the list."""
+    return (AUTHENTICATED, *(group for group in groups if group != AUTHENTICATED))

@@ -1,0 +1,120 @@
+"""The gateway controller: follows the objects, tells Envoy and the limiter, and says in statuses what is in force."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from pathlib import Path
+
+from harness.simulator.gateway.certificates import Certificates
+from harness.simulator.gateway.envoy_config.listeners import ListenerConfig, listener
+from harness.simulator.gateway.envoy_config.typed import JSON
+from harness.simulator.gateway.envoy_files import EnvoyFiles, NotAcknowledgedError, routes_file
+from harness.simulator.gateway.limits_client import LimiterUnavailableError, LimitsClient
+from harness.simulator.gateway.plan.gatewayapi import Key
+from harness.simulator.gateway.plan.plan import Endpoint, Plan, PlannedListener, make_plan
+from harness.simulator.gateway.plan.snapshot import Snapshot
+from harness.simulator.gateway.statuses import Statuses
+from harness.simulator.gateway.watch import Cluster
+
+LOG = logging.getLogger("gateway")
+COALESCE_SECONDS = 0.01
+RETRY_SECONDS = 0.3
+LIMITER_POLL_SECONDS = 0.3
+
+
+class Controller:
+    """One Envoy, one limiter, the objects of one cluster."""
+
+    def __init__(
+        self,
+        directory: Path,
+        addresses: dict[Endpoint, tuple[str, int]],
+        cluster: Cluster,
+        files: EnvoyFiles,
+        limiter: LimitsClient,
+        statuses: Statuses,
+    ) -> None:
+        self._directory = directory
+        self._addresses = addresses
+        self._cluster = cluster
+        self._files = files
+        self._limiter = limiter
+        self._statuses = statuses
+        self._certificates = Certificates(directory)
+        self._governed: frozenset[Key] = frozenset()
+
+    def prepare(self) -> None:
+        """Write the first configuration, before Envoy starts."""
+        snapshot = self._cluster.snapshot()
+        plan = self._plan(snapshot)
+        self._files.prepare(*self._rendered(plan, snapshot), plan.clusters)
+
+    async def follow(self) -> None:
+        """Apply every change; never returns. Changes of one moment are applied together."""
+        self._cluster.dirty.set()
+        while True:
+            await self._cluster.dirty.wait()
+            await asyncio.sleep(COALESCE_SECONDS)
+            self._cluster.dirty.clear()
+            try:
+                await self.apply()
+            except (NotAcknowledgedError, LimiterUnavailableError) as error:
+                LOG.error("not in force: %s", error)  # noqa: TRY400  one line an event
+                await asyncio.sleep(RETRY_SECONDS)
+                self._cluster.dirty.set()
+
+    async def apply(self) -> None:
+        """Bring limiter and Envoy to the objects of this moment, then write the statuses."""
+        started = time.perf_counter()
+        snapshot = self._cluster.snapshot()
+        plan = self._plan(snapshot)
+        await self._limiter.put(plan.limits)
+        await self._files.apply(*self._rendered(plan, snapshot), plan.clusters)
+        acknowledged = time.perf_counter()
+        await self._statuses.write(plan, snapshot)
+        LOG.debug(
+            "applied %d routes in %.0f ms, statuses in %.0f ms",
+            len(snapshot.routes),
+            (acknowledged - started) * 1000,
+            (time.perf_counter() - acknowledged) * 1000,
+        )
+
+    async def watch_limiter(self) -> None:
+        """A limiter that was started anew has no limits, and denies; send them again. Never returns."""
+        while True:
+            await asyncio.sleep(LIMITER_POLL_SECONDS)
+            with contextlib.suppress(LimiterUnavailableError):
+                if await self._limiter.restarted():
+                    LOG.warning("the limiter was started anew; sending the limits again")
+                    self._cluster.dirty.set()
+
+    def _plan(self, snapshot: Snapshot) -> Plan:
+        plan = make_plan(snapshot, tuple(self._addresses), self._governed)
+        self._governed = plan.governed
+        return plan
+
+    def _rendered(self, plan: Plan, snapshot: Snapshot) -> tuple[list[JSON], dict[str, JSON]]:
+        listeners = [self._listener(item, snapshot) for item in plan.listeners]
+        return listeners, {item.name: item.routes for item in plan.listeners}
+
+    def _listener(self, item: PlannedListener, snapshot: Snapshot) -> JSON:
+        host, port = self._addresses[item.endpoint]
+        certificate = None
+        if is_https(item):
+            certificate = self._certificates.files(item.name, host, item.listener, snapshot) if item.listener else None
+        config = ListenerConfig(item.name, host, port, item.hosting.governed, certificate)
+        return listener(config, self._directory / routes_file(item.name), self._directory / "access.log")
+
+
+def is_https(item: PlannedListener) -> bool:
+    """Whether the Gateway says HTTPS for this listener."""
+    return item.listener is not None and item.listener.protocol == "HTTPS"
+
+
+def scheme(endpoint: Endpoint, plan: Plan) -> str:
+    """What a client writes in front of the address; before the Gateway exists, its listener's name says it."""
+    known = next((item for item in plan.listeners if item.endpoint == endpoint and item.listener), None)
+    if known is not None:
+        return "https" if is_https(known) else "http"
+    return "https" if endpoint[2].startswith("https") else "http"

@@ -1,0 +1,138 @@
+"""The HTTP filter chains: a governed gateway authenticates, checks, forces and counts; a standard one routes.
+
+Order on the request path: read the body's model and stream (which makes Envoy choose the route anew), authorize, check the quota,
+force usage reporting, route. The response runs back the same way, so usage is known before the stream ends and the report is sent.
+"""
+
+from importlib.resources import files
+
+from harness.simulator.gateway.envoy_config.bootstrap import AUTHORIZER, LIMITER
+from harness.simulator.gateway.envoy_config.typed import JSON, http_filter
+
+JSON_TO_METADATA, EXT_AUTHZ = "envoy.filters.http.json_to_metadata", "envoy.filters.http.ext_authz"
+RATE_LIMIT, LUA, ROUTER = "envoy.filters.http.ratelimit", "envoy.filters.http.lua", "envoy.filters.http.router"
+REQUEST, USAGE = "maas.req", "maas.usage"
+EXTENSION = "envoy.extensions.filters.http."
+IDENTITY_FIELDS = ("userid", "username", "selected_subscription_key", "subscription")
+LABELS = {
+    "user": "username",
+    "subscription": "subscription",
+    "cost_center": "cost_center",
+    "organization_id": "organization_id",
+}
+
+
+def rule(path: tuple[str, ...], namespace: str, key: str, kind: str) -> JSON:
+    """Copy one JSON field into dynamic metadata."""
+    present = {"metadata_namespace": namespace, "key": key, "type": kind, "preserve_existing_metadata_value": False}
+    return {"selectors": [{"key": step} for step in path], "on_present": present}
+
+
+def json_to_metadata() -> JSON:
+    """Requests of any content type are read, so that a mislabelled streaming call cannot escape its charge."""
+    usage = [
+        rule(("usage", name), USAGE, name, "NUMBER") for name in ("total_tokens", "prompt_tokens", "completion_tokens")
+    ]
+    return http_filter(
+        JSON_TO_METADATA,
+        EXTENSION + "json_to_metadata.v3.JsonToMetadata",
+        request_rules={
+            "allow_content_types_regex": {"regex": ".*"},
+            "allow_empty_content_type": True,
+            "rules": [
+                rule(("model",), REQUEST, "model", "STRING"),
+                rule(("stream",), REQUEST, "stream", "PROTOBUF_VALUE"),
+                rule(("stream_options", "continuous_usage_stats"), REQUEST, "continuous", "PROTOBUF_VALUE"),
+            ],
+        },
+        response_rules={"allow_content_types": ["application/json"], "rules": usage},
+    )
+
+
+def ext_authz() -> JSON:
+    """No answer from the authorizer is an internal error, as on the stack this stands for."""
+    patterns = [
+        {"exact": "authorization"},
+        {"exact": "x-api-key"},
+        {"prefix": "x-maas-"},
+        {"exact": "x-gateway-model-name"},
+    ]
+    return http_filter(
+        EXT_AUTHZ,
+        EXTENSION + "ext_authz.v3.ExtAuthz",
+        transport_api_version="V3",
+        failure_mode_allow=False,
+        status_on_error={"code": "InternalServerError"},
+        metadata_context_namespaces=[REQUEST],
+        allowed_headers={"patterns": [{**pattern, "ignore_case": True} for pattern in patterns]},
+        grpc_service={"envoy_grpc": {"cluster_name": AUTHORIZER}, "timeout": "2s"},
+    )
+
+
+def metadata_entry(key: str, namespace: str, field: str) -> JSON:
+    """One entry of a descriptor, left out where the metadata is absent."""
+    return {
+        "metadata": {
+            "descriptor_key": key,
+            "source": "DYNAMIC",
+            "skip_if_absent": True,
+            "metadata_key": {"key": namespace, "path": [{"key": field}]},
+        }
+    }
+
+
+def descriptor(phase: str) -> list[JSON]:
+    """The entries that the limiter reads: phase, identity, path, labels."""
+    entries: list[JSON] = [{"generic_key": {"descriptor_key": "phase", "descriptor_value": phase}}]
+    entries += [metadata_entry("auth.identity." + field, EXT_AUTHZ, field) for field in IDENTITY_FIELDS]
+    entries.append(metadata_entry("request.path", EXT_AUTHZ, "request_path"))
+    entries += [metadata_entry("label." + label, EXT_AUTHZ, field) for label, field in LABELS.items()]
+    if phase == "report":
+        entries.append(metadata_entry("label.model", REQUEST, "model"))
+    return entries
+
+
+def rate_limit() -> JSON:
+    """Check before the backend, report when the stream is done. `rate_limits` sits in the filter: in a route `hits_addend` is ignored."""
+    return http_filter(
+        RATE_LIMIT,
+        EXTENSION + "ratelimit.v3.RateLimit",
+        domain="unrouted",
+        failure_mode_deny=True,
+        status_on_error={"code": "InternalServerError"},
+        timeout="1s",
+        disable_x_envoy_ratelimited_header=True,
+        rate_limit_service={
+            "transport_api_version": "V3",
+            "grpc_service": {"envoy_grpc": {"cluster_name": LIMITER}},
+        },
+        rate_limits=[
+            {"actions": descriptor("check"), "hits_addend": {"number": 0}},
+            {
+                "actions": descriptor("report"),
+                "hits_addend": {"format": f"%DYNAMIC_METADATA({USAGE}:total_tokens)%"},
+                "apply_on_stream_done": True,
+            },
+        ],
+    )
+
+
+def lua() -> JSON:
+    """Usage of streams; see usage.lua."""
+    code = files("harness.simulator.gateway.envoy_config").joinpath("usage.lua").read_text(encoding="utf-8")
+    return http_filter(LUA, EXTENSION + "lua.v3.Lua", default_source_code={"inline_string": code})
+
+
+def router() -> JSON:
+    """The last filter."""
+    return http_filter(ROUTER, EXTENSION + "router.v3.Router")
+
+
+def governed() -> list[JSON]:
+    """The chain of a gateway that MaaS governs."""
+    return [json_to_metadata(), ext_authz(), rate_limit(), lua(), router()]
+
+
+def standard() -> list[JSON]:
+    """The chain of a gateway without MaaS."""
+    return [router()]

@@ -1,0 +1,58 @@
+"""`python -m harness.simulator.gateway.limiter`: the limiter as a process."""
+
+import argparse
+import sys
+
+import uvloop
+
+from harness.simulator import component
+from harness.simulator.gateway import options
+from harness.simulator.gateway.grpc_server import grpc_serving
+from harness.simulator.gateway.limiter.admin import Admin
+from harness.simulator.gateway.limiter.admission import Admission
+from harness.simulator.gateway.limiter.counters import Counters, SubscriptionClock
+from harness.simulator.gateway.limiter.descriptor import should_rate_limit
+from harness.simulator.gateway.limiter.metrics import TokenMetrics
+from harness.simulator.gateway.web import serving
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    line = options.parser("limiter", "Token limits behind Envoy's rate limit service (RLS v3).")
+    line.add_argument(
+        "--admin-bind",
+        default="127.0.0.1:0",
+        metavar="HOST:PORT",
+        help="where the administrative HTTP endpoint listens",
+    )
+    line.add_argument(
+        "--no-clock", action="store_true", help="leave POST /clock/advance out (a limiter whose time nobody may move)"
+    )
+    return line
+
+
+async def run(arguments: argparse.Namespace) -> None:
+    """Serve until asked to stop."""
+    clock, metrics = SubscriptionClock(), TokenMetrics()
+    counters = Counters(clock)
+    admission = Admission(counters, metrics)
+    admin = Admin(admission, counters, clock, metrics, advance=not arguments.no_clock)
+    grpc_socket = component.listen(*options.address(arguments.bind))
+    admin_socket = component.listen(*options.address(arguments.admin_bind))
+    async with grpc_serving(should_rate_limit(admission), grpc_socket), serving(admin.app(), admin_socket):
+        component.announce(
+            arguments.ready_file,
+            {"grpc": component.address(grpc_socket), "admin": f"http://{component.address(admin_socket)}"},
+        )
+        await component.until_stopped()
+
+
+def main() -> int:
+    """Exit codes: 0 stopped as asked, 2 usage, 3 a port is taken."""
+    arguments = parser().parse_args()
+    options.start_logging(arguments.log_level)
+    return options.exit_code("limiter", lambda: uvloop.run(run(arguments)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

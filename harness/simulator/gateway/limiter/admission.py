@@ -1,0 +1,138 @@
+"""May this request start, and what did it cost: the decisions of the limiter, apart from any transport."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.simulator.gateway.limiter.counters import Counter, Counters
+from harness.simulator.gateway.limiter.limits import Limit
+from harness.simulator.gateway.limiter.metrics import TokenMetrics
+from harness.simulator.gateway.predicate import Facts
+
+SUBSCRIPTION_KEY = "selected_subscription_key"
+MEMO_SIZE = 65_536
+
+
+class UnknownDomainError(LookupError):
+    """No limits are known for the route: the limiter has not been told about it (yet, or since it restarted)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Who asks and for what, as the descriptor says: the identity's fields and the path, in a form that can be looked up."""
+
+    domain: str
+    identity: tuple[tuple[str, str], ...]
+    path: str
+
+    def fields(self) -> dict[str, str]:
+        """The identity as a mapping."""
+        return dict(self.identity)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """The counters that apply to a subject; `unlimited` when some limit addresses the request but none this identity."""
+
+    counters: tuple[Counter, ...]
+    unlimited: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the request may start; when not, which limit is exhausted."""
+
+    allowed: bool
+    limit: str | None = None
+
+
+def addresses(limit: Limit, facts: Facts) -> bool:
+    """Whether the limit would hold for this request under an identity that it names itself.
+
+    The subscriptions a limit names are string literals of its conditions, so each literal is tried as the selected subscription. It
+    tells a request that is exempt by its path (model listing) from one whose subscription no limit knows; the second must not be
+    unlimited.
+    """
+    literals = {text for condition in limit.conditions for text in re.findall(r'"([^"]*)"', condition)}
+    for literal in literals or {""}:
+        imagined = Facts({**facts.identity, SUBSCRIPTION_KEY: literal}, facts.path, facts.method)
+        if all(imagined.holds(condition) for condition in limit.conditions):
+            return True
+    return False
+
+
+class Admission:
+    """Check-then-report: a check denies when used >= limit on any counter; a report charges every counter without a cap."""
+
+    def __init__(self, counters: Counters, metrics: TokenMetrics) -> None:
+        self._counters = counters
+        self._metrics = metrics
+        self._limits: dict[str, tuple[Limit, ...]] = {}
+        self._memo: dict[Subject, Resolution] = {}
+        self.revision = 0
+
+    def replace(self, limits: Mapping[str, tuple[Limit, ...]]) -> int:
+        """Put a whole set of limits in force at once; counters of limits that stay keep what was used. Returns the revision."""
+        self._limits = dict(limits)
+        self._memo.clear()
+        self._counters.keep_only({limit.identity for group in limits.values() for limit in group})
+        self.revision += 1
+        return self.revision
+
+    @property
+    def limits(self) -> Mapping[str, tuple[Limit, ...]]:
+        """What is in force."""
+        return self._limits
+
+    def check(self, subject: Subject, labels: Mapping[str, str]) -> Verdict:
+        """Whether the request may start. Charges nothing and opens no window. Raises UnknownDomainError."""
+        resolution = self._resolve(subject)
+        if not resolution.counters and not resolution.unlimited:
+            return Verdict(allowed=True)
+        if resolution.unlimited:
+            self._metrics.limited(subject.domain, labels)
+            return Verdict(allowed=False, limit="no limit names this subscription")
+        for counter in resolution.counters:
+            if self._counters.used(counter) >= counter.limit.max_value:
+                self._metrics.limited(subject.domain, labels)
+                return Verdict(allowed=False, limit=counter.limit.name)
+        self._metrics.called(subject.domain, labels)
+        return Verdict(allowed=True)
+
+    def report(self, subject: Subject, tokens: int, labels: Mapping[str, str]) -> None:
+        """Charge a finished response. A report of no tokens costs 1, as in Limitador. Raises UnknownDomainError."""
+        resolution = self._resolve(subject)
+        if not resolution.counters:
+            return
+        amount = max(tokens, 1)
+        for counter in resolution.counters:
+            self._counters.charge(counter, amount)
+        self._metrics.hit(subject.domain, labels, amount)
+
+    def _resolve(self, subject: Subject) -> Resolution:
+        known = self._memo.get(subject)
+        if known is not None:
+            return known
+        limits = self._limits.get(subject.domain)
+        if limits is None:
+            raise UnknownDomainError(
+                f"no limits are known for the route {subject.domain}; the gateway controller sends them"
+            )
+        facts = Facts(subject.fields(), subject.path)
+        counters = tuple(found for limit in limits if (found := counter_of(limit, facts)) is not None)
+        resolution = Resolution(counters, not counters and any(addresses(limit, facts) for limit in limits))
+        if len(self._memo) >= MEMO_SIZE:
+            self._memo.clear()
+        self._memo[subject] = resolution
+        return resolution
+
+
+def counter_of(limit: Limit, facts: Facts) -> Counter | None:
+    """The counter the limit keeps for this request, None where the limit does not apply to it."""
+    if not all(facts.holds(condition) for condition in limit.conditions):
+        return None
+    values = [facts.value_of(variable) for variable in limit.variables]
+    if any(value is None for value in values):
+        return None
+    subscription = facts.identity.get(SUBSCRIPTION_KEY, "").partition("@")[0]
+    return Counter(limit, tuple(str(value) for value in values), subscription)

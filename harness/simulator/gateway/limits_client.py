@@ -1,0 +1,60 @@
+"""The limiter's administrative endpoint, from the side of the gateway controller."""
+
+import time
+from collections.abc import Mapping
+
+import httpx
+
+from harness.simulator.gateway.plan.policies import Limits
+
+LINGER_SECONDS = 60.0
+
+
+class LimiterUnavailableError(Exception):
+    """The limiter did not put the limits in force; the text says what came."""
+
+
+class LimitsClient:
+    """Keeps the limiter's limits as planned. Routes that left the plan keep theirs a while, for responses that are still running."""
+
+    def __init__(self, url: str) -> None:
+        self._http = httpx.AsyncClient(base_url=url, timeout=2.0, trust_env=False)
+        self._instance = ""
+        self._sent: dict[str, Limits] | None = None
+        self._left: dict[str, tuple[Limits, float]] = {}
+
+    async def put(self, limits: Mapping[str, Limits]) -> None:
+        """Put the limits in force; nothing is sent when they are. Raises LimiterUnavailableError."""
+        now = time.monotonic()
+        for domain, group in (self._sent or {}).items():
+            if domain not in limits:
+                self._left.setdefault(domain, (group, now + LINGER_SECONDS))
+        self._left = {name: item for name, item in self._left.items() if name not in limits and item[1] > now}
+        wanted = {**{name: group for name, (group, _) in self._left.items()}, **limits}
+        if wanted == self._sent:
+            return
+        try:
+            answer = await self._http.put("/limits", json={"domains": wanted})
+        except httpx.HTTPError as error:
+            raise LimiterUnavailableError(f"the limiter did not answer PUT /limits: {type(error).__name__}") from error
+        if answer.status_code != httpx.codes.OK:
+            raise LimiterUnavailableError(
+                f"the limiter answered PUT /limits with {answer.status_code}: {answer.text[:200]}"
+            )
+        self._instance = answer.json()["instance"]
+        self._sent = wanted
+
+    async def restarted(self) -> bool:
+        """Whether the limiter is another process than the one that has the limits; then they must be sent again."""
+        try:
+            instance = (await self._http.get("/status")).json()["instance"]
+        except (httpx.HTTPError, ValueError, KeyError):
+            return False
+        if self._sent is not None and instance != self._instance:
+            self._sent = None
+            return True
+        return False
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()

@@ -1,0 +1,139 @@
+"""The whole plan: listeners, routes and clusters for Envoy, limits for the limiter, and what may be said in statuses afterwards."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from harness.simulator.gateway.envoy_config.clusters import ClusterConfig
+from harness.simulator.gateway.envoy_config.typed import JSON
+from harness.simulator.gateway.plan.attachment import Attachment, attachments
+from harness.simulator.gateway.plan.backends import Endpoints
+from harness.simulator.gateway.plan.gatewayapi import Key, Listener, listeners
+from harness.simulator.gateway.plan.policies import Limits, Standing, by_target, effective_limits, standings
+from harness.simulator.gateway.plan.routes import (
+    UNROUTED,
+    Hosting,
+    PlannedRoute,
+    clusters,
+    planned,
+    route_configuration,
+)
+from harness.simulator.gateway.plan.snapshot import Snapshot
+
+MAAS_LABEL = ("app.kubernetes.io/name", "maas")
+Endpoint = tuple[str, str, str]
+"""Namespace, Gateway and listener of a `--listen`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedListener:
+    """What one `--listen` serves. `listener` is None while the Gateway, or a listener of that name, does not exist."""
+
+    endpoint: Endpoint
+    listener: Listener | None
+    hosting: Hosting
+    routes: JSON
+
+    @property
+    def name(self) -> str:
+        """Envoy's name of it."""
+        return "/".join(self.endpoint)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that follows from one snapshot."""
+
+    listeners: tuple[PlannedListener, ...]
+    clusters: Mapping[str, ClusterConfig]
+    limits: Mapping[str, Limits]
+    attachments: tuple[Attachment, ...]
+    unresolved: Mapping[Key, tuple[str, str]]
+    auth_standings: Mapping[Key, Standing]
+    token_standings: Mapping[Key, Standing]
+    governed: frozenset[Key]
+
+
+def governed_gateways(snapshot: Snapshot, endpoints: Iterable[Endpoint], before: frozenset[Key]) -> frozenset[Key]:
+    """Gateways that MaaS governs: labelled as MaaS's, or with a policy on them or on a route of theirs.
+
+    Once governed, a Gateway stays so while it exists: deleting its policies must close it, not open it.
+    """
+    ours = {(namespace, name) for namespace, name, _ in endpoints} & set(snapshot.gateways)
+    auth, token = by_target(snapshot.auth_policies), by_target(snapshot.token_policies)
+    found = set(before & ours)
+    for item in attachments(snapshot):
+        if ("HTTPRoute", item.route) in token and item.accepted:
+            found.add(item.parent.gateway)
+    for gateway in ours:
+        labels = snapshot.gateways[gateway]["metadata"].get("labels") or {}
+        if labels.get(MAAS_LABEL[0]) == MAAS_LABEL[1] or ("Gateway", gateway) in auth or ("Gateway", gateway) in token:
+            found.add(gateway)
+    return frozenset(found & ours)
+
+
+def make_plan(snapshot: Snapshot, endpoints: tuple[Endpoint, ...], before: frozenset[Key] = frozenset()) -> Plan:
+    """Plan for the listeners of `endpoints`. `before`: the Gateways that were governed in the previous plan."""
+    ours = {(namespace, name) for namespace, name, _ in endpoints} & set(snapshot.gateways)
+    governed = governed_gateways(snapshot, endpoints, before)
+    auth = by_target(snapshot.auth_policies)
+    token = by_target(snapshot.token_policies)
+    found = tuple(item for item in attachments(snapshot) if item.parent.gateway in ours)
+    slices = Endpoints(snapshot)
+    hostings = {gateway: Hosting(gateway in governed, ("Gateway", gateway) in auth) for gateway in ours}
+    by_gateway: dict[Key, dict[Key, list[PlannedRoute]]] = {gateway: {} for gateway in ours}
+    limits: dict[str, Limits] = {UNROUTED: []} if governed else {}
+    for item in found:
+        if not item.accepted:
+            continue
+        gateway = item.parent.gateway
+        if item.route not in by_gateway[gateway]:
+            route = snapshot.routes[item.route]
+            by_gateway[gateway][item.route] = list(planned(route, snapshot, slices, hostings[gateway]))
+        if gateway in governed:
+            limits["/".join(item.route)] = effective_limits(item.route, gateway, token)
+    auth_standings, token_standings = standings(
+        snapshot, {gateway: set(routes) for gateway, routes in by_gateway.items()}
+    )
+    everything = [item for routes in by_gateway.values() for group in routes.values() for item in group]
+    return Plan(
+        listeners=tuple(planned_listener(item, snapshot, found, by_gateway, hostings) for item in endpoints),
+        clusters=clusters(everything),
+        limits=limits,
+        attachments=found,
+        unresolved=unresolved(everything),
+        auth_standings=auth_standings,
+        token_standings=token_standings,
+        governed=governed,
+    )
+
+
+def planned_listener(
+    endpoint: Endpoint,
+    snapshot: Snapshot,
+    found: Iterable[Attachment],
+    by_gateway: Mapping[Key, Mapping[Key, list[PlannedRoute]]],
+    hostings: Mapping[Key, Hosting],
+) -> PlannedListener:
+    """One listener with the routes that are attached to it."""
+    gateway, section = endpoint[:2], endpoint[2]
+    name = "/".join(endpoint)
+    known = snapshot.gateways.get(gateway)
+    existing = next((item for item in listeners(known) if item.name == section), None) if known else None
+    if existing is None:
+        closed = Hosting(governed=False, open=False)
+        return PlannedListener(endpoint, None, closed, route_configuration(name, {}, closed))
+    by_host: dict[str, list[PlannedRoute]] = {}
+    for item in found:
+        if item.parent.gateway == gateway and item.accepted:
+            for hostname in dict(item.hostnames).get(section, ()):
+                group = by_host.setdefault(hostname, [])
+                group += [route for route in by_gateway[gateway][item.route] if route not in group]
+    hosting = hostings[gateway]
+    return PlannedListener(endpoint, existing, hosting, route_configuration(name, by_host, hosting))
+
+
+def unresolved(items: Iterable[PlannedRoute]) -> dict[Key, tuple[str, str]]:
+    """Reason and message for each route that has a backendRef which cannot be resolved."""
+    return {
+        item.route: (found.reason, found.message) for item in items for found in item.backends if found.cluster is None
+    }

@@ -1,0 +1,184 @@
+"""The route configuration of one listener: virtual hosts by hostname, routes by precedence, policies per route."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from harness.simulator.gateway.envoy_config.clusters import ClusterConfig
+from harness.simulator.gateway.envoy_config.filters import EXT_AUTHZ, JSON_TO_METADATA, LUA, RATE_LIMIT
+from harness.simulator.gateway.envoy_config.typed import JSON, typed
+from harness.simulator.gateway.plan.backends import Backend, Endpoints, backend
+from harness.simulator.gateway.plan.gatewayapi import Key, Object, key, text
+from harness.simulator.gateway.plan.matching import MODEL_HEADER, Match, header_changes, matches, redirect, rewrite
+from harness.simulator.gateway.plan.snapshot import Snapshot
+
+HEALTH = "/maas-api/health"
+CLOSED = "No AuthPolicy is in force on this gateway; it stays closed until one is.\n"
+MANAGEMENT = ("/v1/models", "/v1/subscriptions", "/v1/api-keys", "/maas-api")
+OFF = typed("envoy.config.route.v3.FilterConfig", disabled=True)
+RETRY = {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 2}
+UNROUTED = "unrouted"
+"""The limiter's domain of requests that no route matches."""
+NOT_FOUND: JSON = {
+    "name": UNROUTED,
+    "match": {"prefix": "/"},
+    "route": {"cluster": "no-route-matched", "cluster_not_found_response_code": "NOT_FOUND"},
+}
+"""404 for what no route matches, after authentication. A forwarding route, because Envoy authorizes nothing on a direct response."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """How a gateway serves its routes: with MaaS's policies, and open only while an AuthPolicy is accepted."""
+
+    governed: bool
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRoute:
+    """One match of one rule of one HTTPRoute, with everything needed to order and render it."""
+
+    route: Key
+    created: str
+    index: int
+    match: Match
+    rule: Object
+    backends: tuple[Backend, ...]
+
+    @property
+    def order(self) -> tuple[tuple[int, int, int, int, int], str, str, int]:
+        """Gateway API's precedence: the match, then the older route, then the name, then the rule's place."""
+        return self.match.precedence, self.created, text(self.route), self.index
+
+
+def planned(route: Object, snapshot: Snapshot, endpoints: Endpoints, hosting: Hosting) -> Iterator[PlannedRoute]:
+    """Every match of an HTTPRoute."""
+    created = str(route["metadata"].get("creationTimestamp") or "")
+    for index, rule in enumerate(route.get("spec", {}).get("rules") or ()):
+        found = tuple(backend(key(route), ref, snapshot, endpoints) for ref in rule.get("backendRefs") or ())
+        for match in matches(rule, by_body=hosting.governed):
+            yield PlannedRoute(key(route), created, index, match, rule, found)
+
+
+def action(item: PlannedRoute) -> JSON:
+    """The route's action: redirect, forward, or 500 where nothing can be forwarded to."""
+    elsewhere = redirect(item.rule)
+    if elsewhere is not None:
+        return {"redirect": elsewhere}
+    live = [found for found in item.backends if found.weight > 0]
+    if not any(found.cluster for found in live):
+        return {
+            "direct_response": {"status": 500, "body": {"inline_string": "No backend of this route can be resolved.\n"}}
+        }
+    timeouts = item.rule.get("timeouts") or {}
+    forward: JSON = {
+        "timeout": timeout(timeouts.get("request") or timeouts.get("backendRequest") or "0s"),
+        "retry_policy": RETRY,
+        "cluster_not_found_response_code": "INTERNAL_SERVER_ERROR",
+        **rewrite(item.rule, item.match),
+    }
+    names = [(found.cluster.name if found.cluster else "unresolved", found.weight) for found in live]
+    if len(names) == 1:
+        forward["cluster"] = names[0][0]
+    else:
+        forward["weighted_clusters"] = {"clusters": [{"name": name, "weight": weight} for name, weight in names]}
+    hostname = next((found.cluster.hostname for found in live if found.cluster and found.cluster.hostname), "")
+    if hostname and "host_rewrite_literal" not in forward:
+        forward["host_rewrite_literal"] = hostname
+    return {"route": forward}
+
+
+def timeout(text_value: str) -> str:
+    """A Gateway API duration (GEP-2257) as Envoy's seconds."""
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+    total, number, at = 0.0, "", 0
+    while at < len(text_value):
+        unit = text_value[at : at + 2] if text_value[at : at + 2] == "ms" else text_value[at]
+        if unit in units:
+            total, number = total + float(number) * units[unit], ""
+        else:
+            number += unit
+        at += len(unit)
+    return f"{total:.3f}s"
+
+
+def policies(item: PlannedRoute) -> JSON:
+    """Per-route configuration of a governed gateway's filters."""
+    name = text(item.route)
+    settings: JSON = {
+        EXT_AUTHZ: typed(
+            "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute",
+            check_settings={"context_extensions": {"route": name}},
+        ),
+        RATE_LIMIT: typed("envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute", domain=name),
+    }
+    if is_management(item):
+        settings |= {JSON_TO_METADATA: OFF, LUA: OFF}
+    return settings
+
+
+def is_management(item: PlannedRoute) -> bool:
+    """Whether a route leads to maas-api: its paths, on a route of another namespace than a path would name."""
+    path = item.match.path.rstrip("/")
+    under = any(path == prefix or path.startswith(prefix + "/") for prefix in MANAGEMENT)
+    return under and not item.match.headers and item.route[0] != path.strip("/").partition("/")[0]
+
+
+def rendered(item: PlannedRoute, hosting: Hosting) -> JSON:
+    """One Envoy route."""
+    body: JSON = {"name": f"{text(item.route)}/{item.index}", "match": item.match.envoy()}
+    if not hosting.governed:
+        return body | action(item) | header_changes(item.rule)
+    if not hosting.open:
+        return body | {"direct_response": {"status": 503, "body": {"inline_string": CLOSED}}}
+    changes = header_changes(item.rule)
+    if not is_management(item):
+        removed = changes.get("request_headers_to_remove", [])
+        changes["request_headers_to_remove"] = [*removed, MODEL_HEADER, "accept-encoding"]
+    return body | action(item) | changes | {"typed_per_filter_config": policies(item)}
+
+
+def health(ordered: list[PlannedRoute]) -> JSON | None:
+    """GET /maas-api/health without authentication, wherever the routes lead that path."""
+    for item in ordered:
+        prefix = item.match.path.rstrip("/")
+        if (
+            item.match.path_type == "PathPrefix"
+            and not item.match.headers
+            and (prefix == HEALTH or HEALTH.startswith(prefix + "/"))
+        ):
+            free = replace(item, match=replace(item.match, method="GET"))
+            off = {EXT_AUTHZ: OFF, RATE_LIMIT: OFF, JSON_TO_METADATA: OFF, LUA: OFF}
+            match = {"path": HEALTH, "headers": free.match.envoy()["headers"]}
+            removed = {"request_headers_to_remove": ["x-maas-username", "x-maas-group", "x-maas-subscription"]}
+            return {"name": "health", "match": match, **action(item), **removed, "typed_per_filter_config": off}
+    return None
+
+
+def route_configuration(name: str, by_host: dict[str, list[PlannedRoute]], hosting: Hosting) -> JSON:
+    """The RouteConfiguration of a listener. A request's host meets its own routes first, then those of less specific hostnames."""
+    hosts = []
+    if hosting.governed and "" not in by_host:
+        by_host = {**by_host, "": []}
+    for hostname in sorted(by_host):
+        ordered: list[PlannedRoute] = []
+        for other in sorted(by_host, key=lambda item: (item == "", -len(item))):
+            if other == hostname or covers(other, hostname):
+                ordered += sorted(by_host[other], key=lambda item: item.order)
+        routes = [rendered(item, hosting) for item in ordered]
+        if hosting.governed and hosting.open and (free := health(ordered)) is not None:
+            routes.insert(0, free)
+        if hosting.governed and hosting.open:
+            routes.append(NOT_FOUND)
+        hosts.append({"name": hostname or "any", "domains": [hostname or "*"], "routes": routes})
+    return {"name": name, "virtual_hosts": hosts, "ignore_port_in_host_matching": True}
+
+
+def covers(general: str, hostname: str) -> bool:
+    """Whether requests for `hostname` may also be served by routes of the less specific `general`."""
+    return general == "" or (general.startswith("*.") and hostname.endswith(general[1:]))
+
+
+def clusters(items: Iterable[PlannedRoute]) -> dict[str, ClusterConfig]:
+    """Every cluster that the routes lead to."""
+    return {found.cluster.name: found.cluster for item in items for found in item.backends if found.cluster}

@@ -1,0 +1,122 @@
+"""Watches: the objects of a kind as the API server has them, kept current, with one call when anything changed."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import httpx2
+from lightkube import ApiError, AsyncClient
+from lightkube.generic_resource import create_global_resource, create_namespaced_resource
+
+from harness.simulator.gateway.plan.gatewayapi import Key, Object, key
+from harness.simulator.gateway.plan.snapshot import Snapshot
+
+LOG = logging.getLogger("gateway.watch")
+RETRY_SECONDS = 0.5
+GATEWAY_API, KUADRANT = "gateway.networking.k8s.io", "kuadrant.io"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind to watch and the field of the snapshot it fills."""
+
+    slot: str
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+
+    def resource(self) -> Any:
+        """lightkube's resource class for it."""
+        return resource_class(self)
+
+
+@cache
+def resource_class(kind: Kind) -> Any:
+    """The one class that lightkube allows per kind and process."""
+    create = create_namespaced_resource if kind.namespaced else create_global_resource
+    return create(kind.group, kind.version, kind.kind, kind.plural)
+
+
+KINDS = (
+    Kind("gateways", GATEWAY_API, "v1", "Gateway", "gateways"),
+    Kind("gateway_classes", GATEWAY_API, "v1", "GatewayClass", "gatewayclasses", namespaced=False),
+    Kind("routes", GATEWAY_API, "v1", "HTTPRoute", "httproutes"),
+    Kind("reference_grants", GATEWAY_API, "v1beta1", "ReferenceGrant", "referencegrants"),
+    Kind("services", "", "v1", "Service", "services"),
+    Kind("endpoint_slices", "discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
+    Kind("namespaces", "", "v1", "Namespace", "namespaces", namespaced=False),
+    Kind("secrets", "", "v1", "Secret", "secrets"),
+    Kind("auth_policies", KUADRANT, "v1", "AuthPolicy", "authpolicies"),
+    Kind("token_policies", KUADRANT, "v1alpha1", "TokenRateLimitPolicy", "tokenratelimitpolicies"),
+)
+
+
+@dataclass(slots=True)
+class Watch:
+    """One kind. `synced` is set after the first complete list, also when the server does not know the kind (yet)."""
+
+    kind: Kind
+    changed: Callable[[], None]
+    objects: dict[Key, Object] = field(default_factory=dict)
+    synced: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self, client: AsyncClient) -> None:
+        """List, then watch; on any break list again. Never returns."""
+        resource = self.kind.resource()
+        while True:
+            try:
+                version = await self._list(client, resource)
+                await self._follow(client, resource, version)
+            except ApiError as error:
+                if error.status.code == httpx2.codes.NOT_FOUND:
+                    self.synced.set()
+                elif error.status.code != httpx2.codes.GONE:
+                    LOG.warning("watching %s: the API server answered %s", self.kind.plural, error.status.code)
+            except (httpx2.HTTPError, OSError) as error:
+                LOG.warning("watching %s: %s", self.kind.plural, type(error).__name__)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _list(self, client: AsyncClient, resource: Any) -> str:
+        scope: dict[str, Any] = {"namespace": "*"} if self.kind.namespaced else {}
+        answer = client.list(resource, **scope)
+        found = {key(item): item async for item in answer}
+        if found != self.objects:
+            self.objects = found
+            self.changed()
+        self.synced.set()
+        return str(answer.resourceVersion)
+
+    async def _follow(self, client: AsyncClient, resource: Any, version: str) -> None:
+        scope: dict[str, Any] = {"namespace": "*"} if self.kind.namespaced else {}
+        async for event, item in client.watch(resource, resource_version=version, **scope):
+            if event == "DELETED":
+                self.objects.pop(key(item), None)
+            elif event in ("ADDED", "MODIFIED"):
+                self.objects[key(item)] = item
+            self.changed()
+
+
+class Cluster:
+    """All watches together."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self.client = client
+        self.dirty = asyncio.Event()
+        self._watches = tuple(Watch(kind, self.dirty.set) for kind in KINDS)
+
+    def start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        """Begin to watch."""
+        return [group.create_task(watch.run(self.client)) for watch in self._watches]
+
+    async def synced(self) -> None:
+        """Wait until every kind was listed once."""
+        await asyncio.gather(*(watch.synced.wait() for watch in self._watches))
+
+    def snapshot(self) -> Snapshot:
+        """The objects as they are now."""
+        return Snapshot(**{watch.kind.slot: dict(watch.objects) for watch in self._watches})
