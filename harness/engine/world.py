@@ -273,6 +273,12 @@ class World:
             raise NotReady(str(expired)) from expired
         return found or {}
 
+    def await_in_force(self, *subscriptions: Subscription) -> None:
+        """Wait until these subscriptions are in force, for checks that declared them before they could be."""
+        for subscription in subscriptions:
+            self._awaited += subscription_in_force(subscription, with_limits=self.estate.has_limit_policies)
+        self.settle()
+
     def change_rates(self, subscription: Subscription, *rates: Rate) -> Subscription:
         """Edit a subscription's limits and wait until the new ones are enforced; the edited value."""
         self.settle()

@@ -1,0 +1,188 @@
+"""The model setup guide, step by step, with its own manifests."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from harness.client.measuring import Call
+from harness.engine.caller import Caller
+from harness.engine.declaration import check
+from harness.engine.expectations import (
+    describe,
+    expect,
+    expect_equal,
+    expect_served,
+    expect_status,
+    model_ids,
+)
+from harness.engine.guidebook import GuideModel, model_of, read, registration_of
+from harness.engine.inference import Ask
+from harness.engine.world import World
+from harness.kube.manifest import condition
+from harness.kube.wait import has_condition
+from harness.platforms.platform import Need, Platform
+
+GUIDE = Path(__file__).resolve().parents[2] / "fixtures" / "worlds" / "guide"
+MODELS: tuple[Need, ...] = ("kube", "models")
+
+
+def guide_model(world: World, file: str) -> GuideModel:
+    """A model of the guide, declared, and awaited until it is Ready."""
+    model = model_of(read(GUIDE / file), f"{world.name}-{file.partition('.')[0]}")
+    world.declare(model.manifest, until=(has_condition(model.ref, "Ready"),))
+    return model
+
+
+def register(world: World, model: GuideModel) -> None:
+    """The guide's MaaSModelRef for a model."""
+    world.declare(registration_of(read(GUIDE / "display-metadata.yaml"), model.handle))
+
+
+def govern(world: World, model: GuideModel) -> Caller:
+    """A customer of that model alone."""
+    return world.customer(models=model.handle)
+
+
+@pytest.mark.parametrize("file", ["gateway-reference.yaml", "complete-example.yaml"])
+@check("MAAS-SETUP-003", "MAAS-SETUP-009", needs=MODELS)
+def test_a_model_of_the_guide_passes_the_guides_verification(world: World, file: str) -> None:
+    """List it, see its status, ask it: the three verification steps."""
+    model = guide_model(world, file)
+    register(world, model)
+    customer = govern(world, model)
+    world.settle()
+    world.await_model_phase(model.handle, "Ready")
+    listed = expect_served(customer.gateway("GET", "/maas-api/v1/models", headers={"Content-Type": "application/json"}))
+    expect_equal(model_ids(listed), (model.handle.model_id,), of="models listed", exchange=listed)
+    found = world.estate.cluster.get(model.ref) or {}
+    expect_equal((condition(found, "Ready") or {}).get("status"), "True", of="Ready", requirement="MAAS-SETUP-009")
+    answer = customer.infer(Ask(endpoint="completions", prompt="Hello", max_tokens=50))
+    expect_status(answer, 200, when="the guide's inference request is made", requirement="MAAS-SETUP-003")
+    document = answer.json()
+    expect(
+        bool(document.get("choices")) and answer.usage is not None,
+        expected="choices and usage",
+        observed=describe(answer),
+        exchange=answer,
+        requirement="MAAS-SETUP-003",
+    )
+
+
+@check("MAAS-SETUP-005", needs=MODELS)
+def test_the_display_metadata_is_listed(world: World) -> None:
+    model = guide_model(world, "gateway-reference.yaml")
+    register(world, model)
+    customer = govern(world, model)
+    world.settle()
+    world.await_model_phase(model.handle, "Ready")
+    exchange = expect_served(customer.models())
+    details = [item.get("modelDetails") for item in exchange.json()["data"]]
+    wanted = {
+        "displayName": "My Production Model",
+        "description": "A fine-tuned model for production workloads",
+        "genaiUseCase": "chat",
+        "contextWindow": "8192",
+    }
+    shown = {key: (details[0] or {}).get(key) for key in wanted} if details else {}
+    expect_equal(shown, wanted, of="modelDetails", exchange=exchange)
+
+
+@check("MAAS-SETUP-001", needs=MODELS)
+def test_the_guides_patch_opts_a_model_in(world: World) -> None:
+    model = guide_model(world, "before-opt-in.yaml")
+    register(world, model)
+    who = world.identity()
+    subscription = world.subscription(who, models=model.handle, awaited=False)
+    world.policy(who, models=model.handle, awaited=False)
+    world.settle()
+    world.await_model_phase(model.handle, "Failed")
+    outsider = world.customer()
+    before = outsider.infer(model=model.handle)
+    expect(
+        before.status in (403, 404),
+        expected="403 or 404 at the MaaS gateway before the model is opted in",
+        observed=describe(before),
+        exchange=before,
+    )
+    world.estate.cluster.patch(model.ref, read(GUIDE / "opt-in-patch.json"))
+    world.await_model_phase(model.handle, "Ready")
+    world.await_in_force(subscription)
+    customer = world.subscriber(who, subscription)
+    expect_equal(model_ids(customer.models()), (model.handle.model_id,), of="models listed once opted in")
+    expect_status(customer.infer(), 200, when="the model is opted in and the caller is entitled")
+    expect_status(
+        world.caller(None, model=model.handle).infer(), 401, when="MaaS governs it and there is no credential"
+    )
+
+
+@check("MAAS-SETUP-002", needs=MODELS)
+def test_a_model_that_opts_out_is_gone_from_maas(world: World) -> None:
+    model = guide_model(world, "gateway-reference.yaml")
+    register(world, model)
+    customer = govern(world, model)
+    world.settle()
+    world.await_model_phase(model.handle, "Ready")
+    expect_served(customer.infer())
+    world.estate.cluster.patch(model.ref, [{"op": "remove", "path": "/spec/router/gateway"}])
+    world.await_model_phase(model.handle, "Failed", "Pending", "Unhealthy")
+    listed, _ = world.until(customer.models, lambda answer: answer.status != 200 or not model_ids(answer))
+    expect(
+        listed.status != 200 or model.handle.model_id not in model_ids(listed),
+        expected="the model is listed no longer",
+        observed=describe(listed),
+        exchange=listed,
+    )
+    answer, _ = world.until(customer.infer, lambda answer: answer.status != 200)
+    expect(
+        answer.status in (403, 404),
+        expected="403 or 404 at the MaaS gateway for a model that has opted out",
+        observed=describe(answer),
+        exchange=answer,
+    )
+
+
+@check("MAAS-SETUP-004", needs=(*MODELS, "standard-gateway"))
+def test_a_model_that_names_no_gateway_is_free_of_maas(world: World, platform: Platform) -> None:
+    document = read(GUIDE / "gateway-reference.yaml")
+    document["spec"]["router"].pop("gateway")
+    model = model_of(document, f"{world.name}-plain")
+    world.declare(model.manifest, until=(has_condition(model.ref, "Ready"),))
+    world.settle()
+    gateway = platform.endpoints.standard_gateway
+    assert gateway is not None
+    call = Call("POST", Ask().url(gateway, model.handle), json=Ask().body(model.handle))
+    answer, _ = world.until(partial(world.wire.send, call), lambda answer: answer.status == 200)
+    expect_status(answer, 200, when="it is called at the standard gateway without any credential")
+    listed = model_ids(world.customer().models())
+    expect(model.handle.model_id not in listed, expected="it is not listed", observed=repr(listed))
+
+
+@check("MAAS-CRD-011", needs=MODELS)
+def test_the_tier_annotation_alone_grants_nothing(world: World) -> None:
+    """Observed: this version reads subscriptions and policies, and no tiers."""
+    model = guide_model(world, "tiers-annotation.yaml")
+    outsider = world.customer()
+    world.settle()
+    expect_served(outsider.infer())
+    answer = outsider.infer(model=model.handle)
+    expect(
+        answer.status in (403, 404),
+        expected="403 or 404 for a model whose only grant is the tier annotation",
+        observed=describe(answer),
+        exchange=answer,
+    )
+
+
+@check("MAAS-SETUP-009", needs=MODELS)
+def test_a_model_that_is_not_ready_is_not_listed(world: World) -> None:
+    model = guide_model(world, "gateway-reference.yaml")
+    register(world, model)
+    customer = govern(world, model)
+    world.settle()
+    world.await_model_phase(model.handle, "Ready")
+    expect_equal(model_ids(customer.models()), (model.handle.model_id,), of="models listed while it is ready")
+    world.estate.cluster.patch(model.ref, {"spec": {"replicas": 0}})
+    world.await_model_phase(model.handle, "Unhealthy", "Pending", "Failed")
+    exchange, _ = world.until(customer.models, lambda answer: answer.status != 200 or not model_ids(answer))
+    expect_equal(model_ids(exchange), (), of="models listed while it is not ready", exchange=exchange)
