@@ -67,7 +67,7 @@ class Component:
         if code is not None:
             how = f"was ended by signal {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
             when = "before it was ready" if self.endpoints is None else "while it was needed"
-            raise EnvironmentFault(f"the component {self.name} {how} {when}; the end of {self.log}:\n{self.tail()}")
+            raise EnvironmentFault(f"the component {self.name} {how} {when}; the end of its log:\n{self.tail()}")
         return self.endpoints is not None
 
     def tail(self) -> str:

@@ -101,9 +101,7 @@ class Supervisor:
 
     def _late(self, bound_s: float) -> EnvironmentFault:
         late = [name for name in self._told if name not in self._ready]
-        logs = "\n".join(
-            f"{name}, the end of {self._components[name].log}:\n{self._components[name].tail()}" for name in late
-        )
+        logs = "\n".join(f"the end of the log of {name}:\n{self._components[name].tail()}" for name in late)
         return EnvironmentFault(
             f"not ready within {bound_s:g} s: {', '.join(late) or 'nothing was told to start'}\n{logs}"
         )

@@ -1,0 +1,181 @@
+"""The `cluster` target: a MaaS that is installed already, seen through nothing but a kubeconfig and URLs."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from harness.kube.access import Permission, may
+from harness.kube.cluster import Cluster
+from harness.kube.janitor import sweep
+from harness.kube.wait import Bound
+from harness.outcome import EnvironmentFault, UsageFault
+from harness.platforms import inventory
+from harness.platforms.gpu import deploy_profile
+from harness.platforms.platform import Endpoints, Namespaces, Need, Platform, Stack
+from harness.platforms.settings import require_known, switch
+from harness.platforms.target import Progress, TargetOptions
+from harness.platforms.termination import sigterm_interrupts, uninterrupted
+
+SETTINGS: Final[Mapping[str, str]] = {
+    "standard-gateway": "URL of the gateway without MaaS policies; default: as its Gateway object says",
+    "limiter-admin": "URL of a limiter whose clock can be advanced (the reference platform's)",
+    "metrics": "URL of Prometheus text with authorized_hits and its sisters",
+    "ca-file": "CA of the gateway's certificate",
+    "disposable": "true: checks may harm this platform",
+    "context": "context of the kubeconfig; default: its current one",
+    "model-ready-bound": "seconds in which a model deployed by --gpu-profile has to be Ready; default 1800",
+}
+DELETION_BOUND: Final = Bound("deletion_bound_s", 300)
+IMAGES: Final = ("maas-controller", "maas-api", "limitador", "authorino", "kserve-controller-manager", "istiod")
+ADMIN_URL_ANNOTATION: Final = "maas-conformance.dev/admin-url"
+
+
+@contextmanager
+def open_platform(options: TargetOptions, progress: Progress) -> Iterator[Platform]:
+    """Look at the cluster; afterwards remove whatever carries this run's labels.
+
+    Raises UsageFault for missing or contradictory options, EnvironmentFault when the API does not answer or there is no MaaS.
+    """
+    require_known(options.settings, SETTINGS, "cluster")
+    if options.kubeconfig is None or options.gateway_url is None:
+        raise UsageFault("--target cluster needs --kubeconfig FILE and --gateway URL")
+    cluster = Cluster.connect(options.kubeconfig, context=options.settings.get("context"))
+    if not cluster.knows(inventory.MAAS, "MaaSModelRef"):
+        raise EnvironmentFault(
+            f"{cluster.host} serves no MaaSModelRef of {inventory.MAAS}, so MaaS is not installed there; "
+            "is this the right kubeconfig and context?"
+        )
+    run_id = f"target-{secrets.token_hex(4)}"
+    with sigterm_interrupts():
+        try:
+            if options.gpu_profile is not None:
+                bound_s = float(options.settings.get("model-ready-bound", "1800"))
+                deploy_profile(cluster, options.gpu_profile, run_id, Bound("model-ready-bound", bound_s), progress)
+            yield describe(cluster, options, progress)
+        finally:
+            if options.gpu_profile is not None and not options.keep:
+                with uninterrupted():
+                    sweep(cluster, run_id=run_id, bound=DELETION_BOUND)
+
+
+def describe(cluster: Cluster, options: TargetOptions, progress: Progress, *, stack: Stack = "installed") -> Platform:
+    """The Platform value of a cluster, everything in it looked up rather than typed."""
+    assert options.gateway_url is not None
+    models = inventory.governed_models(cluster)
+    places = inventory.namespaces(cluster, models)
+    gateway = options.gateway_url.rstrip("/")
+    limiter = options.settings.get("limiter-admin")
+    endpoints = Endpoints(
+        gateway=gateway,
+        management=(options.management_url or f"{gateway}/maas-api").rstrip("/"),
+        standard_gateway=options.settings.get("standard-gateway") or inventory.standard_gateway_url(cluster),
+        limiter_admin=limiter,
+        metrics=options.settings.get("metrics") or (f"{limiter}/metrics" if limiter else None),
+    )
+    reasons = _reasons(cluster, places, endpoints, disposable=switch(options.settings, "disposable", default=False))
+    progress(
+        f"{cluster.host}: {len(models)} models Ready; not provided here: {', '.join(sorted(reasons)) or 'nothing'}"
+    )
+    needs: tuple[Need, ...] = ("kube", "clock", "backends", "metrics", "standard-gateway", "models", "disposable")
+    return Platform(
+        target=options.target,
+        stack=stack,
+        endpoints=endpoints,
+        ca_file=_ca_file(options.settings),
+        kubeconfig=options.kubeconfig.absolute() if options.kubeconfig else None,
+        namespaces=places,
+        models=models,
+        provides={need: need not in reasons for need in needs},
+        reasons=reasons,
+        versions=versions(cluster, places),
+    )
+
+
+def _ca_file(settings: Mapping[str, str]) -> Path | None:
+    if "ca-file" not in settings:
+        return None
+    path = Path(settings["ca-file"]).absolute()
+    if not path.is_file():
+        raise UsageFault(f"the setting ca-file names {path}, which is no file")
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class _Rights:
+    """What a need asks of the kubeconfig's identity."""
+
+    need: Need
+    permissions: tuple[Permission, ...]
+
+
+def _rights(places: Namespaces) -> tuple[_Rights, ...]:
+    maas = "maas.opendatahub.io"
+    return (
+        _Rights(
+            "kube",
+            (
+                Permission("create", "namespaces"),
+                Permission("create", "serviceaccounts"),
+                Permission("create", "serviceaccounts/token"),
+                Permission("create", "maassubscriptions", maas, places.subscriptions),
+                Permission("create", "maasauthpolicies", maas, places.subscriptions),
+                Permission("delete", "maassubscriptions", maas, places.subscriptions),
+                Permission("delete", "maasauthpolicies", maas, places.subscriptions),
+            ),
+        ),
+        _Rights(
+            "models",
+            (
+                Permission("create", "llminferenceservices", "serving.kserve.io", places.models),
+                Permission("create", "maasmodelrefs", maas, places.models),
+            ),
+        ),
+    )
+
+
+def _reasons(cluster: Cluster, places: Namespaces, endpoints: Endpoints, *, disposable: bool) -> dict[Need, str]:
+    """Why a need is not met, by need; what is not among them is provided."""
+    reasons: dict[Need, str] = {}
+    for rights in _rights(places):
+        missing = [str(permission) for permission in rights.permissions if not may(cluster, permission)]
+        if missing:
+            reasons[rights.need] = f"the kubeconfig's identity may not {'; nor '.join(missing)}"
+    if "models" not in reasons and inventory.model_service_version(cluster) is None:
+        reasons["models"] = "the cluster serves no LLMInferenceService, so KServe is not installed"
+    if endpoints.limiter_admin is None:
+        reasons["clock"] = (
+            "time really passes here; name the reference limiter with --set limiter-admin=URL to advance its clock"
+        )
+    if endpoints.metrics is None:
+        reasons["metrics"] = "no metrics endpoint is known; name it with --set metrics=URL"
+    if endpoints.standard_gateway is None:
+        reasons["standard-gateway"] = (
+            "no second Gateway with an address was found; name it with --set standard-gateway=URL"
+        )
+    if not _journalled(cluster, places.models):
+        reasons["backends"] = "the model servers keep no journal: their Pods lack the annotation of the mock"
+    if not disposable:
+        reasons["disposable"] = "others may use this cluster; allow checks to harm it with --set disposable=true"
+    return reasons
+
+
+def _journalled(cluster: Cluster, namespace: str) -> bool:
+    pods = inventory.objects_or_none(cluster, "v1", "Pod", namespace=namespace)
+    return any(ADMIN_URL_ANNOTATION in (pod["metadata"].get("annotations") or {}) for pod in pods)
+
+
+def versions(cluster: Cluster, places: Namespaces) -> dict[str, str]:
+    """Versions as the cluster shows them: its own, and the image tags or digests of the platform's Deployments."""
+    found = {"kubernetes": cluster.version()}
+    homes = {places.control, places.infra, places.gateway}
+    for deployment in inventory.objects_or_none(cluster, "apps/v1", "Deployment"):
+        name, namespace = deployment["metadata"]["name"], deployment["metadata"]["namespace"]
+        if namespace not in homes and not name.startswith(IMAGES):
+            continue
+        with suppress(KeyError, IndexError):
+            image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+            found[name] = image.partition("@")[2] or image.rpartition(":")[2]
+    return found

@@ -1,0 +1,195 @@
+"""The `endpoint` target: a hosted MaaS of which we have URLs and credentials, and nothing else."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from harness.client.secret import Secret, SecretField
+from harness.outcome import EnvironmentFault, UsageFault
+from harness.platforms.platform import Credentials, Endpoints, ModelHandle, Need, Parameters, Platform
+from harness.platforms.strict_file import read_strict
+from harness.platforms.target import Progress, TargetOptions
+
+NO_KUBERNETES: Final = "a hosted endpoint gives no access to its Kubernetes API"
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("expected a URL such as https://maas.example.com")
+    if parts.username or parts.password:
+        raise ValueError("a URL must not carry credentials; put them below `credentials`")
+    return text.rstrip("/")
+
+
+Url = Annotated[str, AfterValidator(_url)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FromEnvironment(_Strict):
+    """The credential is in this environment variable."""
+
+    env: str
+
+
+class FromFile(_Strict):
+    """The credential is the text of this file, relative to the environment file."""
+
+    file: Path
+
+
+Source = FromEnvironment | FromFile | SecretField
+
+
+class Addresses(_Strict):
+    """Where the platform answers."""
+
+    gateway: Url
+    management: Url | None = Field(None, description="default: GATEWAY/maas-api")
+    standard_gateway: Url | None = None
+    metrics: Url | None = None
+
+
+class CredentialSources(_Strict):
+    """What opens it; at least a user token or an API key."""
+
+    admin_token: Source | None = None
+    user_token: Source | None = None
+    api_key: Source | None = None
+    second_api_key: Source | None = None
+
+
+class Environment(_Strict):
+    """An environment file."""
+
+    endpoints: Addresses
+    credentials: CredentialSources
+    ca_file: Path | None = None
+    models: tuple[ModelHandle, ...] = Field((), description="empty: as the listing says")
+    parameters: Parameters = Parameters()
+
+
+@contextmanager
+def open_platform(options: TargetOptions, progress: Progress) -> Iterator[Platform]:
+    """The platform that the environment file describes. Nothing is created, so nothing is removed.
+
+    The model listing is asked once, which costs no quota: it shows that the URL and the credential are right. Raises UsageFault for
+    the file, EnvironmentFault when the platform does not answer as one.
+    """
+    if options.environment is None:
+        raise UsageFault(
+            "--target endpoint needs --environment FILE (URLs and credentials); fixtures/environments has an example"
+        )
+    environment = read_strict(options.environment, Environment, "environment file")
+    platform = _platform(environment, options.environment.parent)
+    listed = _listing(platform)
+    progress(f"{platform.endpoints.gateway} answers and lists {len(listed)} models")
+    yield platform if platform.models else platform.model_copy(update={"models": listed})
+
+
+def _platform(environment: Environment, folder: Path) -> Platform:
+    addresses = environment.endpoints
+    credentials = {
+        name: _secret(getattr(environment.credentials, name), name, folder) for name in CredentialSources.model_fields
+    }
+    if credentials["user_token"] is None and credentials["api_key"] is None:
+        raise UsageFault(
+            "the environment file gives neither credentials.user_token nor credentials.api_key: one is needed to ask anything"
+        )
+    reasons: dict[Need, str] = dict.fromkeys(("kube", "clock", "backends", "models", "disposable"), NO_KUBERNETES)
+    if addresses.standard_gateway is None:
+        reasons["standard-gateway"] = "the environment file names no endpoints.standard_gateway"
+    if addresses.metrics is None:
+        reasons["metrics"] = "the environment file names no endpoints.metrics"
+    ca_file = environment.ca_file and (folder / environment.ca_file).absolute()
+    if ca_file and not ca_file.is_file():
+        raise UsageFault(f"the environment file names the CA {ca_file}, which is no file")
+    return Platform(
+        target="endpoint",
+        stack="installed",
+        endpoints=Endpoints(
+            gateway=addresses.gateway,
+            management=addresses.management or f"{addresses.gateway}/maas-api",
+            standard_gateway=addresses.standard_gateway,
+            limiter_admin=None,
+            metrics=addresses.metrics,
+        ),
+        ca_file=ca_file,
+        parameters=environment.parameters,
+        models=environment.models,
+        credentials=Credentials(**credentials),
+        provides={"standard-gateway": addresses.standard_gateway is not None, "metrics": addresses.metrics is not None},
+        reasons=reasons,
+    )
+
+
+def _secret(source: "FromEnvironment | FromFile | Secret | None", name: str, folder: Path) -> Secret | None:
+    if source is None or isinstance(source, Secret):
+        return source
+    if isinstance(source, FromEnvironment):
+        text = os.environ.get(source.env)
+        if not text:
+            raise UsageFault(
+                f"credentials.{name} is to come from the environment variable {source.env}, which is not set"
+            )
+        return Secret(text)
+    path = folder / source.file
+    try:
+        return Secret(path.read_text(encoding="utf-8").strip())
+    except OSError as error:
+        raise UsageFault(f"credentials.{name} is to come from the file {path}: {error.strerror}") from error
+
+
+def _listing(platform: Platform) -> tuple[ModelHandle, ...]:
+    import httpx
+
+    credential = platform.credentials.api_key or platform.credentials.user_token
+    assert credential is not None
+    url = f"{platform.endpoints.management}/v1/models"
+    try:
+        answer = httpx.get(
+            url,
+            headers={"Authorization": f"Bearer {credential.reveal()}"},
+            timeout=platform.parameters.request_timeout_s,
+            verify=_tls(platform.ca_file),
+            follow_redirects=False,
+        )
+    except httpx.HTTPError as error:
+        raise EnvironmentFault(f"the platform does not answer: GET {url}: {type(error).__name__}: {error}") from error
+    if answer.status_code != 200:
+        raise EnvironmentFault(
+            f"GET {url} with the given credential answered {answer.status_code}, expected 200: is the credential valid, and is this a MaaS?"
+        )
+    try:
+        return tuple(_handle(entry) for entry in answer.json()["data"] or [])
+    except (ValueError, KeyError, TypeError) as error:
+        raise EnvironmentFault(f"GET {url} answered 200, but not with a model list: {answer.text[:200]!r}") from error
+
+
+def _tls(ca_file: Path | None) -> Any:
+    import ssl
+
+    return ssl.create_default_context(cafile=str(ca_file)) if ca_file else True
+
+
+def _handle(entry: Mapping[str, Any]) -> ModelHandle:
+    """A model as the listing shows it: `owned_by` is `namespace/name`, and the URL's path is where it is served."""
+    model_id = str(entry["id"])
+    namespace, _, name = str(entry.get("owned_by") or "").partition("/")
+    path = urlsplit(str(entry.get("url") or "")).path.rstrip("/").removesuffix("/v1")
+    served = model_id.partition("/models/")[2] if model_id.startswith("publishers/") else model_id
+    return ModelHandle(
+        name=name or model_id,
+        namespace=namespace or "default",
+        model_id=model_id,
+        path=path or f"/{namespace}/{name}",
+        served_name=served,
+    )

@@ -1,0 +1,29 @@
+"""`--set KEY=VALUE`, checked: an unknown key is a mistake that must not pass in silence."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+from harness.outcome import UsageFault
+
+_TRUE = frozenset({"true", "yes", "1", "on"})
+_FALSE = frozenset({"false", "no", "0", "off"})
+
+
+def require_known(settings: Mapping[str, str], known: Mapping[str, str], target: str) -> None:
+    """Raise UsageFault when a setting is none of this target's; `known` maps a key to what it means."""
+    for key in settings:
+        if key in known:
+            continue
+        near = get_close_matches(key, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"it knows {', '.join(sorted(known))}"
+        raise UsageFault(f"the target {target} has no setting {key!r}; {hint}")
+
+
+def switch(settings: Mapping[str, str], key: str, *, default: bool) -> bool:
+    """A setting that is on or off. Raises UsageFault for any other word."""
+    text = settings.get(key)
+    if text is None:
+        return default
+    if text.lower() in _TRUE | _FALSE:
+        return text.lower() in _TRUE
+    raise UsageFault(f"the setting {key} is true or false, came {text!r}")
