@@ -230,7 +230,7 @@ class World:
         pending, awaited, self._pending, self._awaited = self._pending, self._awaited, [], []
         self._made += [Ref.of(manifest) for manifest in pending]
         apply_manifests(self.estate.cluster, pending, self.estate.labels)
-        self.estate.lasting.add(self.estate.namespace_ref)
+        self.estate.lasting.update({self.estate.namespace_ref} & {Ref.of(manifest) for manifest in pending})
         try:
             wait_for_all(self.estate.cluster, awaited, self.estate.ready_bound)
         except WaitExpired as expired:
