@@ -24,6 +24,7 @@ ADMIN: Final = "admin"
 FRUGAL: Final = "frugal"
 TOKEN_LIFETIME_S: Final = 24 * 3600
 AMPLE: Final = 1_000_000
+EVERYONE: Final = "system:authenticated"
 UNKNOWN_KEY: Final = "sk-oai-0000000000000000_00000000000000000000000000000000"
 
 
@@ -48,7 +49,7 @@ def introduce(platform: Platform) -> Introduction:
             "the world offers no model that is Ready, so there is nothing to show; name another with --world"
         )
     cluster = Cluster.connect(platform.kubeconfig)
-    model = platform.models[0]
+    model = _shown_model(cluster, platform)
     objects = _objects(platform, model)
     apply_manifests(cluster, objects, run_labels("up"))
     wait_until_in_force(cluster, objects, Bound("ready_bound_s", platform.parameters.ready_bound_s))
@@ -57,6 +58,17 @@ def introduce(platform: Platform) -> Introduction:
     frugal_key = _api_key(platform, tokens[FRUGAL], "tiny")
     _exhaust(platform, model, frugal_key)
     return Introduction(tokens[USER], tokens[ADMIN], key, _examples(platform, model, key, frugal_key))
+
+
+def _shown_model(cluster: Cluster, platform: Platform) -> ModelHandle:
+    """A model that every authenticated caller may use, so that the user's token works on it too; the first one when there is none."""
+    opened = {
+        (entry["namespace"], entry["name"])
+        for policy in cluster.objects(MAAS, "MaaSAuthPolicy", namespace=platform.namespaces.subscriptions)
+        if EVERYONE in [group["name"] for group in policy["spec"].get("subjects", {}).get("groups") or []]
+        for entry in policy["spec"].get("modelRefs") or []
+    }
+    return next((model for model in platform.models if (model.namespace, model.name) in opened), platform.models[0])
 
 
 def _objects(platform: Platform, model: ModelHandle) -> list[Manifest]:

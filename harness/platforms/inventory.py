@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from harness.kube.cluster import Cluster
 from harness.kube.fault import Rejected
-from harness.kube.manifest import Manifest, Ref
+from harness.kube.manifest import Manifest
 from harness.platforms.platform import ModelHandle, Namespaces
 
 MAAS: Final = "maas.opendatahub.io/v1alpha1"
@@ -36,16 +36,20 @@ def model_service_version(cluster: Cluster) -> str | None:
 def governed_models(cluster: Cluster) -> tuple[ModelHandle, ...]:
     """Every MaaSModelRef that is Ready, by namespace and name.
 
-    The path is that of its endpoint; the name that a path-style body carries is the LLMInferenceService's `spec.model.name`.
+    The path is that of the LLMInferenceService's own URL (a MaaSModelRef's endpoint is normally the gateway's root), and the name that a
+    path-style body carries is its `spec.model.name`.
     """
-    version = model_service_version(cluster)
     services = {
-        (service["metadata"]["namespace"], service["metadata"]["name"]): service
-        for service in (objects_or_none(cluster, version, "LLMInferenceService") if version else [])
+        (service["metadata"]["namespace"], service["metadata"]["name"]): service for service in _services(cluster)
     }
     references = cluster.objects(MAAS, "MaaSModelRef")
     handles = [_handle(reference, services) for reference in references if _phase(reference) == "Ready"]
     return tuple(sorted(handles, key=lambda handle: (handle.namespace, handle.name)))
+
+
+def _services(cluster: Cluster) -> list[Manifest]:
+    version = model_service_version(cluster)
+    return objects_or_none(cluster, version, "LLMInferenceService") if version else []
 
 
 def _handle(reference: Manifest, services: Mapping[tuple[str, str], Manifest]) -> ModelHandle:
@@ -53,7 +57,9 @@ def _handle(reference: Manifest, services: Mapping[tuple[str, str], Manifest]) -
     target = reference["spec"]["modelRef"]["name"]
     service = services.get((metadata["namespace"], target)) or {}
     served = ((service.get("spec") or {}).get("model") or {}).get("name") or target
-    path = urlsplit(str(status.get("endpoint") or "")).path.rstrip("/") or f"/{metadata['namespace']}/{target}"
+    urls = ((service.get("status") or {}).get("url"), status.get("endpoint"))
+    paths = (urlsplit(str(url or "")).path.rstrip("/") for url in urls)
+    path = next(filter(None, paths), f"/{metadata['namespace']}/{target}")
     return ModelHandle(
         name=metadata["name"],
         namespace=metadata["namespace"],
@@ -99,20 +105,23 @@ def _most(names: Iterable[str]) -> str | None:
 
 
 def standard_gateway_url(cluster: Cluster) -> str | None:
-    """The URL of a programmed gateway other than the MaaS one, from its address and first plain or terminating listener."""
-    for gateway in objects_or_none(cluster, GATEWAY, "Gateway"):
-        addresses = (gateway.get("status") or {}).get("addresses") or []
-        listeners = (gateway.get("spec") or {}).get("listeners") or []
-        usable = [entry for entry in listeners if entry.get("protocol") in ("HTTP", "HTTPS")]
-        if gateway["metadata"]["name"] == MAAS_GATEWAY or not addresses or not usable:
-            continue
-        listener = usable[0]
-        scheme = listener["protocol"].lower()
-        host = listener.get("hostname") or addresses[0]["value"]
-        return f"{scheme}://{host}:{listener['port']}"
-    return None
+    """The base URL of a gateway other than the MaaS one: as a model that it serves says, else as the Gateway object says."""
+    for service in _services(cluster):
+        for address in (service.get("status") or {}).get("addresses") or []:
+            parts = urlsplit(str(address.get("url") or ""))
+            if (address.get("origin") or {}).get("name", MAAS_GATEWAY) != MAAS_GATEWAY and parts.netloc:
+                return f"{parts.scheme}://{parts.netloc}"
+    gateways = objects_or_none(cluster, GATEWAY, "Gateway")
+    return next(
+        filter(None, (_url_of(gateway) for gateway in gateways if gateway["metadata"]["name"] != MAAS_GATEWAY)), None
+    )
 
 
-def refs(objects: Iterable[Manifest]) -> list[Ref]:
-    """The identities of these objects."""
-    return [Ref.of(entry) for entry in objects]
+def _url_of(gateway: Manifest) -> str | None:
+    addresses = (gateway.get("status") or {}).get("addresses") or []
+    listeners = (gateway.get("spec") or {}).get("listeners") or []
+    listener = next((entry for entry in listeners if entry.get("protocol") in ("HTTP", "HTTPS")), None)
+    if listener is None or not addresses:
+        return None
+    host = listener.get("hostname") or addresses[0]["value"]
+    return f"{listener['protocol'].lower()}://{host}:{listener['port']}"
