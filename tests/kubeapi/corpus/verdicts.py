@@ -1,14 +1,12 @@
 """What a Kubernetes API server says to each object of the corpus, recorded from a real one and asked of ours.
 
-`python -m tests.kubeapi.corpus.verdicts KUBECONFIG` records verdicts.json from any server that has the project's CRDs or can be given them; a real
+`python -m tests.kubeapi.corpus.verdicts KUBECONFIG` records verdicts.json from any server that can be given the project's CRDs; a real
 apiextensions-apiserver over etcd is the judge (tests/kubeapi/oracle builds one with nothing but Go). Where ours differs, ours is wrong.
 """
 
-import base64
 import copy
 import hashlib
 import json
-import ssl
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +16,8 @@ from typing import Any
 
 import httpx
 import yaml
+
+from tests.kubeapi.connection import connect
 
 HERE = Path(__file__).parent
 CRDS = HERE.parents[2] / "fixtures" / "crds" / "maas"
@@ -100,30 +100,7 @@ class Judge:
     """A server that is asked for verdicts."""
 
     def __init__(self, kubeconfig: Path) -> None:
-        config = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
-        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-        context = ssl.create_default_context()
-        if "certificate-authority-data" in cluster:
-            context.load_verify_locations(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
-        elif "certificate-authority" in cluster:
-            context.load_verify_locations(cafile=cluster["certificate-authority"])
-        name = cluster.get("tls-server-name")
-        if "client-certificate" in user:
-            context.load_cert_chain(user["client-certificate"], user["client-key"])
-        headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
-
-        def call_by_name(request: httpx.Request) -> None:
-            if name is not None:
-                request.extensions["sni_hostname"] = name
-
-        self._client = httpx.Client(
-            base_url=cluster["server"],
-            verify=context,
-            headers=headers,
-            trust_env=False,
-            timeout=30,
-            event_hooks={"request": [call_by_name]},
-        )
+        self._client = connect(kubeconfig)
 
     def give_crds(self) -> None:
         """Apply the project's CRDs and wait until each is established."""
