@@ -9,7 +9,7 @@ import click
 
 import harness
 from harness.engine.options import BACKENDS, OUT, STACKS, TARGETS
-from harness.outcome import ExitCode, HarnessFault, InvalidRun, UsageFault
+from harness.outcome import EnvironmentFault, ExitCode, HarnessFault, InvalidRun, UsageFault
 
 MAX_WORKERS: Final = 4
 """More than these help little: checks wait for the network, and the platform wants cores too."""
@@ -70,28 +70,49 @@ def command(**given: Any) -> int:
 
 
 def judge(given: dict[str, Any]) -> int:
-    """Run pytest in this process; its exit code. Raises Fault when the run could not begin."""
+    """Run pytest in this process; its exit code. Raises Fault when the run could not begin; later faults the console has told."""
+    _refuse_nonsense(given)
+    # plugins that happen to be installed here must not change a verdict, nor may they cost every worker's start
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     import pytest
 
     from harness.engine.plugin import CONTROL
 
-    if given["quiet"] and given["verbose"]:
-        raise UsageFault("--quiet and --verbose contradict each other: give one")
-    # plugins that happen to be installed here must not change a verdict, nor may they cost every worker's start
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     holder = _Holder()
     code = pytest.main(list(pytest_arguments(given)), plugins=[holder])
     control = holder.config.stash.get(CONTROL, None) if holder.config else None
     if control is None:
-        raise UsageFault("pytest refused the options: its message is above")
-    if control.fault is not None:
-        raise control.fault
-    if given["as_json"]:
-        click.echo((control.settings.out / "summary.json").read_text(encoding="utf-8"), nl=False)
+        return ExitCode.USAGE  # pytest has said which option it refuses
     finished = control.journal.record.finished
     if finished is None:
         raise InvalidRun(f"the run did not end (pytest said {int(code)}): see {control.settings.out / 'pytest.log'}")
+    if given["as_json"]:
+        click.echo((control.settings.out / "summary.json").read_text(encoding="utf-8"), nl=False)
     return ExitCode(finished.exit_code)
+
+
+def _refuse_nonsense(given: dict[str, Any]) -> None:
+    """What can be known to be wrong before pytest starts; it would say so less clearly, once a worker."""
+    from _pytest.mark.expression import Expression  # not public, but nothing else parses what pytest will
+
+    from harness.engine.selection import known_areas
+    from harness.spec.catalogue import catalogue
+    from harness.spec.profile import profile_named
+
+    if given["quiet"] and given["verbose"]:
+        raise UsageFault("--quiet and --verbose contradict each other: give one")
+    if given["profile"]:
+        profile_named(given["profile"])
+    known_areas(catalogue(), given["area"])
+    out = Path(given["out"] or os.environ.get("MAAS_OUT") or OUT)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentFault(f"cannot write the out folder {out}: {error.strerror}") from error
+    try:
+        Expression.compile(given["expression"] or "")
+    except SyntaxError as error:
+        raise UsageFault(f"-k {given['expression']!r} is no expression: {error.msg}") from error
 
 
 class _Holder:

@@ -6,7 +6,7 @@ Loaded into each pytest session on the machine, it imports nothing but pytest un
 
 import os
 from collections.abc import Generator
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -35,12 +35,12 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
-    """Where our console speaks, send pytest's own output into a file: its reporter takes the standard output of this moment."""
+    """Where our console speaks, send pytest's own output into a file: its reporter takes the standard streams of this moment."""
     if not config.getoption("maas_own_console") or config.option.collectonly or hasattr(config, "workerinput"):
         return (yield)
     from harness.engine.run_journal import pytest_log
 
-    with pytest_log(config.getoption("maas_out")) as log, redirect_stdout(log):
+    with pytest_log(config.getoption("maas_out")) as log, redirect_stdout(log), redirect_stderr(log):
         return (yield)
 
 

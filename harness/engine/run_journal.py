@@ -1,5 +1,6 @@
 """The controller's view of a run: its own part of the journal, everybody's events as they arrive, and the consumers that hear of them."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ MAIN = "main"
 @contextmanager
 def pytest_log(out: str | None) -> Iterator[TextIO]:
     """`pytest.log` in the out folder: pytest's own words, masked. Raises pytest's UsageError when the folder cannot be written."""
-    folder = Path(out or OUT)
+    folder = Path(out or os.environ.get("MAAS_OUT") or OUT)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         target = (folder / "pytest.log").open("w", encoding="utf-8")

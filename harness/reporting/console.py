@@ -2,13 +2,12 @@
 
 import os
 import sys
-from collections import Counter
 from typing import TextIO
 
 from harness.engine.events import AnyEvent, CheckFinished, CollectionFailed, RunFinished, RunStarted, StepTaken
 from harness.engine.record import RunRecord
+from harness.reporting.areas import area_of, areas_of
 from harness.reporting.outline import canary_line, summary_lines
-from harness.spec.catalogue import catalogue
 
 
 class PlainConsole:
@@ -18,7 +17,7 @@ class PlainConsole:
         self._file = file
         self._out = out
         self._verbosity = verbosity
-        self._open: Counter[str] = Counter()
+        self._told: set[str] = set()
         self._ended = False
 
     def on_event(self, event: AnyEvent, record: RunRecord) -> None:
@@ -59,12 +58,11 @@ class PlainConsole:
         self._tell_area(event, record)
 
     def _tell_area(self, event: CheckFinished, record: RunRecord) -> None:
-        area = area_of(record, event.check_id)
-        mates = [check for check_id, check in record.checks.items() if area_of(record, check_id) == area]
-        if self._verbosity == 0 and all(check.outcome is not None for check in mates) and not self._open[area]:
-            self._open[area] = 1
-            failed = sum(check.outcome == "failed" for check in mates)
-            self._say(f"{area}: {len(mates)} checks" + (f", {failed} failed" if failed else ""))
+        name = area_of(record, event.check_id)
+        area = next(area for area in areas_of(record) if area.name == name)
+        if self._verbosity == 0 and area.done == area.total and name not in self._told:
+            self._told.add(name)
+            self._say(f"{name}: {area.total} checks" + (f", {area.failed} failed" if area.failed else ""))
 
     def _end(self, record: RunRecord) -> None:
         if self._ended:
@@ -76,11 +74,6 @@ class PlainConsole:
     def _say(self, line: str) -> None:
         self._file.write(line + "\n")
         self._file.flush()
-
-
-def area_of(record: RunRecord, check_id: str) -> str:
-    """The catalogue's area of the first requirement that a check proves."""
-    return catalogue().get(record.checks[check_id].planned.requirements[0]).area
 
 
 def terminal(*, to_stderr: bool) -> TextIO:

@@ -1,12 +1,15 @@
 """Every report of a run, put together: what is written where, and what is said at its end."""
 
+import os
 from pathlib import Path
 
 from harness.engine.consumer import Consumer
 from harness.engine.events import AnyEvent
 from harness.engine.record import RunRecord
 from harness.engine.settings import RunSettings
+from harness.reporting.allure import AllureWriter
 from harness.reporting.console import PlainConsole, terminal
+from harness.reporting.junit import JUnitWriter
 from harness.reporting.outline import summary_lines
 from harness.reporting.summary import SummaryWriter
 
@@ -19,7 +22,8 @@ class Reports:
         self._verbosity = verbosity
         self._record: RunRecord | None = None
         self._speaks = console is None
-        self.consumers: tuple[Consumer, ...] = (SummaryWriter(out), *((console,) if console else ()), self)
+        writers = (SummaryWriter(out), JUnitWriter(out), AllureWriter(out))
+        self.consumers: tuple[Consumer, ...] = (*writers, *((console,) if console else ()), self)
 
     def on_event(self, event: AnyEvent, record: RunRecord) -> None:
         """Nothing to do before the end."""
@@ -37,7 +41,13 @@ class Reports:
 
 def reports_of(settings: RunSettings, *, verbosity: int) -> Reports:
     """All reports that these settings ask for."""
-    console = None
-    if settings.own_console:
-        console = PlainConsole(terminal(to_stderr=settings.json), str(settings.out), verbosity)
-    return Reports(settings.out, console, verbosity)
+    return Reports(settings.out, _console(settings, verbosity) if settings.own_console else None, verbosity)
+
+
+def _console(settings: RunSettings, verbosity: int) -> Consumer:
+    file = terminal(to_stderr=settings.json)
+    if verbosity < 0 or not file.isatty() or os.environ.get("TERM") == "dumb":
+        return PlainConsole(file, str(settings.out), verbosity)
+    from harness.reporting.live import LiveConsole
+
+    return LiveConsole(file, str(settings.out), verbosity)

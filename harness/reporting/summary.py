@@ -1,33 +1,23 @@
 """`summary.json`: a run in numbers and lists, for programs."""
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import orjson
 
-from harness.engine.events import AnyEvent
 from harness.engine.record import CheckRecord, RunRecord
+from harness.reporting.document import Document
 from harness.reporting.traced import Traced, traced
 
-NAME = "summary.json"
 
-
-class SummaryWriter:
+class SummaryWriter(Document):
     """Writes the summary at the end of a run."""
 
-    def __init__(self, out: Path) -> None:
-        self._out = out
+    name = "summary.json"
 
-    def on_event(self, event: AnyEvent, record: RunRecord) -> None:
-        """Nothing to say before the end."""
-
-    def finish(self, record: RunRecord) -> None:
-        """Replace the file as a whole."""
-        path = self._out / NAME
-        temporary = path.with_suffix(".tmp")
-        temporary.write_bytes(orjson.dumps(summary(record), option=orjson.OPT_INDENT_2) + b"\n")
-        temporary.replace(path)
+    def content(self, record: RunRecord) -> bytes:
+        """The document of `summary`, indented."""
+        return orjson.dumps(summary(record), option=orjson.OPT_INDENT_2) + b"\n"
 
 
 def summary(record: RunRecord) -> dict[str, Any]:
