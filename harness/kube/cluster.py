@@ -68,6 +68,7 @@ class Cluster:
         self.source = source
         self.host: str = api_client.configuration.host
         self._lock = threading.Lock()
+        self._api_client = api_client
         self._dynamic: Any = self._call("discover its resources", DynamicClient, api_client, None, MemoryDiscoverer)
 
     @staticmethod
@@ -87,6 +88,16 @@ class Cluster:
         if _is_loopback(configuration.host):
             configuration.proxy = None  # a proxy of the environment cannot reach this machine's loopback
         return cls(ApiClient(configuration), str(kubeconfig))
+
+    def close(self) -> None:
+        """Close idle connections: a server that shuts down waits for the peers of its TLS connections."""
+        self._api_client.rest_client.pool_manager.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _call(self, what: str, function: Any, *arguments: Any, **options: Any) -> Any:
         from kubernetes.client.exceptions import ApiException

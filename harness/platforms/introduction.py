@@ -48,12 +48,12 @@ def introduce(platform: Platform) -> Introduction:
         raise EnvironmentFault(
             "the world offers no model that is Ready, so there is nothing to show; name another with --world"
         )
-    cluster = Cluster.connect(platform.kubeconfig)
-    model = _shown_model(cluster, platform)
-    objects = _objects(platform, model)
-    apply_manifests(cluster, objects, run_labels("up"))
-    wait_until_in_force(cluster, objects, Bound("ready_bound_s", platform.parameters.ready_bound_s))
-    tokens = {name: _token(cluster, name) for name in (USER, DEVELOPER, ADMIN, FRUGAL)}
+    with Cluster.connect(platform.kubeconfig) as cluster:
+        model = _shown_model(cluster, platform)
+        objects = _objects(platform, model)
+        apply_manifests(cluster, objects, run_labels("up"))
+        wait_until_in_force(cluster, objects, Bound("ready_bound_s", platform.parameters.ready_bound_s))
+        tokens = {name: _token(cluster, name) for name in (USER, DEVELOPER, ADMIN, FRUGAL)}
     key = _api_key(platform, tokens[DEVELOPER], "ample")
     frugal_key = _api_key(platform, tokens[FRUGAL], "tiny")
     _exhaust(platform, model, frugal_key)

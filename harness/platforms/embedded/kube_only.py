@@ -37,4 +37,5 @@ def _apply(kubeconfig: Path, worlds: tuple[Path, ...]) -> None:
     from harness.kube.cluster import Cluster
     from harness.kube.documents import read_documents
 
-    apply_documents(Cluster.connect(kubeconfig), read_documents(worlds))
+    with Cluster.connect(kubeconfig) as cluster:
+        apply_documents(cluster, read_documents(worlds))
