@@ -8,7 +8,6 @@ from starlette.types import ASGIApp
 
 from .errors import ApiError, RequestError, json_response
 from .identity import GROUPS, USERNAME
-from .openapi import document
 from .routes import OPERATIONS, Operation
 from .service import Service
 from .store import StoreError
@@ -65,6 +64,9 @@ def came_by_gateway(request: Request) -> bool:
 
 
 async def _openapi(_request: Request) -> Response:
+    # Rarely asked for, and its schema generator is a tenth of the time that a start takes.
+    from .openapi import document
+
     return json_response(document())
 
 
