@@ -1,71 +1,108 @@
 """The application: what all handlers share, and the way of a request from the wire to its handler and into the journal."""
 
 import itertools
+import json
 import logging
 import os
 import time
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from mock_vllm.engine.engine import Engine
+from mock_vllm.engine.clock import Clock
 from mock_vllm.errors import ApiError, error_body
-from mock_vllm.faults import Faults
+from mock_vllm.faults.faults import Faults, parse_faults
 from mock_vllm.journal import Entry, Journal
-from mock_vllm.metrics.counters import Counters
-from mock_vllm.routes import collect
+from mock_vllm.model import Model
+from mock_vllm.routes import Route, collect
 from mock_vllm.settings import Settings
-from mock_vllm.tokens.book import open_book
-from mock_vllm.tokens.builtin import BuiltinTokenizer
-from mock_vllm.tokens.tokenizer import Tokenizer
+from mock_vllm.tokens.load import load_tokenizer
+from mock_vllm.validation import read
+from mock_vllm.version import parse
 from mock_vllm.wire.exchange import Exchange
 
 LOG = logging.getLogger("mock_vllm")
+GUARDED: Final = ("/v1", "/v2", "/inference", "/cohere")
+MODEL_FIELDS: Final = frozenset(Settings.__struct_fields__) - {
+    "models",
+    "host",
+    "port",
+    "admin_port",
+    "workers",
+    "ready_file",
+    "api_key",
+}
 T = TypeVar("T")
 
 
 class App:
-    """One served model with its tokenizer, engine, journal and metrics."""
+    """What all endpoints share: models, journal, faults, routes.
 
-    def __init__(self, settings: Settings) -> None:
+    `adapters` maps a LoRA adapter's name to (base model's name, path); whoever manages adapters changes it.
+    `gauges` are further metrics: callables that give (name, labels, value) at each scrape.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
-        self.clock = time.monotonic
-        self.tokenizer: Tokenizer = BuiltinTokenizer()
-        self.book = open_book(self.tokenizer)
+        self.clock = clock
+        self.version = parse(settings.vllm_version)
         self.journal = Journal(settings.journal_size)
-        self.counters = Counters(settings.names[0])
-        self.engine = Engine(self.clock, self.counters.observe)
-        self.created = int(time.time())
+        self.faults = Faults(parse_faults(settings.faults) if settings.faults else None)
+        self.started = time.monotonic()
         self.in_flight = 0
-        self.faults = Faults()
+        self.loading = 0
+        self.sleeping = False
+        self.adapters: dict[str, tuple[str, str]] = {}
+        self.gauges: list[Callable[[], list[tuple[str, str, float]]]] = []
+        self.on_start: list[Callable[[], None]] = []
+        self.on_stop: list[Callable[[], None]] = []
+        self.requests: dict[tuple[str, str, str], int] = {}
         self._keys = frozenset(settings.api_key)
         self._numbers = itertools.count(1)
         self._stem = os.urandom(8).hex()
+        self.models = self._load_models()
+        self.base = self.models[0]
+        self._names = {name: model for model in self.models for name in model.names}
         self.routes = collect(self, development=os.environ.get("VLLM_SERVER_DEV_MODE") == "1")
+
+    def _load_models(self) -> list[Model]:
+        found = []
+        for overrides in ({}, *self.settings.models):
+            unknown = set(overrides) - MODEL_FIELDS
+            if unknown:
+                raise ValueError(f"option models: {min(unknown)!r} is no option of a model")
+            given: dict[str, Any] = {"served_model_name": (), **overrides} if overrides else {}
+            fields = {**msgspec.structs.asdict(self.settings), **given}
+            settings = msgspec.convert(fields, Settings, strict=False)
+            found.append(Model(settings, self.clock, load_tokenizer(settings.tokenizer), self.version))
+        names = [name for model in found for name in model.names]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"option models: the name {twice!r} is given to two models")
+        return found
+
+    # --- the way of a request
 
     def handle(self, exchange: Exchange) -> None:
         """Take one request: find its route, check its key, call its handler, turn refusals into replies."""
-        found = self.routes.methods(exchange.path)
-        route = None if found is None else found[0].get(exchange.method)
-        entry = None
+        found = self.routes.fixed.get(exchange.path)
+        if found is None and self.routes.patterns:
+            match = self.routes.match(exchange.path)
+            if match is not None:
+                found, exchange.params = match
+        route = None if found is None else found.get(exchange.method)
         if route is None or route.journalled:
-            entry = Entry(
+            exchange.state = Entry(
                 time.time(), exchange.method, exchange.path, exchange.headers, exchange.header("x-request-id")
             )
-            exchange.state = entry
         self.in_flight += 1
+        if self.settings.enable_request_id_headers:
+            exchange.extra_headers = b"x-request-id: %b\r\n" % (
+                exchange.header("x-request-id") or os.urandom(16).hex()
+            ).encode("latin-1")
         try:
-            if self._keys and exchange.path.startswith(("/v1", "/v2", "/inference")) and not self._authorized(exchange):
-                exchange.reply(b'{"error":"Unauthorized"}', 401)
-            elif found is None:
-                exchange.reply(error_body("Not Found", "NotFoundError", None, 404), 404)
-            elif route is None:
-                exchange.reply(error_body("Method Not Allowed", "Method Not Allowed", None, 405), 405)
-            else:
-                if self.faults.rules and route.journalled:
-                    self._strike(exchange)
-                exchange.params = found[1]
-                route.handler(exchange)
+            self._answer(exchange, found, route)
         except ApiError as error:
             exchange.reply(error.body(), error.status)
         except Exception:
@@ -75,55 +112,96 @@ class App:
             else:
                 exchange.reply(error_body("Internal server error", "InternalServerError", None, 500), 500)
 
+    def _answer(self, exchange: Exchange, found: Mapping[str, Route] | None, route: Route | None) -> None:
+        if self._keys and exchange.path.startswith(GUARDED) and not self._authorized(exchange):
+            exchange.reply(b'{"error":"Unauthorized"}', 401)
+        elif route is None:
+            status = 404 if found is None else 405
+            text = "Not Found" if found is None else "Method Not Allowed"
+            headers = b"" if found is None else b"allow: %b\r\n" % ", ".join(found).encode()
+            body = (
+                error_body(text, text, None, status)
+                if self.version.unified_errors
+                else json.dumps({"detail": text}).encode()
+            )
+            exchange.reply(body, status, headers=headers)
+        elif self.settings.startup_duration and self.clock.now() - self.started < self.settings.startup_duration:
+            exchange.reply(error_body("The server is starting", "Service Unavailable", None, 503), 503)
+        elif route.journalled and (
+            self.faults.rules or b"x-mock-fault" in exchange.headers or b"x-return-error" in exchange.headers
+        ):
+            self._strike(exchange, route)
+        else:
+            route.handler(exchange)
+
+    def _strike(self, exchange: Exchange, route: Route) -> None:
+        fault = exchange.fault = self.faults.strike(exchange)
+        if fault is None:
+            route.handler(exchange)
+            return
+        exchange.state.fault = fault.kind
+        if fault.kind == "error":
+            raise ApiError(fault.message or f"Injected error {fault.status}", fault.status, kind=fault.type)
+        if fault.kind == "slow_headers":
+            self.clock.at(self.clock.now() + (fault.seconds or 1.0), lambda: self._later(exchange, route))
+            return
+        route.handler(exchange)
+
+    def _later(self, exchange: Exchange, route: Route) -> None:
+        if exchange.closed:
+            return
+        try:
+            route.handler(exchange)
+        except ApiError as error:
+            exchange.reply(error.body(), error.status)
+
     def ended(self, exchange: Exchange) -> None:
         """The reply is complete, or its client gone: the journal gets the entry."""
         self.in_flight -= 1
         entry = exchange.state
-        if entry is not None:
-            entry.status = exchange.status
-            entry.aborted = not exchange.finished
-            self.journal.add(entry)
+        if entry is None:
+            return
+        entry.status = exchange.status
+        entry.aborted = not exchange.finished
+        self.journal.add(entry)
+        key = (entry.method, entry.path if entry.status not in (404, 405) else "none", f"{entry.status // 100}xx")
+        self.requests[key] = self.requests.get(key, 0) + 1
+        if self.settings.log_requests:
+            self._log(exchange, entry)
+
+    def _log(self, exchange: Exchange, entry: Entry) -> None:
+        shown = entry.public()
+        del shown["headers"]
+        if self.settings.log_prompts:
+            shown["body"] = exchange.body.decode("utf-8", "replace")
+        LOG.info("%s", json.dumps(shown, ensure_ascii=False))
+
+    # --- what handlers use
 
     def decode(self, exchange: Exchange, kind: type[T]) -> T:
         """The body as `kind`. Raises ApiError when it is not JSON or does not fit."""
-        try:
-            return msgspec.json.decode(exchange.body, type=kind)
-        except msgspec.ValidationError as error:
-            raise ApiError(f"1 validation error:\n  {error}", kind="Bad Request") from None
-        except msgspec.DecodeError as error:
-            raise ApiError(f"1 validation error:\n  {error}", kind="Bad Request") from None
+        return read(exchange.body, exchange.headers.get(b"content-type", b""), kind)
 
-    def model_name(self, asked: str | None) -> str:
-        """The name to show for the asked model. Raises ApiError when it is not served."""
-        names = self.settings.names
-        if not asked or asked == names[0]:
-            return names[0]
-        if asked in names:
-            return asked
+    def find(self, asked: str | None) -> tuple[Model, str, str | None]:
+        """The model for a name: (model, name to show, adapter). Raises ApiError when it is not served; no name is the base model."""
+        if not asked:
+            return self.base, self.base.names[0], None
+        model = self._names.get(asked)
+        if model is not None:
+            return model, asked if asked in model.names else model.names[0], None
+        adapter = self.adapters.get(asked)
+        if adapter is not None:
+            return self._names[adapter[0]], asked, asked
         raise ApiError(f"The model `{asked}` does not exist.", 404, param="model")
 
-    def check_context(self, prompt_tokens: int, max_tokens: int | None) -> None:
-        """Raises ApiError with vLLM's text when prompt and answer do not fit the context."""
-        limit = self.settings.max_model_len
-        asked = max_tokens or 0
-        if prompt_tokens + max(asked, 1) <= limit:
-            return
-        raise ApiError(
-            f"This model's maximum context length is {limit} tokens. However, you requested {asked} output tokens and your prompt "
-            f"contains at least {prompt_tokens} input tokens, for a total of at least {prompt_tokens + asked} tokens. Please reduce the "
-            f"length of the input prompt or the number of requested output tokens. (parameter=input_tokens, value={prompt_tokens})",
-            param="input_tokens",
-        )
+    def generative(self, model: Model) -> None:
+        """Raises ApiError when the model only embeds."""
+        if model.settings.runner == "pooling":
+            raise ApiError("The model does not support Chat Completions API", 404)
 
-    def _strike(self, exchange: Exchange) -> None:
-        fault = self.faults.strike()
-        if fault is not None:
-            exchange.state.fault = fault.kind
-            raise ApiError(fault.message or f"Injected fault with status {fault.status}", fault.status)
-
-    def new_id(self, prefix: str, exchange: Exchange) -> str:
-        """Id of a reply: the request's X-Request-Id behind the prefix, or a number of our own."""
-        given = exchange.header("x-request-id")
+    def new_id(self, prefix: str, exchange: Exchange, asked: str | None = None) -> str:
+        """Id of a reply: the X-Request-Id header or the request's own id behind the prefix, or a number of ours."""
+        given = exchange.header("x-request-id") or asked
         return f"{prefix}{given}" if given else f"{prefix}{self._stem}{next(self._numbers):016x}"
 
     def _authorized(self, exchange: Exchange) -> bool:

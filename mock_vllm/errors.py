@@ -38,3 +38,10 @@ def error_body(message: str, kind: str, param: str | None, code: int) -> bytes:
     """`{"error": {"message", "type", "param", "code"}}`."""
     error: dict[str, Any] = {"message": message, "type": kind, "param": param, "code": code}
     return msgspec.json.encode({"error": error})
+
+
+def invalid(text: str, param: str | None, value: object = None) -> ApiError:
+    """A refusal by one of vLLM's request validators, which FastAPI reports as a validation error of the body."""
+    shown = f"{text} (parameter={param}" + (f", value={value}" if value is not None else "") + ")" if param else text
+    entry = {"type": "value_error", "loc": "body", "msg": f"Value error, {shown}"}
+    return ApiError(f"1 validation error:\n  {entry}", kind="Bad Request", param=param)

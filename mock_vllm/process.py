@@ -17,8 +17,9 @@ import uvloop
 
 from mock_vllm.admin.api import Admin
 from mock_vllm.app import App
+from mock_vllm.engine.clock import make_clock
 from mock_vllm.settings import Settings
-from mock_vllm.wire.connection import Connection, Hub
+from mock_vllm.wire.connection import Connection, Hub, Limits
 
 LOG = logging.getLogger("mock_vllm")
 PR_SET_PDEATHSIG: Final = 1
@@ -59,22 +60,34 @@ async def _serve(settings: Settings) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    app = App(settings)
-    hub = Hub(app.handle, app.ended, app.clock)
+    clock = make_clock(settings.timing_mode)
+    app = App(settings, clock)
+    limits = Limits(
+        int(settings.max_body_mb * 2**20),
+        settings.max_head_bytes,
+        settings.timeout_keep_alive,
+        settings.timeout_request,
+    )
+    hub = Hub(app.handle, app.ended, clock.now, limits)
     sockets = {"api": listen(settings.host, settings.port)}
     servers = [await loop.create_server(lambda: Connection(hub), sock=sockets["api"], backlog=4096)]
     hubs = [hub]
     if settings.admin_port is not None:
         admin = Admin(app)
-        hubs.append(Hub(admin.handle, admin.ended, app.clock))
+        hubs.append(Hub(admin.handle, admin.ended, clock.now))
         sockets["admin"] = listen(settings.host, settings.admin_port)
         servers.append(await loop.create_server(lambda: Connection(hubs[1]), sock=sockets["admin"]))
+    for begin in app.on_start:
+        begin()
     gc.freeze()
     announce(settings.ready_file, {name: url(sock) for name, sock in sockets.items()})
     housekeeping = loop.create_task(_every_second(hubs))
     await stopped.wait()
     housekeeping.cancel()
     await _drain(servers, hubs)
+    for end in app.on_stop:
+        end()
+    clock.close()
 
 
 async def _every_second(hubs: list[Hub]) -> None:

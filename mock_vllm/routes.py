@@ -50,11 +50,8 @@ class Routes:
             raise ValueError(f"{route.method} {route.path} is routed twice")
         methods[route.method] = route
 
-    def methods(self, path: str) -> tuple[dict[str, Route], dict[str, str]] | None:
-        """The routes of a path by method, and its parameters; None when the path is unknown."""
-        known = self.fixed.get(path)
-        if known is not None:
-            return known, {}
+    def match(self, path: str) -> tuple[dict[str, Route], dict[str, str]] | None:
+        """The routes whose pattern fits a path, by method, and the path's parameters."""
         segments = path.split("/")
         for pattern, methods in self.patterns:
             if len(pattern) == len(segments) and all(

@@ -4,7 +4,7 @@ import msgspec
 
 from mock_vllm.app import App
 from mock_vllm.errors import ApiError, error_body
-from mock_vllm.faults import FaultSet
+from mock_vllm.faults.rule import FaultSet
 from mock_vllm.journal import page
 from mock_vllm.routes import Route, Routes
 from mock_vllm.wire.exchange import Exchange
@@ -51,13 +51,13 @@ class Admin:
 
     def handle(self, exchange: Exchange) -> None:
         """Route one request."""
-        found = self._routes.methods(exchange.path)
-        if found is None or exchange.method not in found[0]:
+        found = self._routes.fixed.get(exchange.path)
+        if found is None or exchange.method not in found:
             status = 404 if found is None else 405
             exchange.reply(error_body("no such administrative endpoint", "NotFoundError", None, status), status)
             return
         try:
-            found[0][exchange.method].handler(exchange)
+            found[exchange.method].handler(exchange)
         except ApiError as error:
             exchange.reply(error.body(), error.status)
 

@@ -1,6 +1,7 @@
 """Probes: GET /health, GET and POST /ping, GET /metrics."""
 
 from mock_vllm.app import App
+from mock_vllm.metrics.scrape import exposition
 from mock_vllm.routes import Route
 from mock_vllm.wire.exchange import Exchange
 
@@ -14,7 +15,7 @@ def routes(app: App) -> list[Route]:
         exchange.reply(b"", content_type=b"")
 
     def metrics(exchange: Exchange) -> None:
-        exchange.reply(app.counters.render().encode(), content_type=EXPOSITION)
+        exchange.reply(exposition(app).encode(), content_type=EXPOSITION)
 
     return [
         Route("GET", "/health", health, journalled=False),

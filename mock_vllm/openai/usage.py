@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from mock_vllm.errors import ApiError
+from mock_vllm.errors import invalid
 
 
 class StreamOptions(msgspec.Struct):
@@ -22,15 +22,39 @@ class UsageRule:
     continuous: bool
 
 
+RULES = {(final, continuous): UsageRule(final, continuous) for final in (False, True) for continuous in (False, True)}
+
+
 def usage_rule(options: StreamOptions | None, stream: bool, forced: bool) -> UsageRule:
     """When this request's stream carries usage. Raises ApiError for stream options without a stream."""
-    if options is not None and not stream:
-        raise ApiError("Stream options can only be defined when `stream=True`.", param="stream_options")
-    final = forced or bool(options and options.include_usage)
-    return UsageRule(final=final, continuous=final and bool(options and options.continuous_usage_stats))
+    if options is None:
+        return RULES[forced, False]
+    if not stream:
+        raise invalid("Stream options can only be defined when `stream=True`.", "stream_options")
+    final = forced or bool(options.include_usage)
+    return RULES[final, final and bool(options.continuous_usage_stats)]
 
 
-def usage_fields(prompt_tokens: int, completion_tokens: int) -> bytes:
-    """The counts of a usage object, without its braces."""
-    total = prompt_tokens + completion_tokens
-    return b'"prompt_tokens":%d,"total_tokens":%d,"completion_tokens":%d' % (prompt_tokens, total, completion_tokens)
+@dataclass(slots=True)
+class Usage:
+    """Counts of a reply; None leaves a detail out."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+    def fields(self, *, nulls: bool) -> bytes:
+        """The members of the usage object without braces, in vLLM's order; `nulls` shows absent prompt details as null."""
+        text = b'"prompt_tokens":%d,"total_tokens":%d,"completion_tokens":%d' % (
+            self.prompt_tokens,
+            self.prompt_tokens + self.completion_tokens,
+            self.completion_tokens,
+        )
+        if self.cached_tokens is not None:
+            text += b',"prompt_tokens_details":{"cached_tokens":%d}' % self.cached_tokens
+        elif nulls:
+            text += b',"prompt_tokens_details":null'
+        if self.reasoning_tokens is not None:
+            text += b',"completion_tokens_details":{"reasoning_tokens":%d}' % self.reasoning_tokens
+        return text

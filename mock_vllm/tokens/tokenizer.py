@@ -1,10 +1,10 @@
 """The seam for tokenizers: what the server needs of one, whatever it is made of."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Protocol
 
 
-class Tokenizer(Protocol):
+class Tokenizer(Hashable, Protocol):
     """Text to token ids and back. Implementations must be deterministic; ids are non-negative and below `vocabulary`."""
 
     name: str

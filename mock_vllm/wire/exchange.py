@@ -22,6 +22,7 @@ class Exchange:
         on_close    called once, without arguments, when the client goes away before the reply is complete
         on_resume   called when a slow client has drained what was written (see `writable`)
         state       free for the application
+        fault       the fault that strikes this request, if any
 
     """
 
@@ -31,6 +32,7 @@ class Exchange:
         "arrived",
         "body",
         "extra_headers",
+        "fault",
         "finished",
         "headers",
         "keep_alive",
@@ -64,6 +66,7 @@ class Exchange:
         self.on_close: Callable[[], None] | None = None
         self.on_resume: Callable[[], None] | None = None
         self.state: Any = None
+        self.fault: Any = None
 
     @property
     def query(self) -> dict[str, str]:
@@ -136,6 +139,17 @@ class Exchange:
             return
         connection.transport.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n")
         self._complete(connection)
+
+    def cut(self, body: bytes, announced: int, *, reset: bool, hold: bool) -> None:
+        """Announce a JSON body of `announced` bytes, send less of it, and close (or with `hold` keep the client waiting)."""
+        connection = self._connection
+        if connection is None:
+            return
+        self.status = 200
+        self.started = True
+        connection.transport.write(connection.heads.full(200, JSON, announced, self.extra_headers, close=True) + body)
+        if not hold:
+            connection.drop(reset=reset)
 
     def send_raw(self, data: bytes) -> None:
         """Write bytes as they are, outside any framing: what faults are made of."""

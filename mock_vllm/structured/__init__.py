@@ -1,0 +1,1 @@
+"""Values and texts that satisfy a constraint: JSON schemas and regular expressions."""
