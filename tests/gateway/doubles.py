@@ -19,7 +19,8 @@ from starlette.routing import Route
 @contextlib.contextmanager
 def served(app: Starlette) -> Iterator[int]:
     """Serve an application on a free port of loopback, in a thread."""
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1))
     started = threading.Event()
 
