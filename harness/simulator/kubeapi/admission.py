@@ -13,10 +13,10 @@ from harness.simulator.kubeapi.resources import Resource
 from harness.simulator.kubeapi.selectors import labels_match, of_label_selector
 from harness.simulator.kubeapi.status import ApiError, internal
 from harness.simulator.kubeapi.store import Bucket, Change
-from harness.simulator.kubeapi.webhook_client import Caller, Unreachable
+from harness.simulator.kubeapi.webhook_client import Caller, UnreachableError
 
 if TYPE_CHECKING:
-    from harness.simulator.kubeapi.writes import Write
+    from harness.simulator.kubeapi.requests import Write
 
 Json = dict[str, Any]
 _GROUP = "admissionregistration.k8s.io"
@@ -64,7 +64,7 @@ class Admission:
             self._hooks = [
                 Hook(stage, settings)
                 for plural, stage in _KINDS.items()
-                for entry in self._cluster.store.list((_GROUP, plural))
+                for entry in self._cluster.store.objects((_GROUP, plural))
                 for settings in entry.decode().get("webhooks") or ()
             ]
         return self._hooks
@@ -122,14 +122,18 @@ class Admission:
         namespace = self._cluster.store.get(("", "namespaces"), "", review.write.namespace)
         return namespace is None or labels_match(selector, namespace.labels)
 
+    async def _response(self, hook: Hook, body: Json) -> Json:
+        answer = await self._caller.call(hook.settings["clientConfig"], hook.settings.get("timeoutSeconds", 10), body)
+        response = answer.get("response")
+        if not isinstance(response, dict) or response.get("uid") != body["request"]["uid"]:
+            raise UnreachableError("expected response.uid to be that of the request, and got another or none")
+        return response
+
     async def _ask(self, hook: Hook, review: Review, version: str) -> Json:
         body = _review_body(review, version)
         try:
-            answer = await self._caller.call(hook.settings["clientConfig"], hook.settings.get("timeoutSeconds", 10), body)
-            response = answer.get("response")
-            if not isinstance(response, dict) or response.get("uid") != body["request"]["uid"]:
-                raise Unreachable("expected response.uid to be that of the request, and got another or none")
-        except Unreachable as error:
+            response = await self._response(hook, body)
+        except UnreachableError as error:
             if hook.settings.get("failurePolicy", "Fail") == "Ignore":
                 return {}
             raise internal(f'failed calling webhook "{hook.name}": {error}') from error
@@ -191,7 +195,9 @@ def _denied(hook: Hook, status: Json) -> ApiError:
         text = f"{text} without explanation"
     code = status.get("code")
     code = code if isinstance(code, int) and 400 <= code < 600 else 400
-    return ApiError(code, str(status.get("reason") or ("Forbidden" if code == 403 else "BadRequest")), text, status.get("details"))
+    return ApiError(
+        code, str(status.get("reason") or ("Forbidden" if code == 403 else "BadRequest")), text, status.get("details")
+    )
 
 
 def _patched(value: Json, response: Json, hook: Hook) -> Json:

@@ -42,7 +42,7 @@ class Request:
         while True:
             message = await self.receive()
             if message["type"] == "http.disconnect":
-                raise Disconnected
+                raise DisconnectedError
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > LIMIT:
@@ -51,7 +51,7 @@ class Request:
                 return b"".join(parts)
 
 
-class Disconnected(Exception):
+class DisconnectedError(Exception):
     """The client went away before its request was read."""
 
 
@@ -110,18 +110,23 @@ class Application:
             response = await self._handle(request)
         except ApiError as error:
             response = json_response(error.code, error.body())
-        except Disconnected:
+        except DisconnectedError:
             return
         except RecursionError:
-            response = json_response(400, ApiError(400, "BadRequest", "the body of the request is nested too deeply").body())
-        except Exception:
+            response = json_response(
+                400, ApiError(400, "BadRequest", "the body of the request is nested too deeply").body()
+            )
+        except Exception:  # noqa: BLE001 - the last resort: a fault must not look like a dropped connection
             _log.exception("%s %s failed", request.method, request.path)
-            error = internal("the server met a fault of its own; its log has the details")
-            response = json_response(500, error.body())
+            response = json_response(500, internal("the server met a fault of its own; its log has the details").body())
         await self._send(request, response, receive, send)
 
     async def _send(self, request: Request, response: Response, receive: Receive, send: Send) -> None:
-        headers = [(b"content-type", response.media.encode()), (b"cache-control", b"no-cache, private"), *response.headers]
+        headers = [
+            (b"content-type", response.media.encode()),
+            (b"cache-control", b"no-cache, private"),
+            *response.headers,
+        ]
         headers += [(b"warning", f'299 - "{_quotable(text)}"'.encode()) for text in request.warnings]
         if response.stream is None:
             headers.append((b"content-length", str(len(response.body)).encode()))

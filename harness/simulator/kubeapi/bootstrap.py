@@ -15,7 +15,8 @@ _RBAC = "rbac.authorization.k8s.io"
 _READ = ["get", "list", "watch"]
 _WRITE = ["create", "delete", "deletecollection", "patch", "update"]
 _WORKLOADS = [
-    "configmaps", "endpoints", "persistentvolumeclaims", "pods", "pods/log", "replicationcontrollers", "serviceaccounts", "services", "events",
+    "configmaps", "endpoints", "persistentvolumeclaims", "pods", "pods/log", "replicationcontrollers", "serviceaccounts", "services",
+    "events",
 ]  # fmt: skip
 
 
@@ -35,8 +36,14 @@ def _roles() -> list[Json]:
         ("system:aggregate-to-edit", edit, {f"{aggregate}edit": "true"}),
         ("system:aggregate-to-admin", admin, {f"{aggregate}admin": "true"}),
     ]
-    found: list[Json] = [{"metadata": {"name": name, "labels": labels}, "rules": rules} for name, rules, labels in parts]
-    upward = {"view": ("view", {f"{aggregate}edit": "true"}), "edit": ("edit", {f"{aggregate}admin": "true"}), "admin": ("admin", {})}
+    found: list[Json] = [
+        {"metadata": {"name": name, "labels": labels}, "rules": rules} for name, rules, labels in parts
+    ]
+    upward = {
+        "view": ("view", {f"{aggregate}edit": "true"}),
+        "edit": ("edit", {f"{aggregate}admin": "true"}),
+        "admin": ("admin", {}),
+    }
     for name, (key, labels) in upward.items():
         rule = {"clusterRoleSelectors": [{"matchLabels": {f"{aggregate}{key}": "true"}}]}
         found.append({"metadata": {"name": name, "labels": labels}, "aggregationRule": rule, "rules": []})
@@ -63,7 +70,11 @@ def furnish(cluster: Cluster, ca: bytes) -> None:
     _follow_namespaces(cluster, ca.decode())
     for name in NAMESPACES:
         labels = {"kubernetes.io/metadata.name": name}
-        value = {"metadata": {"name": name, "labels": labels}, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
+        value = {
+            "metadata": {"name": name, "labels": labels},
+            "spec": {"finalizers": ["kubernetes"]},
+            "status": {"phase": "Active"},
+        }
         put(cluster, ("", "namespaces"), "v1", "Namespace", value)
     for role in _roles():
         put(cluster, (_RBAC, "clusterroles"), f"{_RBAC}/v1", "ClusterRole", role)
@@ -89,42 +100,52 @@ def _follow_namespaces(cluster: Cluster, ca: str) -> None:
         if bucket != ("", "namespaces") or change.type != "ADDED":
             return
         name = change.entry.name
-        put(cluster, ("", "serviceaccounts"), "v1", "ServiceAccount", {"metadata": {"name": "default", "namespace": name}})
+        put(
+            cluster,
+            ("", "serviceaccounts"),
+            "v1",
+            "ServiceAccount",
+            {"metadata": {"name": "default", "namespace": name}},
+        )
         bundle = {"metadata": {"name": "kube-root-ca.crt", "namespace": name}, "data": {"ca.crt": ca}}
         put(cluster, ("", "configmaps"), "v1", "ConfigMap", bundle)
 
     cluster.store.listen(changed)
 
 
-class UnusableManifest(Exception):
+class UnusableManifestError(Exception):
     """A CRD folder with something in it that cannot be served; the text names the file."""
 
 
 def load_definitions(folder: Path) -> list[Json]:
-    """Every CustomResourceDefinition below a folder, in file order. Raises UnusableManifest."""
+    """Every CustomResourceDefinition below a folder, in file order. Raises UnusableManifestError."""
     import yaml
 
     if not folder.is_dir():
-        raise UnusableManifest(f"--crds {folder} is not a folder; give a folder of CustomResourceDefinition manifests")
+        raise UnusableManifestError(
+            f"--crds {folder} is not a folder; give a folder of CustomResourceDefinition manifests"
+        )
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     found: list[Json] = []
     for path in sorted([*folder.rglob("*.yaml"), *folder.rglob("*.yml"), *folder.rglob("*.json")]):
         try:
-            documents = list(yaml.load_all(path.read_text(encoding="utf-8"), Loader=loader))  # noqa: S506 - a safe loader
+            documents = list(yaml.load_all(path.read_text(encoding="utf-8"), Loader=loader))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise UnusableManifest(f"{path} cannot be read as YAML: {str(error).splitlines()[0]}") from error
-        found += [each for each in documents if isinstance(each, dict) and each.get("kind") == "CustomResourceDefinition"]
+            raise UnusableManifestError(f"{path} cannot be read as YAML: {str(error).splitlines()[0]}") from error
+        found += [
+            each for each in documents if isinstance(each, dict) and each.get("kind") == "CustomResourceDefinition"
+        ]
     return found
 
 
 def install(cluster: Cluster, definition: Json) -> None:
-    """Store and serve a definition. Raises UnusableManifest when a cluster would refuse it."""
+    """Store and serve a definition. Raises UnusableManifestError when a cluster would refuse it."""
     meta = {k: v for k, v in definition.get("metadata", {}).items() if k in {"name", "labels", "annotations"}}
     value = {"metadata": meta, "spec": definition.get("spec")}
     crds.fill_in(value)
     wrong = crds.errors(value, None)
     if wrong:
-        raise UnusableManifest(f"CustomResourceDefinition {meta.get('name')}: {wrong[0].text}")
+        raise UnusableManifestError(f"CustomResourceDefinition {meta.get('name')}: {wrong[0].text}")
     meta["generation"] = 1
     crds.establish(value)
     put(cluster, crds.CRDS, "apiextensions.k8s.io/v1", "CustomResourceDefinition", value)

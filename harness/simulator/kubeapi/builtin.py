@@ -135,7 +135,9 @@ def _package(row: _Row) -> str:
 
 def definition_name(resource: Resource) -> str:
     """The name of a built-in kind's definition, as OpenAPI documents spell it."""
-    row = next(r for r in _ROWS if (r.group, r.version, r.plural) == (resource.group, resource.version, resource.plural))
+    row = next(
+        r for r in _ROWS if (r.group, r.version, r.plural) == (resource.group, resource.version, resource.plural)
+    )
     return _package(row) + row.kind
 
 
@@ -145,8 +147,6 @@ def resources() -> list[Resource]:
 
 
 def _resource(row: _Row) -> Resource:
-    from harness.simulator.kubeapi.columns import BUILTIN_COLUMNS
-
     return Resource(
         group=row.group,
         version=row.version,
@@ -162,7 +162,6 @@ def _resource(row: _Row) -> Resource:
         status_subresource=row.status,
         scale=Scale(".spec.replicas", ".status.replicas", ".spec.selector") if row.scale else None,
         extra_subresources=row.extra,
-        columns=BUILTIN_COLUMNS.get(row.kind, ()),
         storage_version=row.version,
         selectable=row.selectable,
     )

@@ -1,7 +1,9 @@
 """The Common Expression Language as Kubernetes speaks it: the official C++ evaluator plus the Kubernetes function library."""
 
+import base64
 import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +15,29 @@ from harness.simulator.kubeapi.cel_library import declarations, plain_formats
 from harness.simulator.kubeapi.structural import Schema
 
 _RESERVED = frozenset(
-    "true false null in as break const continue else for function if import let loop package namespace return var void while".split()
+    [
+        "true",
+        "false",
+        "null",
+        "in",
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "for",
+        "function",
+        "if",
+        "import",
+        "let",
+        "loop",
+        "package",
+        "namespace",
+        "return",
+        "var",
+        "void",
+        "while",
+    ]
 )
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
@@ -33,13 +57,13 @@ class Program:
         """The plain Python value. Raises CelError for an evaluation error."""
         try:
             value = self.expression.eval(data=variables)
-            if value.type() == cel.Type.ERROR:
-                raise CelError(_short(str(value.value())))
-            return value.plain_value()
-        except CelError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the binding raises bare RuntimeError and ValueError kinds of its own
+            failed = value.type() == cel.Type.ERROR
+            found = value.value() if failed else value.plain_value()
+        except Exception as error:
             raise CelError(_short(str(error))) from error
+        if failed:
+            raise CelError(_short(str(found)))
+        return found
 
 
 def _short(text: str) -> str:
@@ -53,7 +77,11 @@ def _environment() -> Any:
     return cel.NewEnv(
         variables={"self": cel.Type.DYN, "oldSelf": cel.Type.DYN},
         extensions=[
-            ext_strings.ExtStrings(), ext_optional.ExtOptional(), ext_math.ExtMath(), ext_bindings.ExtBindings(), ext_encoders.ExtEncoders(),
+            ext_strings.ExtStrings(),
+            ext_optional.ExtOptional(),
+            ext_math.ExtMath(),
+            ext_bindings.ExtBindings(),
+            ext_encoders.ExtEncoders(),
         ],
         functions=declarations(),
     )  # fmt: skip
@@ -111,18 +139,14 @@ def _scalar(value: Any, schema: Schema) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        if schema.format in {"date-time", "date"}:
-            text = value if "T" in value.upper() else f"{value}T00:00:00Z"
-            return datetime.fromisoformat(text.upper().replace("Z", "+00:00"))
-        if schema.format == "duration":
-            return _duration(value)
-        if schema.format == "byte":
-            import base64
-
-            return base64.b64decode(value)
+        parse = _PARSED.get(schema.format)
+        return parse(value) if parse is not None else value
     except ValueError:
         return value
-    return value
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat((text if "T" in text.upper() else f"{text}T00:00:00Z").upper())
 
 
 def _duration(text: str) -> timedelta:
@@ -131,3 +155,11 @@ def _duration(text: str) -> timedelta:
         raise ValueError(text)
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
     return timedelta(seconds=-seconds if text.startswith("-") else seconds)
+
+
+_PARSED: dict[str, Callable[[str], Any]] = {
+    "date-time": _moment,
+    "date": _moment,
+    "duration": _duration,
+    "byte": base64.b64decode,
+}

@@ -1,6 +1,7 @@
 """The functions that Kubernetes adds to CEL. URLs, addresses, networks and quantities are carried as their texts."""
 
 import ipaddress
+import itertools
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -43,7 +44,7 @@ def _find_all(text: str, pattern: str, limit: int = -1) -> list[str]:
 
 
 def _sorted(items: list[Any]) -> bool:
-    return all(left <= right for left, right in zip(items, items[1:], strict=False))
+    return all(left <= right for left, right in itertools.pairwise(items))
 
 
 def _parses(parse: Callable[[str], object]) -> Callable[[str], bool]:
@@ -163,18 +164,23 @@ def _list_functions() -> list[Any]:
     ]
 
 
+_ENDS = "and must start and end with an alphanumeric character"
+_LABEL_TOLD = f"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', {_ENDS}"
+_SUBDOMAIN_TOLD = (
+    f"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', {_ENDS}"
+)
+_1035_TOLD = (
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', and start with an alphabetic character"
+)
+_NAME_TOLD = f"name part must consist of alphanumeric characters, '-', '_' or '.', {_ENDS}"
+_VALUE_TOLD = f"a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', {_ENDS}"
 _NAMED_FORMATS: dict[str, tuple[re.Pattern[str], str]] = {
-    "dns1123Label": (_LABEL, "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
-                     "and must start and end with an alphanumeric character"),
-    "dns1123Subdomain": (_SUBDOMAIN, "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
-                         "and must start and end with an alphanumeric character"),
-    "dns1035Label": (re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"), "a DNS-1035 label must consist of lower case alphanumeric "
-                     "characters or '-', start with an alphabetic character, and end with an alphanumeric character"),
-    "qualifiedName": (_QUALIFIED, "name part must consist of alphanumeric characters, '-', '_' or '.', "
-                      "and must start and end with an alphanumeric character"),
-    "labelValue": (_LABEL_VALUE, "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "
-                   "and must start and end with an alphanumeric character"),
-}  # fmt: skip
+    "dns1123Label": (_LABEL, _LABEL_TOLD),
+    "dns1123Subdomain": (_SUBDOMAIN, _SUBDOMAIN_TOLD),
+    "dns1035Label": (re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"), _1035_TOLD),
+    "qualifiedName": (_QUALIFIED, _NAME_TOLD),
+    "labelValue": (_LABEL_VALUE, _VALUE_TOLD),
+}
 
 
 def _format_functions() -> list[Any]:
@@ -182,13 +188,19 @@ def _format_functions() -> list[Any]:
 
     A cluster gives an optional list instead; `plain_formats` turns what rules do with it into what lists can do.
     """
+
     def complaints(name: str, text: str) -> list[str]:
         pattern, told = _NAMED_FORMATS[name]
         return [] if pattern.fullmatch(text) else [told]
 
     declared = [
         cel.FunctionDecl(
-            f"format.{name}", [cel.Overload(id=f"format_{name}", return_type=_T.STRING, parameters=[], is_member=False, impl=_constant(name))]
+            f"format.{name}",
+            [
+                cel.Overload(
+                    id=f"format_{name}", return_type=_T.STRING, parameters=[], is_member=False, impl=_constant(name)
+                )
+            ],
         )
         for name in _NAMED_FORMATS
     ]

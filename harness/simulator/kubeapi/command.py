@@ -45,7 +45,13 @@ def read_options(arguments: list[str] | None = None) -> Options:
     """Parse the command line; argparse ends the process with exit code 2 and one sentence where it is wrong."""
     parser = argparse.ArgumentParser(prog="kubeapi", description="an embedded Kubernetes API server")
     parser.add_argument("--dir", type=Path, required=True, help="where ca.crt and admin.kubeconfig are written")
-    parser.add_argument("--crds", type=Path, action="append", default=[], help="a folder of CustomResourceDefinitions to serve from the start")
+    parser.add_argument(
+        "--crds",
+        type=Path,
+        action="append",
+        default=[],
+        help="a folder of CustomResourceDefinitions to serve from the start",
+    )
     parser.add_argument("--bind", default="127.0.0.1:0", help="HOST:PORT; port 0 takes a free one")
     parser.add_argument("--state", type=Path, help="a folder that keeps all objects over restarts")
     parser.add_argument("--ready-file", type=Path, help="a file that announces the address once the server answers")
@@ -54,7 +60,9 @@ def read_options(arguments: list[str] | None = None) -> Options:
     host, _, port = given.bind.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
         parser.error(f"argument --bind: expected HOST:PORT such as 127.0.0.1:0, got {given.bind!r}")
-    return Options(given.dir, tuple(given.crds), host.strip("[]"), int(port), given.state, given.ready_file, given.log_level)
+    return Options(
+        given.dir, tuple(given.crds), host.strip("[]"), int(port), given.state, given.ready_file, given.log_level
+    )
 
 
 class _Server(uvicorn.Server):
@@ -76,7 +84,7 @@ class _Server(uvicorn.Server):
 
 
 def build_cluster(options: Options, ca: bytes) -> Cluster:
-    """A cluster with its furniture and preloaded definitions. Raises UnusableManifest."""
+    """A cluster with its furniture and preloaded definitions. Raises UnusableManifestError."""
     store = Store()
     registry = Registry()
     registry.add(builtin.resources())
@@ -122,7 +130,9 @@ async def _serve(options: Options) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run until SIGTERM; returns the exit code."""
     options = read_options(arguments)
-    logging.basicConfig(level=options.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.basicConfig(
+        level=options.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
     if os.environ.get("MAAS_DIE_WITH_PARENT") == "1":
         die_with_parent()
     try:
@@ -131,7 +141,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(options))
-    except (OSError, bootstrap.UnusableManifest) as error:
+    except (OSError, bootstrap.UnusableManifestError) as error:
         sys.stderr.write(f"kubeapi: {error}\n")
         return NOT_READY
     return 0

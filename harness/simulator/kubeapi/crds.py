@@ -15,7 +15,9 @@ from harness.simulator.kubeapi.validation import invalid_value, required
 
 Json = dict[str, Any]
 CRDS: Bucket = ("apiextensions.k8s.io", "customresourcedefinitions")
-AGE = Column("Age", "date", ".metadata.creationTimestamp", "CreationTimestamp is a timestamp of the creation of the object.")
+AGE = Column(
+    "Age", "date", ".metadata.creationTimestamp", "CreationTimestamp is a timestamp of the creation of the object."
+)
 
 
 def fill_in(value: Json) -> None:
@@ -37,13 +39,19 @@ def errors(value: Json, old: Json | None) -> list[Cause]:
     found: list[Cause] = []
     wanted = f"{names.get('plural', '')}.{group}"
     if value["metadata"].get("name") != wanted:
-        found.append(invalid_value("metadata.name", value["metadata"].get("name", ""), "must be spec.names.plural+\".\"+spec.group"))
+        found.append(
+            invalid_value(
+                "metadata.name", value["metadata"].get("name", ""), 'must be spec.names.plural+"."+spec.group'
+            )
+        )
     if spec.get("scope") not in {"Namespaced", "Cluster"}:
         detail = f'Unsupported value: "{spec.get("scope", "")}": supported values: "Cluster", "Namespaced"'
         found.append(Cause("FieldValueNotSupported", "spec.scope", detail))
     versions = spec.get("versions") or []
     if sum(bool(each.get("storage")) for each in versions) != 1:
-        found.append(invalid_value("spec.versions", "object", "must have exactly one version marked as storage version"))
+        found.append(
+            invalid_value("spec.versions", "object", "must have exactly one version marked as storage version")
+        )
     for index, version in enumerate(versions):
         found += _version_errors(version, f"spec.versions[{index}]")
     if old and (old.get("spec") or {}).get("scope") != spec.get("scope"):
@@ -72,7 +80,9 @@ def _version_errors(version: Json, path: str) -> list[Cause]:
 
 def _structural_errors(node: Json, path: str) -> list[Cause]:
     found: list[Cause] = []
-    typed = node.get("type") or node.get("x-kubernetes-int-or-string") or node.get("x-kubernetes-preserve-unknown-fields")
+    typed = (
+        node.get("type") or node.get("x-kubernetes-int-or-string") or node.get("x-kubernetes-preserve-unknown-fields")
+    )
     if not typed:
         found.append(required(f"{path}.type", "must not be empty for specified object fields"))
     if node.get("type") == "array" and not isinstance(node.get("items"), dict):
@@ -100,7 +110,12 @@ def _resource(spec: Json, version: Json, stored: str) -> Resource:
     scale = subresources.get("scale")
     columns = tuple(
         Column(
-            each["name"], each["type"], each["jsonPath"], each.get("description", ""), each.get("format", ""), each.get("priority", 0)
+            each["name"],
+            each["type"],
+            each["jsonPath"],
+            each.get("description", ""),
+            each.get("format", ""),
+            each.get("priority", 0),
         )
         for each in version.get("additionalPrinterColumns") or ()
     )
@@ -116,7 +131,9 @@ def _resource(spec: Json, version: Json, stored: str) -> Resource:
         short_names=tuple(names.get("shortNames") or ()),
         categories=tuple(names.get("categories") or ()),
         status_subresource="status" in subresources,
-        scale=Scale(scale["specReplicasPath"], scale["statusReplicasPath"], scale.get("labelSelectorPath", "")) if scale else None,
+        scale=Scale(scale["specReplicasPath"], scale["statusReplicasPath"], scale.get("labelSelectorPath", ""))
+        if scale
+        else None,
         columns=columns or (AGE,),
         storage_version=stored,
         custom=True,
@@ -129,7 +146,9 @@ def _resource(spec: Json, version: Json, stored: str) -> Resource:
 def _deprecation(spec: Json, version: Json) -> str:
     if not version.get("deprecated"):
         return ""
-    return str(version.get("deprecationWarning") or f"{spec['group']}/{version['name']} {spec['names']['kind']} is deprecated")
+    return str(
+        version.get("deprecationWarning") or f"{spec['group']}/{version['name']} {spec['names']['kind']} is deprecated"
+    )
 
 
 def _root_schema(node: Json) -> Schema:
@@ -152,7 +171,11 @@ def establish(value: Json) -> None:
     ]
     stored = next(each["name"] for each in spec["versions"] if each.get("storage"))
     versions = list(status.get("storedVersions") or ())
-    status.update(conditions=conditions, acceptedNames=spec["names"], storedVersions=versions if stored in versions else [*versions, stored])
+    status.update(
+        conditions=conditions,
+        acceptedNames=spec["names"],
+        storedVersions=versions if stored in versions else [*versions, stored],
+    )
 
 
 def _condition(kind: str, reason: str, message: str, kept: dict[str, Json]) -> Json:
@@ -174,7 +197,7 @@ def follow(cluster: Cluster) -> None:
             return
         from harness.simulator.kubeapi.lifecycle import mark_deleted
 
-        for entry in cluster.store.list((group, plural)):
+        for entry in cluster.store.objects((group, plural)):
             mark_deleted(cluster, (group, plural), entry, "Background")
 
     cluster.store.listen(changed)

@@ -23,7 +23,13 @@ def pod_spec(spec: Json) -> None:
         image = str(container.get("image", ""))
         latest = ":" not in image.rpartition("/")[2] or image.endswith(":latest")
         pull = "Always" if latest and "@" not in image else "IfNotPresent"
-        _set(container, terminationMessagePath="/dev/termination-log", terminationMessagePolicy="File", imagePullPolicy=pull, resources={})
+        _set(
+            container,
+            terminationMessagePath="/dev/termination-log",
+            terminationMessagePolicy="File",
+            imagePullPolicy=pull,
+            resources={},
+        )
         for port in container.get("ports") or ():
             if isinstance(port, dict):
                 _set(port, protocol="TCP")
@@ -112,7 +118,14 @@ def _webhooks(value: Json) -> None:
     for hook in value.get("webhooks") or ():
         if not isinstance(hook, dict):
             continue
-        _set(hook, failurePolicy="Fail", matchPolicy="Equivalent", namespaceSelector={}, objectSelector={}, timeoutSeconds=10)
+        _set(
+            hook,
+            failurePolicy="Fail",
+            matchPolicy="Equivalent",
+            namespaceSelector={},
+            objectSelector={},
+            timeoutSeconds=10,
+        )
         service = (hook.get("clientConfig") or {}).get("service")
         if isinstance(service, dict):
             _set(service, port=443)

@@ -11,8 +11,8 @@ VERSION = {
     "goVersion": "", "compiler": "cpython", "platform": "linux/amd64",
 }  # fmt: skip
 _SUBVERBS = {
-    "status": ("get", "patch", "update"), "scale": ("get", "patch", "update"), "token": ("create",), "log": ("get",), "finalize": ("update",),
-    "eviction": ("create",), "portforward": ("create", "get"), "binding": ("create",),
+    "status": ("get", "patch", "update"), "scale": ("get", "patch", "update"), "token": ("create",), "log": ("get",),
+    "finalize": ("update",),    "eviction": ("create",), "portforward": ("create", "get"), "binding": ("create",),
 }  # fmt: skip
 _SUBKINDS = {
     "scale": ("autoscaling", "v1", "Scale"),
@@ -97,7 +97,11 @@ def aggregated(registry: Registry, *, core: bool) -> Json:
             {
                 "metadata": {"name": group, "creationTimestamp": None},
                 "versions": [
-                    {"version": version, "freshness": "Current", "resources": _aggregated_resources(registry, group, version)}
+                    {
+                        "version": version,
+                        "freshness": "Current",
+                        "resources": _aggregated_resources(registry, group, version),
+                    }
                     for version in versions
                 ],
             }

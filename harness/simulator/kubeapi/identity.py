@@ -58,7 +58,9 @@ class Identities:
     admin_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     _verified: dict[bytes, dict[str, Any]] = field(default_factory=dict)
 
-    def issue(self, namespace: str, name: str, uid: str, audiences: list[str], seconds: int, bound: Mapping[str, Any]) -> tuple[str, int]:
+    def issue(
+        self, namespace: str, name: str, uid: str, audiences: list[str], seconds: int, bound: Mapping[str, Any]
+    ) -> tuple[str, int]:
         """A signed token for a ServiceAccount; returns it with its expiry (Unix seconds)."""
         issued = int(time.time())
         claims: dict[str, Any] = {
@@ -84,7 +86,9 @@ class Identities:
             raise TokenError("[invalid bearer token, service account token has expired]")
         shared = [each for each in claims["aud"] if each in audiences]
         if not shared:
-            raise TokenError(f"[invalid bearer token, token audiences {claims['aud']} is invalid for the target audiences {audiences}]")
+            raise TokenError(
+                f"[invalid bearer token, token audiences {claims['aud']} is invalid for the target audiences {audiences}]"
+            )
         return self._account(claims), shared
 
     def _claims(self, token: str) -> dict[str, Any]:

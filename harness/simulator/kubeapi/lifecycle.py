@@ -47,7 +47,7 @@ def mark_deleted(cluster: Cluster, bucket: Bucket, entry: Entry, policy: str) ->
 
 def finish_if_free(cluster: Cluster, bucket: Bucket, entry: Entry) -> Entry:
     """Remove a marked object once its last finalizer has gone; returns its last state."""
-    if not entry.deleting or b'"finalizers":[' in entry.raw and entry.decode()["metadata"].get("finalizers"):
+    if not entry.deleting or (b'"finalizers":[' in entry.raw and entry.decode()["metadata"].get("finalizers")):
         return entry
     if bucket == NAMESPACES:
         drain(cluster, entry)
@@ -126,14 +126,18 @@ def orphan(cluster: Cluster, uid: str) -> None:
 def drain(cluster: Cluster, namespace: Entry) -> Entry | None:
     """Delete everything in a terminating namespace; the namespace goes when nothing is left."""
     for bucket in cluster.store.buckets():
-        for entry in cluster.store.list(bucket, namespace.name):
+        for entry in cluster.store.objects(bucket, namespace.name):
             current = cluster.store.get(bucket, *entry.key)
-            if current is not None and not current.deleting and mark_deleted(cluster, bucket, current, "Background") is None:
+            if (
+                current is not None
+                and not current.deleting
+                and mark_deleted(cluster, bucket, current, "Background") is None
+            ):
                 collect_dependents(cluster, current.uid)
     current = cluster.store.get(NAMESPACES, "", namespace.name)
     if current is None:
         return None
-    left = any(cluster.store.list(bucket, namespace.name) for bucket in cluster.store.buckets())
+    left = any(cluster.store.objects(bucket, namespace.name) for bucket in cluster.store.buckets())
     value = current.decode()
     if left or value["metadata"].get("finalizers"):
         return current

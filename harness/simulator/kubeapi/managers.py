@@ -22,8 +22,16 @@ class Manager:
 
     @property
     def identity(self) -> tuple[str, str, str, str]:
-        """What tells entries apart."""
-        return (self.name, self.operation, self.api_version, self.subresource)
+        """What tells entries apart; an applier stays the same one when it moves to another version."""
+        return (self.name, self.operation, "" if self.operation == "Apply" else self.api_version, self.subresource)
+
+    @property
+    def shown(self) -> str:
+        """The manager as conflict messages name it."""
+        text = f'"{self.name}"'
+        if self.subresource:
+            text += f' with subresource "{self.subresource}"'
+        return f"{text} using {self.api_version}" if self.operation == "Update" else text
 
 
 def now() -> str:
@@ -74,9 +82,16 @@ def record_update(old: dict[str, Any] | None, new: dict[str, Any], schema: Schem
     """Give the writer every field that it changed, and take these from the others; in place."""
     before = tracked(old, schema) if old else frozenset()
     after = tracked(new, schema)
-    changed = {path for path in after if path not in before or (old and lookup(old, path, schema) != lookup(new, path, schema))}
+    changed = {
+        path for path in after if path not in before or (old and lookup(old, path, schema) != lookup(new, path, schema))
+    }
     managers = [
-        replace(each, paths=frozenset(p for p in each.paths if p in after and (p not in changed or each.identity == writer.identity)))
+        replace(
+            each,
+            paths=frozenset(
+                p for p in each.paths if p in after and (p not in changed or each.identity == writer.identity)
+            ),
+        )
         for each in (read_managers(old) if old else [])
     ]
     if changed:
@@ -87,7 +102,9 @@ def record_update(old: dict[str, Any] | None, new: dict[str, Any], schema: Schem
     write_managers(new, managers)
 
 
-def apply_fields(live: dict[str, Any] | None, applied: dict[str, Any], schema: Schema, writer: Manager, *, force: bool) -> dict[str, Any]:
+def apply_fields(
+    live: dict[str, Any] | None, applied: dict[str, Any], schema: Schema, writer: Manager, *, force: bool
+) -> dict[str, Any]:
     """The outcome of a server-side apply. Raises ApiError 409 with every contested field unless forced."""
     wanted = tracked(applied, schema)
     managers = read_managers(live) if live else []
@@ -98,7 +115,9 @@ def apply_fields(live: dict[str, Any] | None, applied: dict[str, Any], schema: S
         if contested and not force:
             raise _conflict(contested)
         taken = {(c.manager, c.path) for c in contested}
-        others = [replace(each, paths=frozenset(p for p in each.paths if (each.name, p) not in taken)) for each in others]
+        others = [
+            replace(each, paths=frozenset(p for p in each.paths if (each.shown, p) not in taken)) for each in others
+        ]
     result = merge(live, applied, schema) if live else applied
     elsewhere = frozenset[tuple[str, ...]]().union(*(each.paths for each in others))
     gone = sorted(mine.paths - wanted, key=len, reverse=True) if mine else []
@@ -113,25 +132,27 @@ def apply_fields(live: dict[str, Any] | None, applied: dict[str, Any], schema: S
 def _contested(
     live: dict[str, Any], applied: dict[str, Any], schema: Schema, others: list[Manager], wanted: FieldSet
 ) -> list[Contested]:
-    contested = []
-    for each in others:
-        for path in sorted(wanted & each.paths):
-            if path[-1] != "." and lookup(live, path, schema) != lookup(applied, path, schema):
-                contested.append(Contested(each.name, path))
-    return contested
+    return [
+        Contested(each.shown, path)
+        for each in others
+        for path in sorted(wanted & each.paths)
+        if path[-1] != "." and lookup(live, path, schema) != lookup(applied, path, schema)
+    ]
 
 
 def _conflict(contested: list[Contested]) -> ApiError:
     causes = [
-        {"reason": "FieldManagerConflict", "message": f'conflict with "{each.manager}"', "field": each.dotted} for each in contested
+        {"reason": "FieldManagerConflict", "message": f"conflict with {each.manager}", "field": each.dotted}
+        for each in contested
     ]
     managers = sorted({each.manager for each in contested})
     count = f"{len(contested)} conflict" + ("s" if len(contested) > 1 else "")
     if len(contested) == 1:
-        message = f'Apply failed with {count}: conflict with "{managers[0]}": {contested[0].dotted}'
+        message = f"Apply failed with {count}: conflict with {managers[0]}: {contested[0].dotted}"
     else:
         listed = "\n".join(
-            f'conflicts with "{name}":\n' + "\n".join(f"- {c.dotted}" for c in contested if c.manager == name) for name in managers
+            f"conflicts with {name}:\n" + "\n".join(f"- {c.dotted}" for c in contested if c.manager == name)
+            for name in managers
         )
         message = f"Apply failed with {count}: {listed}"
     return ApiError(409, "Conflict", message, {"causes": causes})

@@ -41,7 +41,7 @@ _VALUE_TEXT = (
 )
 _PATH_NAMED = {"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"}
 
-_TYPES: dict[str, tuple[type, str]] = {
+_TYPES: dict[str, tuple[Any, str]] = {
     "name": (str, "string"), "namespace": (str, "string"), "generateName": (str, "string"), "uid": (str, "string"),
     "resourceVersion": (str, "string"), "labels": (dict, "map[string]string"), "annotations": (dict, "map[string]string"),
     "finalizers": (list, "[]string"), "ownerReferences": (list, "[]v1.OwnerReference"), "generation": (int, "int64"),
@@ -99,7 +99,14 @@ def _cannot(resource: Resource, path: str, came: Any, wanted: str) -> Exception:
 def identify(value: dict[str, Any]) -> None:
     """Give a new object its uid and creation time and take away what only the server may set."""
     meta = value["metadata"]
-    for name in ("uid", "resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "creationTimestamp"):
+    for name in (
+        "uid",
+        "resourceVersion",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "selfLink",
+        "creationTimestamp",
+    ):
         meta.pop(name, None)
     meta["uid"] = str(uuid.uuid4())
     meta["creationTimestamp"] = now()
@@ -108,7 +115,14 @@ def identify(value: dict[str, Any]) -> None:
 def carry_over(value: dict[str, Any], old: dict[str, Any]) -> None:
     """Keep on an update what no client may change."""
     meta, before = value["metadata"], old["metadata"]
-    for name in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName"):
+    for name in (
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "generateName",
+    ):
         if name in before:
             meta[name] = before[name]
         else:
@@ -158,7 +172,9 @@ def metadata_errors(meta: dict[str, Any]) -> list[Cause]:
     for index, owner in enumerate(meta.get("ownerReferences") or ()):
         for name in ("apiVersion", "kind", "name", "uid"):
             if not owner.get(name):
-                errors.append(invalid_value(f"metadata.ownerReferences[{index}].{name}", owner.get(name, ""), "must not be empty"))
+                errors.append(
+                    invalid_value(f"metadata.ownerReferences[{index}].{name}", owner.get(name, ""), "must not be empty")
+                )
     for index, finalizer in enumerate(meta.get("finalizers") or ()):
         errors += _key_errors(finalizer, f"metadata.finalizers[{index}]")
     return errors
@@ -182,7 +198,9 @@ def update_errors(value: dict[str, Any], old: dict[str, Any]) -> list[Cause]:
     """What an update changes although it may not."""
     errors = []
     if old["metadata"].get("deletionTimestamp"):
-        added = [f for f in value["metadata"].get("finalizers") or () if f not in (old["metadata"].get("finalizers") or ())]
+        added = [
+            f for f in value["metadata"].get("finalizers") or () if f not in (old["metadata"].get("finalizers") or ())
+        ]
         if added:
             listed = ", ".join(f'"{each}"' for each in added)
             detail = f"Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{{{listed}}}"

@@ -48,7 +48,9 @@ def _index(cluster: Cluster) -> Json:
     stamp = cluster.registry.generation
     places = {_place(resource) for resource in cluster.registry}
     return {
-        place: {"serverRelativeURL": f"/openapi/v3/{place}?hash={hashlib.sha256(f'{place}{stamp}'.encode()).hexdigest()[:32].upper()}"}
+        place: {
+            "serverRelativeURL": f"/openapi/v3/{place}?hash={hashlib.sha256(f'{place}{stamp}'.encode()).hexdigest()[:32].upper()}"
+        }
         for place in sorted(places)
     }
 
@@ -62,7 +64,10 @@ def _version_3(cluster: Cluster, place: str) -> bytes | None:
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": "v1.34.0"},
         "paths": _paths(resources, _V3),
-        "components": {"schemas": schemas, "securitySchemes": {"BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}}},
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}},
+        },
     }
     return orjson.dumps(document)
 
@@ -137,7 +142,10 @@ def _closure(names: list[str], prefix: str) -> Json:
 def _published(name: str, prefix: str) -> Json:
     short = name.rsplit(".", 1)[-1]
     if short == "IntOrString":
-        return {"format": "int-or-string", **({"type": "string"} if prefix == _V2 else {"oneOf": [{"type": "integer"}, {"type": "string"}]})}
+        return {
+            "format": "int-or-string",
+            **({"type": "string"} if prefix == _V2 else {"oneOf": [{"type": "integer"}, {"type": "string"}]}),
+        }
     if short == "Quantity":
         return {"type": "string"} if prefix == _V2 else {"oneOf": [{"type": "string"}, {"type": "number"}]}
     found = _respelled(builtin.definitions()[name], prefix)
@@ -167,7 +175,9 @@ def _respelled(node: Any, prefix: str) -> Any:
 def _custom_schema(cluster: Cluster, resource: Resource, prefix: str) -> Json:
     entry = cluster.store.get(CRDS, "", f"{resource.plural}.{resource.group}")
     versions = entry.decode()["spec"]["versions"] if entry is not None else []
-    schema: Json = next((v["schema"]["openAPIV3Schema"] for v in versions if v["name"] == resource.version), {"type": "object"})
+    schema: Json = next(
+        (v["schema"]["openAPIV3Schema"] for v in versions if v["name"] == resource.version), {"type": "object"}
+    )
     properties = schema.setdefault("properties", {})
     reference = {"$ref": f"{prefix}{_META}ObjectMeta"}
     text = "Standard object's metadata."

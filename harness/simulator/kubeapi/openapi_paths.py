@@ -16,7 +16,9 @@ _FLAGS = {"watch", "allowWatchBookmarks", "sendInitialEvents", "force", "orphanD
 def operations(resource: Resource, reference: str, prefix: str) -> Json:
     """The paths of a resource and its status and scale, each with its operations."""
     base = f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
-    collection = f"{base}/namespaces/{{namespace}}/{resource.plural}" if resource.namespaced else f"{base}/{resource.plural}"
+    collection = (
+        f"{base}/namespaces/{{namespace}}/{resource.plural}" if resource.namespaced else f"{base}/{resource.plural}"
+    )
     version2 = prefix == "#/definitions/"
     scope = [_parameter("namespace", "path", version2=version2)] if resource.namespaced else []
     maker = _Maker(resource, reference, version2=version2)
@@ -35,7 +37,9 @@ def operations(resource: Resource, reference: str, prefix: str) -> Json:
         "get": maker.make("get", "read", ()),
         "put": maker.make("put", "replace", _WRITE, body=True),
         "patch": maker.patch(),
-        "delete": maker.make("delete", "delete", ("dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy")),
+        "delete": maker.make(
+            "delete", "delete", ("dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy")
+        ),
         "parameters": named,
     }
     if resource.status_subresource:
@@ -76,7 +80,11 @@ class _Maker:
             "parameters": [_parameter(name, "query", version2=self._version2) for name in parameters],
             "responses": self._responses(reply or self._reference, action),
             "x-kubernetes-action": action,
-            "x-kubernetes-group-version-kind": {"group": resource.group, "kind": resource.kind, "version": resource.version},
+            "x-kubernetes-group-version-kind": {
+                "group": resource.group,
+                "kind": resource.kind,
+                "version": resource.version,
+            },
         }
         if body:
             self._take(found, {"application/json": self._reference, "application/yaml": self._reference})
@@ -92,8 +100,8 @@ class _Maker:
             found["consumes"] = kinds
             found["parameters"].append({"name": "body", "in": "body", "required": True, "schema": {"type": "object"}})
         else:
-            content = {kind: {"schema": {"type": "array" if kind == JSON_PATCH else "object"}} for kind in kinds}
-            content[JSON_PATCH]["schema"]["items"] = {"type": "object"}  # type: ignore[assignment] - a schema holds schemas
+            content: Json = {kind: {"schema": {"type": "object"}} for kind in kinds}
+            content[JSON_PATCH] = {"schema": {"type": "array", "items": {"type": "object"}}}
             found["requestBody"] = {"required": True, "content": content}
         return found
 
@@ -109,7 +117,9 @@ class _Maker:
     def _responses(self, reference: str, action: str) -> Json:
         if action in {"delete", "deletecollection"}:
             reference = reference.rsplit("/", 1)[0] + "/io.k8s.apimachinery.pkg.apis.meta.v1.Status"
-        codes = {"post": ("201",), "put": ("200", "201"), "patch": ("200", "201"), "delete": ("200", "202")}.get(action, ("200",))
+        codes = {"post": ("201",), "put": ("200", "201"), "patch": ("200", "201"), "delete": ("200", "202")}.get(
+            action, ("200",)
+        )
         schema = {"schema": {"$ref": reference}}
         whole = schema if self._version2 else {"content": {"application/json": schema}}
         found: Json = {code: {"description": "OK", **whole} for code in codes}

@@ -180,7 +180,7 @@ def _remove(value: Any, path: Path, schema: Schema, *, root: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Contested:
-    """A field that another manager owns with another value."""
+    """A field that another manager (as messages name it) owns with another value."""
 
     manager: str
     path: Path

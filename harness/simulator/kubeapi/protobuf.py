@@ -23,14 +23,16 @@ Json = dict[str, Any]
 Fields = dict[int, tuple[str, str]]
 
 
-class _Malformed(ValueError):
+class _MalformedError(ValueError):
     """Bytes that are no protobuf message of the expected kind."""
 
 
 @functools.cache
 def _messages() -> dict[str, Fields]:
     raw = orjson.loads(Path(__file__).with_name("protobuf_fields.json").read_bytes())
-    return {name: {int(number): (field[0], field[1]) for number, field in fields.items()} for name, fields in raw.items()}
+    return {
+        name: {int(number): (field[0], field[1]) for number, field in fields.items()} for name, fields in raw.items()
+    }
 
 
 def decode_envelope(raw: bytes) -> Json:
@@ -41,7 +43,7 @@ def decode_envelope(raw: bytes) -> Json:
         envelope = _message(raw[len(MAGIC) :], _UNKNOWN, 0)
         api_version, kind = envelope.get("apiVersion", ""), envelope.get("kind", "")
         value = _message(base64.b64decode(envelope.get("raw", "")), message_name(api_version, kind), 0)
-    except (_Malformed, UnicodeDecodeError, OverflowError) as error:
+    except (_MalformedError, UnicodeDecodeError, OverflowError) as error:
         raise bad_request(f"the protobuf body of the request cannot be decoded: {error}") from error
     return {"kind": kind, "apiVersion": api_version, **value}
 
@@ -68,7 +70,7 @@ def _varint(raw: bytes, at: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         if at >= len(raw) or shift > 63:
-            raise _Malformed("a number is cut off")
+            raise _MalformedError("a number is cut off")
         byte = raw[at]
         at += 1
         value |= (byte & 0x7F) << shift
@@ -93,16 +95,16 @@ def _fields(raw: bytes) -> Iterator[tuple[int, int | bytes]]:
             case 5:
                 size = 4
             case other:
-                raise _Malformed(f"wire type {other} is not in use")
+                raise _MalformedError(f"wire type {other} is not in use")
         if at + size > len(raw):
-            raise _Malformed("a field is cut off")
+            raise _MalformedError("a field is cut off")
         yield tag >> 3, raw[at : at + size]
         at += size
 
 
 def _message(raw: bytes, name: str, depth: int) -> Json:
     if depth > DEPTH:
-        raise _Malformed(f"nested deeper than {DEPTH} messages")
+        raise _MalformedError(f"nested deeper than {DEPTH} messages")
     known = _messages().get(name, {})
     result: Json = {}
     for number, value in _fields(raw):
@@ -130,7 +132,7 @@ def _take(result: Json, name: str, kind: str, value: int | bytes, depth: int) ->
 
 def _map_entry(value: int | bytes, kind: str, depth: int) -> tuple[str, Any]:
     if isinstance(value, int):
-        raise _Malformed("a map entry is not a message")
+        raise _MalformedError("a map entry is not a message")
     key, item = "", _value(kind, b"", depth) if kind not in {"i", "b", "d"} else 0
     for number, each in _fields(value):
         if number == 1 and isinstance(each, bytes):
@@ -143,18 +145,18 @@ def _map_entry(value: int | bytes, kind: str, depth: int) -> tuple[str, Any]:
 def _value(kind: str, value: int | bytes, depth: int) -> Any:
     if kind in {"i", "b"}:
         if not isinstance(value, int):
-            raise _Malformed("a number is not where it belongs")
+            raise _MalformedError("a number is not where it belongs")
         signed = value - (1 << 64) if value >= 1 << 63 else value
         return bool(value) if kind == "b" else signed
     if isinstance(value, int):
-        raise _Malformed("a number stands where text or a message belongs")
+        raise _MalformedError("a number stands where text or a message belongs")
     match kind:
         case "s":
             return value.decode()
         case "y":
             return base64.b64encode(value).decode()
         case "d":
-            raise _Malformed("floating point fields are not in use")
+            raise _MalformedError("floating point fields are not in use")
     special = _SPECIAL.get(kind.rsplit(".", 1)[-1])
     found = _message(value, kind, depth + 1)
     return special(found) if special is not None else found
@@ -179,7 +181,7 @@ def _raw_json(found: Json) -> Any:
     try:
         return orjson.loads(base64.b64decode(raw)) if raw else None
     except orjson.JSONDecodeError as error:
-        raise _Malformed(f"embedded JSON: {error}") from error
+        raise _MalformedError(f"embedded JSON: {error}") from error
 
 
 _SPECIAL: dict[str, Callable[[Json], Any]] = {

@@ -1,7 +1,8 @@
-"""Makes `protobuf_fields.json`, the field numbers of built-in kinds: `python -m harness.simulator.kubeapi.protobuf_table API META EXTENSIONS`.
+"""Makes `protobuf_fields.json`, the field numbers of built-in kinds.
 
-The arguments are the folders of the Go modules k8s.io/api, k8s.io/apimachinery and k8s.io/apiextensions-apiserver. Field numbers and types come from
-`generated.proto`; whether a field is a pointer (its zero counts) or embedded (its fields belong to the outer object) from `types.go`.
+`python -m harness.simulator.kubeapi.protobuf_table API META EXTENSIONS`, where the arguments are the folders of the Go modules k8s.io/api,
+k8s.io/apimachinery and k8s.io/apiextensions-apiserver. Field numbers and types come from `generated.proto`; whether
+a field is a pointer (its zero counts) or embedded (its fields belong to the outer object) from `types.go`.
 """
 
 import re
@@ -15,8 +16,19 @@ _MESSAGE = re.compile(r"^message (\w+) \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 _FIELD = re.compile(r"^\s*(optional|repeated|required)?\s*(map<string, ([\w.]+)>|[\w.]+) (\w+) = (\d+);", re.MULTILINE)
 _PACKAGE = re.compile(r"^package ([\w.]+);", re.MULTILINE)
 _STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
-_TAGGED = re.compile(r"^\s*(?:(\w+)\s+)?(\*?)[\w.\[\]*]+\s+`json:\"([^\"]*)\"[^`]*protobuf:\"[a-z0-9]+,(\d+),", re.MULTILINE)
-_SCALARS = {"string": "s", "bool": "b", "int32": "i", "int64": "i", "uint32": "i", "uint64": "i", "double": "d", "bytes": "y"}
+_TAGGED = re.compile(
+    r"^\s*(?:(\w+)\s+)?(\*?)[\w.\[\]*]+\s+`json:\"([^\"]*)\"[^`]*protobuf:\"[a-z0-9]+,(\d+),", re.MULTILINE
+)
+_SCALARS = {
+    "string": "s",
+    "bool": "b",
+    "int32": "i",
+    "int64": "i",
+    "uint32": "i",
+    "uint64": "i",
+    "double": "d",
+    "bytes": "y",
+}
 
 
 def _kind(name: str, package: str) -> str:

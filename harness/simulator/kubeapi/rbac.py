@@ -42,7 +42,10 @@ def authorize(cluster: Cluster, user: User, asked: Attributes) -> Decision:
     if asked.path and asked.verb in {"get", "head"} and _public(asked.path):
         return Decision(True)
     if _self_review(asked):
-        return Decision(True, 'RBAC: allowed by ClusterRoleBinding "system:basic-user" of ClusterRole "system:basic-user" to Group "system:authenticated"')
+        return Decision(
+            True,
+            'RBAC: allowed by ClusterRoleBinding "system:basic-user" of ClusterRole "system:basic-user" to Group "system:authenticated"',
+        )
     for rule, why in rules_for(cluster, user, asked.namespace):
         if grants(rule, asked):
             return Decision(True, why)
@@ -55,19 +58,25 @@ def _public(path: str) -> bool:
 
 def _self_review(asked: Attributes) -> bool:
     own = {"selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"}
-    return asked.verb == "create" and asked.group in {"authorization.k8s.io", "authentication.k8s.io"} and asked.resource in own
+    return (
+        asked.verb == "create"
+        and asked.group in {"authorization.k8s.io", "authentication.k8s.io"}
+        and asked.resource in own
+    )
 
 
 def rules_for(cluster: Cluster, user: User, namespace: str) -> Iterator[tuple[dict[str, Any], str]]:
     """Every rule that reaches the user, with the words that explain it."""
-    for entry in cluster.store.list((_GROUP, "clusterrolebindings")):
+    for entry in cluster.store.objects((_GROUP, "clusterrolebindings")):
         yield from _bound(cluster, entry.decode(), user, "")
     if namespace:
-        for entry in cluster.store.list((_GROUP, "rolebindings"), namespace):
+        for entry in cluster.store.objects((_GROUP, "rolebindings"), namespace):
             yield from _bound(cluster, entry.decode(), user, namespace)
 
 
-def _bound(cluster: Cluster, binding: dict[str, Any], user: User, namespace: str) -> Iterator[tuple[dict[str, Any], str]]:
+def _bound(
+    cluster: Cluster, binding: dict[str, Any], user: User, namespace: str
+) -> Iterator[tuple[dict[str, Any], str]]:
     subject = next((s for s in binding.get("subjects") or () if _is_subject(s, user, namespace)), None)
     if subject is None:
         return
@@ -105,7 +114,10 @@ def grants(rule: dict[str, Any], asked: Attributes) -> bool:
     if "*" not in verbs and asked.verb not in verbs:
         return False
     if asked.path:
-        return any(u == "*" or u == asked.path or (u.endswith("*") and asked.path.startswith(u[:-1])) for u in rule.get("nonResourceURLs") or ())
+        return any(
+            u in {"*", asked.path} or (u.endswith("*") and asked.path.startswith(u[:-1]))
+            for u in rule.get("nonResourceURLs") or ()
+        )
     groups, names = rule.get("apiGroups") or (), rule.get("resourceNames") or ()
     if "*" not in groups and asked.group not in groups:
         return False
@@ -118,14 +130,16 @@ def grants(rule: dict[str, Any], asked: Attributes) -> bool:
 
 def aggregate(cluster: Cluster) -> None:
     """Fill every ClusterRole that aggregates others with their rules."""
-    roles = [entry.decode() for entry in cluster.store.list((_GROUP, "clusterroles"))]
+    roles = [entry.decode() for entry in cluster.store.objects((_GROUP, "clusterroles"))]
     for role in roles:
         selectors = (role.get("aggregationRule") or {}).get("clusterRoleSelectors")
         if selectors is None:
             continue
         rules: list[Any] = []
         for other in roles:
-            if other is not role and any(labels_match(of_label_selector(s), other["metadata"].get("labels") or {}) for s in selectors):
+            if other is not role and any(
+                labels_match(of_label_selector(s), other["metadata"].get("labels") or {}) for s in selectors
+            ):
                 rules += [rule for rule in other.get("rules") or () if rule not in rules]
         if rules != (role.get("rules") or []):
             role["rules"] = rules

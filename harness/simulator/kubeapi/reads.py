@@ -11,7 +11,14 @@ import orjson
 
 from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.resources import Resource
-from harness.simulator.kubeapi.selectors import FieldClause, LabelSelector, fields_match, labels_match, parse_fields, parse_labels
+from harness.simulator.kubeapi.selectors import (
+    FieldClause,
+    LabelSelector,
+    fields_match,
+    labels_match,
+    parse_fields,
+    parse_labels,
+)
 from harness.simulator.kubeapi.status import ApiError, bad_request, expired
 from harness.simulator.kubeapi.store import Change, Entry
 
@@ -47,7 +54,11 @@ def select(resource: Resource, namespace: str, labels: str, fields: str, name: s
     """Read the selectors of a request. Raises ApiError 400."""
 
     def supported(path: str) -> bool:
-        return path == "metadata.name" or (path == "metadata.namespace" and resource.namespaced) or path in resource.selectable
+        return (
+            path == "metadata.name"
+            or (path == "metadata.namespace" and resource.namespaced)
+            or path in resource.selectable
+        )
 
     clauses = parse_fields(fields, supported)
     if name:
@@ -72,7 +83,9 @@ class Page:
     remaining: int | None
 
 
-def read_page(cluster: Cluster, resource: Resource, selection: Selection, limit: int, ticket: str, revision: str) -> Page:
+def read_page(
+    cluster: Cluster, resource: Resource, selection: Selection, limit: int, ticket: str, revision: str
+) -> Page:
     """The first or next page. Raises ApiError 400 for a bad token and 410 for an old one."""
     store = cluster.store
     if ticket:
@@ -87,7 +100,7 @@ def read_page(cluster: Cluster, resource: Resource, selection: Selection, limit:
         entries, at = snapshot.entries, snapshot.revision
     else:
         _check_revision(cluster, revision)
-        entries = [entry for entry in store.list(resource.bucket, selection.namespace) if selection.wants(entry)]
+        entries = [entry for entry in store.objects(resource.bucket, selection.namespace) if selection.wants(entry)]
         at = store.revision
     if not limit or len(entries) <= limit:
         return Page(entries, at, "", None)
@@ -100,7 +113,10 @@ def _check_revision(cluster: Cluster, revision: str) -> None:
     number = parse_revision(revision)
     if number > cluster.store.revision:
         message = f"Too large resource version: {number}, current: {cluster.store.revision}"
-        details = {"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}], "retryAfterSeconds": 1}
+        details = {
+            "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+            "retryAfterSeconds": 1,
+        }
         raise ApiError(504, "Timeout", message, details)
 
 
@@ -154,7 +170,9 @@ def _bookmark(resource: Resource, revision: int, *, initial: bool = False) -> by
     meta: dict[str, Any] = {"resourceVersion": str(revision), "creationTimestamp": None}
     if initial:
         meta["annotations"] = {"k8s.io/initial-events-end": "true"}
-    return _event("BOOKMARK", orjson.dumps({"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta}))
+    return _event(
+        "BOOKMARK", orjson.dumps({"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta})
+    )
 
 
 def _seen(change: Change, selection: Selection) -> tuple[str, Entry] | None:
@@ -179,7 +197,9 @@ async def watch(
     gone = expired(f"too old resource version: {start} ({cluster.store.revision})")
     if start == 0:
         position: int | None = log.end
-        current = [entry for entry in cluster.store.list(resource.bucket, selection.namespace) if selection.wants(entry)]
+        current = [
+            entry for entry in cluster.store.objects(resource.bucket, selection.namespace) if selection.wants(entry)
+        ]
         first = [_event("ADDED", render(entry)) for entry in current]
         if options.initial_events:
             first.append(_bookmark(resource, cluster.store.revision, initial=True))

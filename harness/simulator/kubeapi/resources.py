@@ -100,13 +100,13 @@ class Registry:
         """Any served version of a kind (the storage version where it is served)."""
         found = [r for r in self._by_path.values() if r.group == group and r.kind == kind]
         stored = [r for r in found if r.version == (r.storage_version or r.version)]
-        return (stored or found or [None])[0]
+        return next(iter(stored or found), None)
 
     def of_bucket(self, bucket: tuple[str, str]) -> Resource | None:
         """The storage version of a resource by group and plural name."""
         found = [r for r in self._by_path.values() if r.bucket == bucket]
         stored = [r for r in found if r.version == (r.storage_version or r.version)]
-        return (stored or found or [None])[0]
+        return next(iter(stored or found), None)
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(list(self._by_path.values()))

@@ -36,7 +36,7 @@ def answer(cluster: Cluster, resource: Resource, body: Json, user: User, namespa
 def _token_review(cluster: Cluster, spec: Json) -> Json:
     token = spec.get("token")
     if not token:
-        raise bad_request('token is required for TokenReview in authentication')
+        raise bad_request("token is required for TokenReview in authentication")
     audiences = spec.get("audiences") or [DEFAULT_AUDIENCE]
     try:
         user, shared = cluster.identities.verify(token, audiences)
@@ -77,16 +77,21 @@ def _access(cluster: Cluster, user: User, spec: Json, resource: Resource) -> Jso
             namespace=on_resource.get("namespace", ""),
             name=on_resource.get("name", ""),
         )
-    else:
+    elif on_path is not None:
         asked = Attributes(verb=on_path.get("verb", ""), path=on_path.get("path", "") or "/")
     decision = authorize(cluster, user, asked)
     return {"allowed": decision.allowed, **({"reason": decision.reason} if decision.reason else {})}
 
 
 def _rules_review(cluster: Cluster, user: User, spec: Json) -> Json:
-    resources, paths = [], []
+    resources: list[Json] = []
+    paths: list[Json] = []
     masters = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}, {"verbs": ["*"], "nonResourceURLs": ["*"]}]
-    own = masters if "system:masters" in user.groups else [rule for rule, _ in rules_for(cluster, user, spec.get("namespace", ""))]
+    own = (
+        masters
+        if "system:masters" in user.groups
+        else [rule for rule, _ in rules_for(cluster, user, spec.get("namespace", ""))]
+    )
     for rule in own:
         (paths if rule.get("nonResourceURLs") else resources).append(rule)
     return {"resourceRules": resources, "nonResourceRules": paths, "incomplete": False}
@@ -102,17 +107,27 @@ def issue_token(cluster: Cluster, namespace: str, name: str, body: Json) -> Json
     seconds = spec.get("expirationSeconds") or _DEFAULT
     causes: list[Cause] = []
     if seconds < _SHORTEST:
-        causes.append(invalid_value("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes"))
+        causes.append(
+            invalid_value("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
+        )
     if seconds > _LONGEST:
-        causes.append(invalid_value("spec.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds"))
+        causes.append(
+            invalid_value("spec.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds")
+        )
     if causes:
         raise invalid("TokenRequest", "authentication.k8s.io", "", causes)
-    token, expires = cluster.identities.issue(namespace, name, account.uid, audiences, seconds, _bound(cluster, namespace, spec))
+    token, expires = cluster.identities.issue(
+        namespace, name, account.uid, audiences, seconds, _bound(cluster, namespace, spec)
+    )
     moment = datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "kind": "TokenRequest",
         "apiVersion": "authentication.k8s.io/v1",
-        "metadata": {"name": name, "namespace": namespace, "creationTimestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")},
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "creationTimestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        },
         "spec": {"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": spec.get("boundObjectRef")},
         "status": {"token": token, "expirationTimestamp": moment},
     }
@@ -125,7 +140,9 @@ def _bound(cluster: Cluster, namespace: str, spec: Json) -> Json:
     buckets = {"Pod": "pods", "Secret": "secrets"}
     kind = reference.get("kind")
     if kind not in buckets:
-        detail = f"cannot bind token for serviceaccount to object of type {reference.get('apiVersion', '')}, Kind={kind}"
+        detail = (
+            f"cannot bind token for serviceaccount to object of type {reference.get('apiVersion', '')}, Kind={kind}"
+        )
         raise bad_request(detail)
     entry = cluster.store.get(("", buckets[kind]), namespace, reference.get("name", ""))
     if entry is None:

@@ -8,6 +8,7 @@ from typing import Any
 from harness.simulator.kubeapi.cel import CelError, Program, compile_rule, native
 from harness.simulator.kubeapi.status import Cause
 from harness.simulator.kubeapi.structural import Schema
+from harness.simulator.kubeapi.validation import type_name
 
 _REASONS = {"FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate"}
 
@@ -25,7 +26,7 @@ class _Rule:
 
 
 @functools.lru_cache(maxsize=4096)
-def _compiled(rule: str, message: str, expression: str, reason: str, field_path: str, optional: bool) -> _Rule:  # noqa: FBT001 - a cache key
+def _compiled(rule: str, message: str, expression: str, reason: str, field_path: str, optional: bool) -> _Rule:
     program = compile_rule(rule)
     return _Rule(
         program=program,
@@ -106,7 +107,7 @@ def _at_node(value: Any, old: Any, schema: Schema, path: str, *, root: bool) -> 
         if rule.transition and old is None and not rule.optional_old:
             continue
         here = f"{path}{rule.field_path}".lstrip(".") if rule.field_path else path or "<nil>"
-        quoted = f'Invalid value: "{_type_name(value)}": '
+        quoted = f'Invalid value: "{type_name(value)}": '
         try:
             holds = rule.program.evaluate(variables)
         except CelError as error:
@@ -132,7 +133,9 @@ def _failure(rule: _Rule, variables: dict[str, Any], path: str, quoted: str) -> 
         case "FieldValueRequired":
             return Cause(rule.reason, path, f"Required value: {message}")
         case "FieldValueDuplicate":
-            return Cause(rule.reason, path, f"Duplicate value: {quoted.removeprefix('Invalid value: ').removesuffix(': ')}")
+            return Cause(
+                rule.reason, path, f"Duplicate value: {quoted.removeprefix('Invalid value: ').removesuffix(': ')}"
+            )
         case _:
             return Cause(rule.reason, path, f"{quoted}{message}")
 
@@ -141,19 +144,3 @@ def _rooted(value: dict[str, Any]) -> dict[str, Any]:
     meta = value.get("metadata") or {}
     visible = {name: meta[name] for name in ("name", "generateName") if name in meta}
     return {**value, "metadata": visible}
-
-
-def _type_name(value: Any) -> str:
-    match value:
-        case bool():
-            return "boolean"
-        case int():
-            return "integer"
-        case float():
-            return "number"
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case _:
-            return "object"

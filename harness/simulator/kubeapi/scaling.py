@@ -1,17 +1,15 @@
 """The scale subresource."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.simulator.kubeapi import writes
-from harness.simulator.kubeapi.asgi import Request, Response, json_response
+from harness.simulator.kubeapi.asgi import Response, json_response
 from harness.simulator.kubeapi.bodies import media_type
+from harness.simulator.kubeapi.exchange import Exchange
 from harness.simulator.kubeapi.patches import JSON_PATCH, json_patch, merge_patch
+from harness.simulator.kubeapi.requests import Write, live, main_write
 from harness.simulator.kubeapi.selectors import field_text
 from harness.simulator.kubeapi.status import bad_request, method_not_allowed
-from harness.simulator.kubeapi.writes import Write
-
-if TYPE_CHECKING:
-    from harness.simulator.kubeapi.router import Router
 
 Json = dict[str, Any]
 
@@ -40,7 +38,9 @@ def scale_of(value: Json, write: Write) -> Json:
     status: Json = {"replicas": _lookup(value, scale.status_replicas) or 0}
     selector = _lookup(value, scale.selector) if scale.selector else None
     if isinstance(selector, dict):
-        selector = ",".join(f"{k}={v}" for k, v in sorted((selector.get("matchLabels") or selector).items()) if isinstance(v, str))
+        selector = ",".join(
+            f"{k}={v}" for k, v in sorted((selector.get("matchLabels") or selector).items()) if isinstance(v, str)
+        )
     if selector:
         status["selector"] = selector
     spec: Json = {}
@@ -50,30 +50,36 @@ def scale_of(value: Json, write: Write) -> Json:
     return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": kept, "spec": spec, "status": status}
 
 
-async def answer(router: "Router", request: Request, write: Write, verb: str) -> Response:
+def _replicas(wanted: Any) -> int:
+    spec = wanted.get("spec") if isinstance(wanted, dict) else None
+    replicas = spec.get("replicas", 0) if isinstance(spec, dict) else None
+    if not isinstance(replicas, int) or isinstance(replicas, bool) or not 0 <= replicas < 2**31:
+        raise bad_request(
+            "the body of the request must be one Scale whose spec.replicas is a whole number that is not negative"
+        )
+    return replicas
+
+
+async def answer(exchange: Exchange) -> Response:
     """GET, PUT or PATCH of a scale."""
-    cluster = router.cluster
-    current = cluster.from_storage(writes.live(cluster, write).decode(), write.resource)
+    write, verb, cluster = exchange.write(), exchange.verb, exchange.cluster
+    current = cluster.from_storage(live(cluster, write).decode(), write.resource)
     if verb == "get":
         return json_response(200, scale_of(current, write))
     if verb not in {"update", "patch"}:
         raise method_not_allowed()
-    body = await router.body_of(request)
-    wanted = scale_of(current, write)
+    body = await exchange.body()
+    wanted: Any = scale_of(current, write)
     if verb == "update":
         wanted = body
-    elif media_type(request.headers.get("content-type", "")) == JSON_PATCH:
+    elif media_type(exchange.request.headers.get("content-type", "")) == JSON_PATCH:
         wanted = json_patch(wanted, body)
     else:
         wanted = merge_patch(wanted, body)
-    if not isinstance(wanted, dict):
-        raise bad_request("the body of the request must be one Scale")
-    replicas = int(field_text(wanted, "spec.replicas") or 0) if (field_text(wanted, "spec.replicas") or "0").isdecimal() else -1
-    if replicas < 0:
-        raise bad_request("Scale.spec.replicas must be a whole number that is not negative")
+    replicas = _replicas(wanted)
     scale = write.resource.scale
     assert scale is not None
-    main = writes.main_write(write)
+    main = main_write(write)
     asked = field_text(wanted, "metadata.resourceVersion")
 
     def change(value: Json) -> Json:

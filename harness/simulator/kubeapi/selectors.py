@@ -48,7 +48,9 @@ LabelSelector = tuple[Requirement, ...]
 
 
 def _refuse(text: str) -> ApiError:
-    return bad_request(f"unable to parse requirement: found {text!r}, expected: a label selector such as a=b, a in (b,c), !a")
+    return bad_request(
+        f"unable to parse requirement: found {text!r}, expected: a label selector such as a=b, a in (b,c), !a"
+    )
 
 
 def parse_labels(text: str) -> LabelSelector:
@@ -72,7 +74,9 @@ def parse_labels(text: str) -> LabelSelector:
 def _equality(key: str, operator: str, value: str) -> Requirement:
     if operator in {">", "<"}:
         if not re.fullmatch(r"-?\d+", value):
-            raise bad_request(f"values[0]: Invalid value: {value!r}: for 'Gt', 'Lt' operators, the value must be an integer")
+            raise bad_request(
+                f"values[0]: Invalid value: {value!r}: for 'Gt', 'Lt' operators, the value must be an integer"
+            )
         return Requirement(key, operator, frozenset({value}))
     return Requirement(key, "notin" if operator == "!=" else "in", frozenset({value}))
 

@@ -26,7 +26,9 @@ def on_create(value: Json, resource: Resource, cluster: Cluster) -> None:
     """Consequences of creation."""
     match (resource.group, resource.kind):
         case ("", "Namespace"):
-            value.setdefault("metadata", {}).setdefault("labels", {})["kubernetes.io/metadata.name"] = value["metadata"].get("name", "")
+            value.setdefault("metadata", {}).setdefault("labels", {})["kubernetes.io/metadata.name"] = value[
+                "metadata"
+            ].get("name", "")
             value["spec"] = {"finalizers": ["kubernetes"]}
             value["status"] = {"phase": "Active"}
         case ("", "Pod"):
@@ -62,7 +64,11 @@ def on_delete(value: Json, resource: Resource) -> None:
     """Refuse deletions that a cluster refuses."""
     from harness.simulator.kubeapi.status import forbidden
 
-    if (resource.group, resource.kind) == ("", "Namespace") and value["metadata"]["name"] in {"default", "kube-system", "kube-public"}:
+    if (resource.group, resource.kind) == ("", "Namespace") and value["metadata"]["name"] in {
+        "default",
+        "kube-system",
+        "kube-public",
+    }:
         raise forbidden("namespaces", "", value["metadata"]["name"], "this namespace may not be deleted")
 
 
@@ -79,7 +85,7 @@ def _address(value: Json, cluster: Cluster) -> None:
         if spec.get("clusterIP"):
             spec.setdefault("clusterIPs", [spec["clusterIP"]])
         return
-    taken = {entry.decode()["spec"].get("clusterIP") for entry in cluster.store.list(("", "services"))}
+    taken = {entry.decode()["spec"].get("clusterIP") for entry in cluster.store.objects(("", "services"))}
     number = 10
     while (address := f"10.96.{number // 250}.{number % 250 + 1}") in taken:
         number += 1
@@ -108,7 +114,10 @@ def _secret(value: Json, old: Json | None) -> list[Cause]:
 def _immutable(value: Json, old: Json | None) -> list[Cause]:
     if old and old.get("immutable"):
         changed = [n for n in ("data", "binaryData") if value.get(n) != old.get(n)]
-        return [Cause("FieldValueForbidden", name, "Forbidden: field is immutable when `immutable` is set") for name in changed]
+        return [
+            Cause("FieldValueForbidden", name, "Forbidden: field is immutable when `immutable` is set")
+            for name in changed
+        ]
     return []
 
 
@@ -118,7 +127,9 @@ def _workload(value: Json, old: Json | None) -> list[Cause]:
     selector = (spec.get("selector") or {}).get("matchLabels") or {}
     labels = (((spec.get("template") or {}).get("metadata")) or {}).get("labels") or {}
     if selector and any(labels.get(key) != each for key, each in selector.items()):
-        found.append(invalid_value("spec.template.metadata.labels", labels, "`selector` does not match template `labels`"))
+        found.append(
+            invalid_value("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
+        )
     if "selector" in spec and not spec["selector"]:
         found.append(invalid_value("spec.selector", {}, "empty selector is invalid for deployment"))
     if old and (old.get("spec") or {}).get("selector") != spec.get("selector"):

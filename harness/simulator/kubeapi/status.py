@@ -76,9 +76,7 @@ def already_exists(plural: str, group: str, name: str) -> ApiError:
 
 def conflict(plural: str, group: str, name: str, cause: str = "") -> ApiError:
     """409 for a write against a state that has changed meanwhile."""
-    why = cause or (
-        "the object has been modified; please apply your changes to the latest version and try again"
-    )
+    why = cause or ("the object has been modified; please apply your changes to the latest version and try again")
     message = f'Operation cannot be fulfilled on {qualified(plural, group)} "{name}": {why}'
     return ApiError(409, "Conflict", message, _details(plural, group, name))
 

@@ -167,7 +167,7 @@ class Store:
         entry = self._objects[found[0]].get(found[1]) if found else None
         return (found[0], entry) if found and entry else None
 
-    def list(self, bucket: Bucket, namespace: str = "") -> "list[Entry]":
+    def objects(self, bucket: Bucket, namespace: str = "") -> list[Entry]:
         """Current objects in key order; an empty namespace means all of them."""
         objects = self._objects.get(bucket, {})
         if namespace:
@@ -178,7 +178,7 @@ class Store:
         """Every bucket that has ever held an object."""
         return tuple(self._objects)
 
-    def dependents(self, uid: str) -> "list[tuple[Bucket, Entry]]":
+    def dependents(self, uid: str) -> list[tuple[Bucket, Entry]]:
         """Objects whose owner references name the uid."""
         found = self._dependents.get(uid, set())
         return [(bucket, self._objects[bucket][key]) for bucket, key in sorted(found)]
@@ -235,7 +235,7 @@ class Store:
         for listener in self._listeners:
             listener(bucket, change)
 
-    def keep_rest(self, revision: int, entries: "list[Entry]") -> str:
+    def keep_rest(self, revision: int, entries: list[Entry]) -> str:
         """Remember the pages that a limited list still owes; returns a ticket for them."""
         self._serial += 1
         ticket = f"{revision}.{self._serial}"

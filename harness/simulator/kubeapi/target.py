@@ -30,7 +30,11 @@ def parse_path(path: str) -> Target | None:
     if watching:
         rest = rest[1:]
     namespace = ""
-    if rest[0] == "namespaces" and len(rest) >= 3 and not (group == "" and rest[2] in {"status", "finalize"} and len(rest) == 3):
+    if (
+        rest[0] == "namespaces"
+        and len(rest) >= 3
+        and not (group == "" and rest[2] in {"status", "finalize"} and len(rest) == 3)
+    ):
         namespace, rest = rest[1], rest[2:]
     if len(rest) > 3:
         return Target(group, version, rest[0], namespace, rest[1], "/".join(rest[2:]), watching)

@@ -43,22 +43,21 @@ def validate(value: Any, schema: Schema, path: str = "") -> list[Cause]:
     return list(_errors(value, schema, path))
 
 
-def _go_type(value: Any) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int():
-            return "integer"
-        case float():
-            return "integer" if value.is_integer() else "number"
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case _:
-            return "object"
+_TYPE_NAMES: dict[type, str] = {
+    type(None): "null",
+    bool: "boolean",
+    int: "integer",
+    str: "string",
+    list: "array",
+    dict: "object",
+}
+
+
+def type_name(value: Any) -> str:
+    """The JSON type of a value as field errors name it; a whole float counts as an integer, as it does in Go."""
+    if isinstance(value, float):
+        return "integer" if value.is_integer() else "number"
+    return _TYPE_NAMES[type(value)]
 
 
 def _type_fits(value: Any, schema: Schema) -> bool:
@@ -66,14 +65,14 @@ def _type_fits(value: Any, schema: Schema) -> bool:
         return schema.nullable
     if schema.int_or_string:
         return isinstance(value, int | str) and not isinstance(value, bool)
-    came = _go_type(value)
+    came = type_name(value)
     return not schema.type or came == schema.type or (schema.type == "number" and came == "integer")
 
 
 def _errors(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
     if not _type_fits(value, schema):
         wanted = "integer,string" if schema.int_or_string else schema.type or "object"
-        came = _go_type(value)
+        came = type_name(value)
         text = f'{path or "."} in body must be of type {wanted}: "{came}"'
         yield Cause("FieldValueTypeInvalid", path, f'Invalid value: "{came}": {text}')
         return
@@ -185,7 +184,7 @@ def _combined(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
 
 
 def _brief(value: Any) -> Any:
-    return value if not isinstance(value, dict | list) else _go_type(value)
+    return value if not isinstance(value, dict | list) else type_name(value)
 
 
 def _parses(parse: Callable[[str], object]) -> Callable[[str], bool]:

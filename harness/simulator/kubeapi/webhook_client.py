@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
-class Unreachable(Exception):
+class UnreachableError(Exception):
     """A webhook that gave no usable answer, in the words of a cluster."""
 
 
@@ -37,7 +37,7 @@ class Caller:
         self._cluster = cluster
 
     async def call(self, config: Json, seconds: float, body: Json) -> Json:
-        """The answer of a webhook. Raises Unreachable."""
+        """The answer of a webhook. Raises UnreachableError."""
         import httpx
 
         shown, url, name = self._destination(config)
@@ -54,11 +54,13 @@ class Caller:
             )
             value = orjson.loads(response.content) if response.status_code == 200 else None
         except httpx.TimeoutException as error:
-            raise Unreachable(f'failed to call webhook: Post "{shown}": context deadline exceeded') from error
+            raise UnreachableError(f'failed to call webhook: Post "{shown}": context deadline exceeded') from error
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, ValueError, OSError) as error:
-            raise Unreachable(f'failed to call webhook: Post "{shown}": {error}') from error
+            raise UnreachableError(f'failed to call webhook: Post "{shown}": {error}') from error
         if not isinstance(value, dict):
-            raise Unreachable(f"failed to call webhook: the server answered {response.status_code} without a usable body")
+            raise UnreachableError(
+                f"failed to call webhook: the server answered {response.status_code} without a usable body"
+            )
         return value
 
     def _destination(self, config: Json) -> tuple[str, str, str]:
@@ -76,17 +78,21 @@ class Caller:
     def _endpoint(self, namespace: str, name: str, port: int) -> str:
         entry = self._cluster.store.get(("", "services"), namespace, name)
         if entry is None:
-            raise Unreachable(f'failed to call webhook: Post "https://{name}.{namespace}.svc:{port}": service "{name}" not found')
+            raise UnreachableError(
+                f'failed to call webhook: Post "https://{name}.{namespace}.svc:{port}": service "{name}" not found'
+            )
         ports = entry.decode().get("spec", {}).get("ports") or []
         named = next((each.get("name", "") for each in ports if each.get("port") == port), None)
         if named is None:
-            raise Unreachable(f'failed to call webhook: no service port {port} found for service "{name}"')
-        for each in self._cluster.store.list(("discovery.k8s.io", "endpointslices"), namespace):
+            raise UnreachableError(f'failed to call webhook: no service port {port} found for service "{name}"')
+        for each in self._cluster.store.objects(("discovery.k8s.io", "endpointslices"), namespace):
             if each.labels.get("kubernetes.io/service-name") == name:
                 found = _ready_address(each.decode(), named)
                 if found:
                     return found
-        raise Unreachable(f'failed to call webhook: Post "https://{name}.{namespace}.svc:{port}": no endpoints available for service "{name}"')
+        raise UnreachableError(
+            f'failed to call webhook: Post "https://{name}.{namespace}.svc:{port}": no endpoints available for service "{name}"'
+        )
 
 
 def _ready_address(piece: Json, port_name: str) -> str:

@@ -1,0 +1,81 @@
+"""Server-side apply as a request."""
+
+from typing import Any
+
+from harness.simulator.kubeapi import metadata, special
+from harness.simulator.kubeapi.cluster import Cluster
+from harness.simulator.kubeapi.managers import Manager, apply_fields
+from harness.simulator.kubeapi.requests import (
+    Write,
+    check_kind,
+    check_namespace,
+    decode,
+    settle_namespace,
+    tell_unknown,
+    writer_of,
+)
+from harness.simulator.kubeapi.status import already_exists, bad_request, not_found
+from harness.simulator.kubeapi.structural import prune
+from harness.simulator.kubeapi.writes import admit_create, commit, update
+
+Json = dict[str, Any]
+
+
+async def apply(cluster: Cluster, body: Any, write: Write) -> tuple[int, Json]:
+    """Server-side apply: create or merge by field ownership."""
+    if not isinstance(body, dict):
+        raise bad_request("the body of the request must be one object")
+    value = body
+    check_kind(value, write)
+    meta = metadata.read_metadata(value, write.resource)
+    if meta.get("managedFields"):
+        raise bad_request("metadata.managedFields must be nil")
+    named = meta.setdefault("name", write.name)
+    if named != write.name:
+        raise bad_request(f"the name of the object ({named}) does not match the name on the URL ({write.name})")
+    settle_namespace(meta, write)
+    schema = write.resource.schema()
+    unknown = prune(value, schema, root=True)
+    value["metadata"] = meta
+    if unknown:
+        tell_unknown(unknown, write)
+    entry = cluster.store.get(write.resource.bucket, write.namespace, write.name)
+    writer = writer_of(write, "Apply")
+    if entry is None:
+        if write.subresource:
+            raise not_found(write.resource.plural, write.resource.group, write.name)
+        return 201, await _create_applied(cluster, value, write, writer)
+    current = cluster.from_storage(entry.decode(), write.resource)
+    if write.subresource == "status":
+        identity = {k: v for k, v in meta.items() if k in {"name", "namespace", "resourceVersion", "uid"}}
+        value = {
+            "apiVersion": value["apiVersion"],
+            "kind": value["kind"],
+            "metadata": identity,
+            "status": value.get("status", {}),
+        }
+    elif write.resource.status_subresource:
+        value.pop("status", None)
+    merged = apply_fields(current, value, schema, writer, force=write.force)
+    merged = decode(merged, write)
+    return 200, await update(cluster, entry, merged, write, "Apply")
+
+
+async def _create_applied(cluster: Cluster, value: Json, write: Write, writer: Manager) -> Json:
+    resource = write.resource
+    if resource.status_subresource:
+        value.pop("status", None)
+    value = apply_fields(None, value, resource.schema(), writer, force=True)
+    managed = value["metadata"]["managedFields"]
+    value = decode(value, write)
+    metadata.identify(value)
+    meta = value["metadata"]
+    if resource.custom or resource.status_subresource:
+        meta["generation"] = 1
+    special.on_create(value, resource, cluster)
+    check_namespace(cluster, write)
+    value = await admit_create(cluster, value, write)
+    if cluster.store.get(resource.bucket, write.namespace, write.name) is not None:
+        raise already_exists(resource.plural, resource.group, write.name)
+    value["metadata"]["managedFields"] = managed
+    return commit(cluster, value, write)

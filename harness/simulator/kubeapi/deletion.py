@@ -1,0 +1,46 @@
+"""Deleting objects on request."""
+
+from typing import Any
+
+from harness.simulator.kubeapi import special
+from harness.simulator.kubeapi.cluster import Cluster
+from harness.simulator.kubeapi.lifecycle import collect_dependents, mark_deleted
+from harness.simulator.kubeapi.requests import Write, live
+from harness.simulator.kubeapi.status import Cause, conflict, invalid, success
+
+Json = dict[str, Any]
+
+
+async def delete(cluster: Cluster, write: Write, options: Json) -> tuple[int, Json]:
+    """Delete an object: at once, or by marking it where finalizers or dependents must go first."""
+    resource = write.resource
+    entry = live(cluster, write)
+    preconditions = options.get("preconditions") or {}
+    for name, came in (("uid", entry.uid), ("resourceVersion", str(entry.revision))):
+        wanted = preconditions.get(name)
+        if wanted and wanted != came:
+            label = "UID" if name == "uid" else "ResourceVersion"
+            why = f"Precondition failed: {label} in precondition: {wanted}, {label} in object meta: {came}"
+            raise conflict(resource.plural, resource.group, write.name, why)
+    await cluster.admission.validate("DELETE", None, cluster.from_storage(entry.decode(), resource), write)
+    entry = live(cluster, write)
+    if write.dry_run:
+        return 200, success(resource.plural, resource.group, entry.name, entry.uid)
+    policy = _policy(options)
+    special.on_delete(entry.decode(), resource)
+    remaining = mark_deleted(cluster, resource.bucket, entry, policy)
+    if remaining is not None:
+        return 200, cluster.from_storage(remaining.decode(), resource)
+    collect_dependents(cluster, entry.uid)
+    return 200, success(resource.plural, resource.group, entry.name, entry.uid)
+
+
+def _policy(options: Json) -> str:
+    if options.get("orphanDependents") is True:
+        return "Orphan"
+    policy = options.get("propagationPolicy") or "Background"
+    if policy not in {"Background", "Foreground", "Orphan"}:
+        causes = [Cause("FieldValueNotSupported", "propagationPolicy",
+                        f'Unsupported value: "{policy}": supported values: "Foreground", "Background", "Orphan", "nil"')]  # fmt: skip
+        raise invalid("DeleteOptions", "meta.k8s.io", "", causes)
+    return str(policy)
