@@ -12,8 +12,8 @@ from typing import Final, TextIO
 from harness.client.secret import revealed
 
 REDACTED: Final = "<redacted>"
-_SHORTEST: Final = 8
-"""Shorter texts occur by chance; masking them would maim reports, and no platform issues such credentials."""
+_SHORTEST: Final = 16
+"""Shorter texts occur by chance or were made up by a check; masking them would maim reports, and no platform issues such."""
 _KEY = re.compile(r"sk-oai-[0-9A-Za-z]{8,}_[0-9A-Za-z]{16,}")
 _JWT = re.compile(r"eyJ[0-9A-Za-z_-]{10,}\.eyJ[0-9A-Za-z_-]{10,}\.[0-9A-Za-z_-]{16,}")
 
