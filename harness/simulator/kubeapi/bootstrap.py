@@ -148,4 +148,12 @@ def install(cluster: Cluster, definition: Json) -> None:
         raise UnusableManifestError(f"CustomResourceDefinition {meta.get('name')}: {wrong[0].text}")
     meta["generation"] = 1
     crds.establish(value)
-    put(cluster, crds.CRDS, "apiextensions.k8s.io/v1", "CustomResourceDefinition", value)
+    stored = cluster.store.get(crds.CRDS, "", meta["name"])
+    if stored is None:
+        put(cluster, crds.CRDS, "apiextensions.k8s.io/v1", "CustomResourceDefinition", value)
+    elif stored.decode()["spec"] != value["spec"]:
+        kept = stored.decode()
+        kept["spec"] = value["spec"]
+        kept["metadata"]["generation"] = kept["metadata"].get("generation", 0) + 1
+        crds.establish(kept)
+        cluster.store.put(crds.CRDS, kept)

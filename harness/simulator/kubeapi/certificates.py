@@ -76,8 +76,22 @@ def issue(host: str) -> Certificates:
         .sign(ca_key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
-    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return Certificates(ca.public_bytes(pem), leaf.public_bytes(pem), secret)
+    return Certificates(ca.public_bytes(pem), leaf.public_bytes(pem), dump_key(key))
+
+
+def dump_key(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """A private key as PEM."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def load_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
+    """Inverse of `dump_key`. Raises ValueError for a key of another kind."""
+    key = serialization.load_pem_private_key(pem, password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ValueError("the kept key is no elliptic curve key")  # noqa: TRY004 - callers know one kind of error
+    return key
 
 
 def write_kubeconfig(path: Path, url: str, ca: bytes, token: str) -> None:

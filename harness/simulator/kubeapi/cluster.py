@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.simulator.kubeapi.identity import Identities
+from harness.simulator.kubeapi.persistence import Archive
 from harness.simulator.kubeapi.resources import Registry, Resource
 from harness.simulator.kubeapi.store import Store
 
@@ -19,7 +20,13 @@ class Cluster:
     registry: Registry
     identities: Identities
     admission: "Admission" = field(init=False)
+    archive: Archive | None = None
     closing: bool = False
+
+    async def settle(self) -> None:
+        """Return when everything written so far is durable; at once where nothing is kept on disk. Raises ApiError 500."""
+        if self.archive is not None:
+            await self.archive.settle()
 
     def to_storage(self, value: dict[str, Any], resource: Resource) -> dict[str, Any]:
         """An object in the version that the store keeps."""

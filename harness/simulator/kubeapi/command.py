@@ -15,16 +15,11 @@ from typing import Any
 import uvicorn
 
 from harness.simulator.component import address, announce, die_with_parent, listen, until_stopped
-from harness.simulator.kubeapi import bootstrap, builtin, certificates, crds, rbac
-from harness.simulator.kubeapi.admission import Admission
+from harness.simulator.kubeapi import assembly, bootstrap, certificates
 from harness.simulator.kubeapi.asgi import Application
-from harness.simulator.kubeapi.cluster import Cluster
-from harness.simulator.kubeapi.identity import Identities
-from harness.simulator.kubeapi.resources import Registry
+from harness.simulator.kubeapi.persistence import Archive, StateError
 from harness.simulator.kubeapi.router import Router
-from harness.simulator.kubeapi.store import Store
 
-USAGE = 2
 NOT_READY = 3
 
 
@@ -83,40 +78,26 @@ class _Server(uvicorn.Server):
         self.accepting.set()
 
 
-def build_cluster(options: Options, ca: bytes) -> Cluster:
-    """A cluster with its furniture and preloaded definitions. Raises UnusableManifestError."""
-    store = Store()
-    registry = Registry()
-    registry.add(builtin.resources())
-    cluster = Cluster(store, registry, Identities(store))
-    cluster.admission = Admission(cluster)
-    crds.follow(cluster)
-    rbac.follow(cluster)
-    bootstrap.furnish(cluster, ca)
-    for folder in options.crds:
-        for definition in bootstrap.load_definitions(folder):
-            bootstrap.install(cluster, definition)
-    return cluster
+def _configure(application: Any, chain: Path, key: Path) -> uvicorn.Config:
+    return uvicorn.Config(
+        application, http="httptools", ws="none", loop="none", lifespan="off", access_log=False, log_config=None, server_header=False,
+        proxy_headers=False, ssl_certfile=chain, ssl_keyfile=key, timeout_keep_alive=120, timeout_graceful_shutdown=1,
+    )  # fmt: skip
 
 
-async def _serve(options: Options) -> None:
+async def _serve(options: Options, archive: Archive | None) -> None:
     server_socket = listen(options.host, options.port)
     where = address(server_socket)
     url = f"https://{where}"
-    issued = certificates.issue(options.host)
-    cluster = build_cluster(options, issued.ca)
-    chain, key = options.folder / "server.crt", options.folder / "server.key"
-    chain.write_bytes(issued.chain)
-    certificates.write_private(key, issued.key)
-    (options.folder / "ca.crt").write_bytes(issued.ca)
-    certificates.write_kubeconfig(options.folder / "admin.kubeconfig", url, issued.ca, cluster.identities.admin_token)
-    application: Any = Application(cluster, Router(cluster, where).handle)
-    config = uvicorn.Config(
-        application, http="httptools", ws="none", loop="none", lifespan="off", access_log=False, log_config=None, server_header=False,
-        proxy_headers=False, ssl_certfile=chain, ssl_keyfile=key, timeout_keep_alive=120, timeout_graceful_shutdown=1,
-        h11_max_incomplete_event_size=65536,
-    )  # fmt: skip
-    server = _Server(config)
+    given = assembly.credentials(archive, options.host)
+    cluster = assembly.build(archive, given, options.crds)
+    folder, issued = options.folder, given.certificates
+    certificates.write_private(folder / "server.crt", issued.chain)
+    certificates.write_private(folder / "server.key", issued.key)
+    (folder / "ca.crt").write_bytes(issued.ca)
+    certificates.write_kubeconfig(folder / "admin.kubeconfig", url, issued.ca, given.admin_token)
+    application = Application(cluster, Router(cluster, where).handle)
+    server = _Server(_configure(application, folder / "server.crt", folder / "server.key"))
     running = asyncio.create_task(server.serve(sockets=[server_socket]))
     await server.accepting.wait()
     announce(options.ready_file, {"api": url})
@@ -139,9 +120,14 @@ def main(arguments: list[str] | None = None) -> int:
         options.folder.mkdir(parents=True, exist_ok=True)
         import uvloop
 
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(options))
-    except (OSError, bootstrap.UnusableManifestError) as error:
+        archive = Archive(options.state) if options.state is not None else None
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(_serve(options, archive))
+        finally:
+            if archive is not None:
+                archive.close()
+    except (OSError, bootstrap.UnusableManifestError, StateError) as error:
         sys.stderr.write(f"kubeapi: {error}\n")
         return NOT_READY
     return 0

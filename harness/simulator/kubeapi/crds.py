@@ -201,3 +201,5 @@ def follow(cluster: Cluster) -> None:
             mark_deleted(cluster, (group, plural), entry, "Background")
 
     cluster.store.listen(changed)
+    for entry in cluster.store.objects(CRDS):
+        cluster.registry.add(resources_of(entry.decode()))

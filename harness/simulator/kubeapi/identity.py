@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import secrets
 import time
 import uuid
 from collections.abc import Mapping
@@ -45,6 +44,11 @@ class User:
 ADMIN = User("kubernetes-admin", (MASTERS, AUTHENTICATED))
 
 
+def new_key() -> ec.EllipticCurvePrivateKey:
+    """A key to sign tokens with."""
+    return ec.generate_private_key(ec.SECP256R1())
+
+
 class TokenError(Exception):
     """A token that this server does not accept, with the reason."""
 
@@ -54,8 +58,8 @@ class Identities:
     """Issues and verifies tokens. ES256 verification costs about 0.1 ms, so verified tokens are remembered by their digest."""
 
     store: Store
-    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
-    admin_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    key: ec.EllipticCurvePrivateKey
+    admin_token: str
     _verified: dict[bytes, dict[str, Any]] = field(default_factory=dict)
 
     def issue(

@@ -52,6 +52,13 @@ class Router:
         if resource.deprecation:
             request.warnings.append(resource.deprecation)
         exchange = Exchange(self._cluster, request, user, resource, target, verb)
+        response = await self._perform(exchange)
+        if verb not in {"get", "list", "watch"}:
+            await self._cluster.settle()
+        return response
+
+    async def _perform(self, exchange: Exchange) -> Response:
+        resource, target = exchange.resource, exchange.target
         if resource.verbs == ("create",):
             return await verbs.review(exchange)
         if target.subresource:
