@@ -2,9 +2,6 @@
 
 import itertools
 import os
-import subprocess
-import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +13,7 @@ import yaml
 
 from tests.kubeapi.blackbox.api import Collection
 from tests.kubeapi.connection import connect
+from tests.kubeapi.serving import embedded_api, eventually
 
 HERE = Path(__file__).parent
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -28,28 +26,8 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     if given:
         yield Path(given)
         return
-    folder = tmp_path_factory.mktemp("kubeapi")
-    ready = folder / "ready.json"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "harness.simulator.kubeapi", "--dir", str(folder), "--ready-file", str(ready)]
-    )
-    try:
-        eventually(ready.exists, "the embedded API server is ready", alive=lambda: process.poll() is None)
-        yield folder / "admin.kubeconfig"
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-
-
-def eventually(
-    condition: Callable[[], bool], what: str, bound_s: float = 20, alive: Callable[[], bool] = lambda: True
-) -> None:
-    """Wait until a condition holds; a server converges, and a test says how long it may take."""
-    deadline = time.monotonic() + bound_s
-    while not condition():
-        assert alive(), f"ended before {what}"
-        assert time.monotonic() < deadline, f"not within {bound_s:g} s: {what}"
-        time.sleep(0.01)
+    with embedded_api(tmp_path_factory.mktemp("kubeapi")) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

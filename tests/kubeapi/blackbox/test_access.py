@@ -9,6 +9,7 @@ import pytest
 
 from tests.kubeapi.blackbox.api import Collection, causes
 from tests.kubeapi.connection import connect
+from tests.kubeapi.serving import eventually
 
 CONFIGMAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}
 
@@ -257,8 +258,6 @@ def test_aggregated_cluster_role_collects_rules(whole, namespace):
     part = kind | {"metadata": {"name": f"{namespace}-part", "labels": {"agg": namespace}}, "rules": [rule]}
     roles.create(total).raise_for_status()
     roles.create(part).raise_for_status()
-    from tests.kubeapi.blackbox.conftest import eventually
-
     eventually(lambda: roles.get(f"{namespace}-all").json().get("rules") == [rule], "the rules are collected", 30)
     roles.delete(f"{namespace}-part")
     roles.delete(f"{namespace}-all")
@@ -287,7 +286,5 @@ def test_role_reference_cannot_change(whole, namespace, account):
 
 
 def test_namespaces_have_a_default_account(whole, namespace):
-    from tests.kubeapi.blackbox.conftest import eventually
-
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
     eventually(lambda: whole.get(path).status_code == 200, "the default ServiceAccount is made", 30)

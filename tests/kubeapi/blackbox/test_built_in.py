@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from tests.kubeapi.blackbox.api import Collection, causes, names
-from tests.kubeapi.blackbox.conftest import eventually
+from tests.kubeapi.serving import eventually
 
 
 @pytest.fixture

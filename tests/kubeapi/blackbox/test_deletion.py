@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.kubeapi.blackbox.conftest import eventually
+from tests.kubeapi.serving import eventually
 
 
 def owner(body):

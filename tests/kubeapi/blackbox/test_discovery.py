@@ -5,7 +5,8 @@ import json
 import pytest
 
 from tests.kubeapi.blackbox.api import Collection
-from tests.kubeapi.blackbox.conftest import CRDS, eventually
+from tests.kubeapi.blackbox.conftest import CRDS
+from tests.kubeapi.serving import eventually
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
