@@ -100,6 +100,12 @@ class Estate:
                 self._journals = Journals(self._admin_urls())
             return self._journals
 
+    def leave(self) -> None:
+        """Remove what was made for all checks together, unless it is to be kept, and close every connection."""
+        if self.lasting and not self.keep:
+            self.cluster.delete(self.namespace_ref)
+        self.close()
+
     def close(self) -> None:
         """Close every connection."""
         self.client.close()

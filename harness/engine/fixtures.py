@@ -27,9 +27,7 @@ def estate(platform: Platform, run_id: str, request: pytest.FixtureRequest) -> I
         keep=bool(request.config.getoption("maas_keep", default=False)),
     )
     yield made
-    if made.lasting and not made.keep:
-        made.cluster.delete(made.namespace_ref)
-    made.close()
+    made.leave()
 
 
 @pytest.fixture
