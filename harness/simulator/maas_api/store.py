@@ -31,7 +31,7 @@ from .search import KeySearch
 from .tables import api_key_labels, api_keys, metadata
 
 _SCHEMA_LOCK = 0x6D616173
-"""Advisory lock that two instances take in turn when both find an empty PostgreSQL database."""
+"""PostgreSQL advisory lock under which the tables are made."""
 
 
 class StoreError(Exception):
@@ -59,8 +59,11 @@ class KeyStore:
         engine = _engine(url)
         try:
             async with engine.begin() as connection:
+                # Two instances may find an empty database at the same time: the second waits for the first.
                 if connection.dialect.name == "postgresql":
                     await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SCHEMA_LOCK})
+                else:
+                    await connection.execute(text("BEGIN IMMEDIATE"))
                 await connection.run_sync(metadata.create_all)
         except (SQLAlchemyError, OSError) as error:
             await engine.dispose()
@@ -271,7 +274,7 @@ def _engine(url: str) -> AsyncEngine:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     """Write-ahead log, so readers never wait for writers; FULL, so that an acknowledged key survives a power cut."""
     cursor = connection.cursor()
-    for setting in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON"):
+    for setting in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {setting}")
     cursor.close()
 

@@ -1,0 +1,94 @@
+"""A PostgreSQL server for the store's contract: a container where Docker answers, else a server installed here."""
+
+import contextlib
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+IMAGE = os.environ.get("MAAS_TEST_POSTGRES_IMAGE", "postgres:16-alpine")
+_STEP_S = 60
+
+
+@contextlib.contextmanager
+def server() -> Iterator[str]:
+    """The URL of a database that superusers may use. Skips the test, and says why, where no server can be had."""
+    if _docker_answers():
+        with _container() as url:
+            yield url
+        return
+    folder = _installed()
+    if folder is None:
+        pytest.skip("no PostgreSQL: Docker does not answer and no server (initdb, pg_ctl) is installed")
+    with _local(folder) as url:
+        yield url
+
+
+def _docker_answers() -> bool:
+    """Whether a daemon runs and has the image; nothing is pulled, so that a test never waits for a registry."""
+    docker = shutil.which("docker")
+    if docker is None:
+        return False
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return (
+            subprocess.run([docker, "image", "inspect", IMAGE], capture_output=True, check=False, timeout=10).returncode
+            == 0
+        )
+    return False
+
+
+@contextlib.contextmanager
+def _container() -> Iterator[str]:
+    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+    from testcontainers.community.postgres import PostgresContainer
+
+    with PostgresContainer(IMAGE, driver=None) as container:
+        yield container.get_connection_url()
+
+
+def _installed() -> Path | None:
+    """Folder of the newest installed server's programs."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("initdb")
+    return Path(on_path).parent if on_path else None
+
+
+@contextlib.contextmanager
+def _local(programs: Path) -> Iterator[str]:
+    """A server on a Unix socket alone, in a folder of its own; PostgreSQL refuses root, so root lends it to its account."""
+    account = "postgres" if os.geteuid() == 0 else None
+    with tempfile.TemporaryDirectory(prefix="maas-pg-") as text:
+        folder = Path(text)
+        data = folder / "data"
+        if account:
+            owner = pwd.getpwnam(account)
+            os.chown(folder, owner.pw_uid, owner.pw_gid)
+
+        def step(*command: str | Path) -> None:
+            log = folder / "steps.log"
+            with log.open("ab") as output:
+                done = subprocess.run(
+                    [str(part) for part in command],
+                    user=account,
+                    cwd=folder,
+                    stdout=output,
+                    stderr=output,
+                    check=False,
+                    timeout=_STEP_S,
+                )
+            assert done.returncode == 0, log.read_text(errors="replace")
+
+        step(programs / "initdb", "-D", data, "-A", "trust", "-U", "maas", "--no-sync")
+        options = f"-k {folder} -c listen_addresses='' -c fsync=off"
+        step(programs / "pg_ctl", "-D", data, "-w", "-l", folder / "server.log", "-o", options, "start")
+        try:
+            yield f"postgresql://maas@/postgres?host={folder}"
+        finally:
+            step(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
