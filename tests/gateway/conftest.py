@@ -51,7 +51,9 @@ class Rig:
     def metric(self, name: str, user: str) -> int:
         """Sum of a metric's series of one user."""
         lines = self.stack.limiter_admin("/metrics").text.splitlines()
-        return sum(int(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name + "{") and f'user="{user}"' in line)
+        return sum(
+            int(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name + "{") and f'user="{user}"' in line
+        )
 
 
 @dataclass
@@ -93,14 +95,20 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """The stack, with maas-api's routes and both gateways."""
     models, maas = ModelServer(), ManagementApi()
     directory = tmp_path_factory.mktemp("gateway")
-    with served(models.app()) as model_port, served(maas.app()) as maas_port, httpx.Client(trust_env=False, timeout=10) as http:
+    with (
+        served(models.app()) as model_port,
+        served(maas.app()) as maas_port,
+        httpx.Client(trust_env=False, timeout=10) as http,
+    ):
         stack = Stack(directory, f"http://127.0.0.1:{maas_port}", authorizer_options=("--cache-ttl", str(CACHE_TTL)))
         with running(stack):
             world = World(stack.kube())
             world.gateways()
             world.auth_policy()
             management_route(world, maas_port)
-            stack.start_gateway(*(f"{INGRESS}/{name}/{item}" for name in (MAAS, STANDARD) for item in ("http", "https")))
+            stack.start_gateway(
+                *(f"{INGRESS}/{name}/{item}" for name in (MAAS, STANDARD) for item in ("http", "https"))
+            )
             yield Rig(stack, world, models, model_port, maas, http)
 
 
@@ -113,9 +121,15 @@ def management_route(world: World, port: int) -> None:
         {"matches": [{"path": {"type": "PathPrefix", "value": path}}], "backendRefs": backend}
         for path in ("/v1/models", "/v1/subscriptions", "/v1/api-keys")
     ]
-    rewrite = [{"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}}]
+    rewrite = [
+        {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}}
+    ]
     rules.append(
-        {"matches": [{"path": {"type": "PathPrefix", "value": "/maas-api"}}], "filters": rewrite, "backendRefs": backend}
+        {
+            "matches": [{"path": {"type": "PathPrefix", "value": "/maas-api"}}],
+            "filters": rewrite,
+            "backendRefs": backend,
+        }
     )
     world.create(HTTPRoute, INFRA, "maas-api-route", {"parentRefs": [{**PARENT, "name": MAAS}], "rules": rules})
 

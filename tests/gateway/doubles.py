@@ -99,12 +99,20 @@ class ModelServer:
         prompt, tokens = told.get("prompt", 5), told.get("tokens", 10)
         if not body.get("stream"):
             usage = told.get("usage", counted(prompt, tokens))
-            answer = {"id": "x", "choices": [{"index": 0, "message": {"content": "w " * tokens}}], "served_by": self.name}
+            answer = {
+                "id": "x",
+                "choices": [{"index": 0, "message": {"content": "w " * tokens}}],
+                "served_by": self.name,
+            }
             return JSONResponse(answer | ({"usage": usage} if usage is not False else {}), told.get("status", 200))
         options = body.get("stream_options") or {}
-        return StreamingResponse(self.stream(told, options, prompt, tokens), media_type="text/event-stream; charset=utf-8")
+        return StreamingResponse(
+            self.stream(told, options, prompt, tokens), media_type="text/event-stream; charset=utf-8"
+        )
 
-    async def stream(self, told: dict[str, Any], options: dict[str, Any], prompt: int, tokens: int) -> AsyncIterator[bytes]:
+    async def stream(
+        self, told: dict[str, Any], options: dict[str, Any], prompt: int, tokens: int
+    ) -> AsyncIterator[bytes]:
         """Server-sent events as vLLM writes them."""
         try:
             for event in events(told, options, prompt, tokens):
@@ -126,7 +134,10 @@ def counted(prompt: int, tokens: int) -> dict[str, int]:
 def events(told: dict[str, Any], options: dict[str, Any], prompt: int, tokens: int) -> Iterator[bytes]:
     """The events of one stream. The text contains what a careless reader would take for usage."""
     for index in range(tokens):
-        chunk: dict[str, Any] = {"id": "x", "choices": [{"index": 0, "delta": {"content": 'ü,"usage":{"total_tokens":999}'}}]}
+        chunk: dict[str, Any] = {
+            "id": "x",
+            "choices": [{"index": 0, "delta": {"content": 'ü,"usage":{"total_tokens":999}'}}],
+        }
         if options.get("continuous_usage_stats") and told.get("usage", True):
             chunk["usage"] = counted(prompt, index + 1)
         yield b"data: " + json.dumps(chunk, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
@@ -192,9 +203,15 @@ class ManagementApi:
         for user in (question["username"], "*"):
             if (answer := self.grants.get((user, question["requestedModel"]))) is not None:
                 return JSONResponse(answer)
-        refused = {"accessAllowed": False, "error": "model_not_in_subscription", "message": "not part of the subscription"}
+        refused = {
+            "accessAllowed": False,
+            "error": "model_not_in_subscription",
+            "message": "not part of the subscription",
+        }
         return JSONResponse(refused)
 
     async def echo(self, request: Request) -> Response:
         """What the gateway let through."""
-        return JSONResponse({"path": request.url.path, "headers": {name: request.headers.getlist(name) for name in request.headers}})
+        return JSONResponse(
+            {"path": request.url.path, "headers": {name: request.headers.getlist(name) for name in request.headers}}
+        )

@@ -12,7 +12,9 @@ from tests.gateway.world import TokenPolicy, eventually, fresh, token_policy
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("fresh_connections", [False, True])
-def test_the_429_comes_at_exactly_the_right_request_for_every_user(rig: Rig, stream: bool, fresh_connections: bool) -> None:
+def test_the_429_comes_at_exactly_the_right_request_for_every_user(
+    rig: Rig, stream: bool, fresh_connections: bool
+) -> None:
     caller = rig.limited((60, "1m"))
     for _ in range(15):
         one = rig.caller(caller.model)
@@ -140,7 +142,9 @@ def test_a_policy_on_the_gateway_denies_routes_without_a_policy_of_their_own(rig
         "limits": {
             "default-deny": {
                 "rates": [{"limit": 0, "window": "1m"}],
-                "when": [{"predicate": '!request.path.startsWith("/maas-api") && !request.path.startsWith("/v1/models")'}],
+                "when": [
+                    {"predicate": '!request.path.startsWith("/maas-api") && !request.path.startsWith("/v1/models")'}
+                ],
                 "counters": [{"expression": "auth.identity.userid"}],
             }
         },
@@ -200,5 +204,7 @@ def test_each_denial_counts_once_and_a_refused_credential_counts_nowhere(rig: Ri
     assert rig.metric("limited_calls", caller.user) == 3
     before = rig.stack.limiter_admin("/metrics").text
     for value, status in (("Bearer garbage", 401), ("Bearer sk-oai-unknown", 403)):
-        assert rig.http.post(rig.url + caller.model.path, json={}, headers={"Authorization": value}).status_code == status
+        assert (
+            rig.http.post(rig.url + caller.model.path, json={}, headers={"Authorization": value}).status_code == status
+        )
     assert rig.stack.limiter_admin("/metrics").text == before

@@ -90,7 +90,11 @@ class World:
     def create(self, resource: Any, namespace: str | None, name: str, spec: dict[str, Any], **rest: Any) -> Any:
         """Create one object."""
         labels = rest.pop("labels", None)
-        metadata = {"name": name, **({"namespace": namespace} if namespace else {}), **({"labels": labels} if labels else {})}
+        metadata = {
+            "name": name,
+            **({"namespace": namespace} if namespace else {}),
+            **({"labels": labels} if labels else {}),
+        }
         return self.kube.create(resource({"metadata": metadata, **({"spec": spec} if spec else {}), **rest}))
 
     def namespace(self, name: str) -> None:
@@ -117,11 +121,15 @@ class World:
                     "tls": {"certificateRefs": [{"name": "absent"}]},
                 },
             ]
-            self.create(Gateway, INGRESS, name, {"gatewayClassName": "openshift-default", "listeners": listeners}, labels=labels)
+            self.create(
+                Gateway, INGRESS, name, {"gatewayClassName": "openshift-default", "listeners": listeners}, labels=labels
+            )
 
     def auth_policy(self, gateway: str = MAAS, name: str = "maas-gateway-auth") -> None:
         """The AuthPolicy of a gateway."""
-        self.create(AuthPolicy, INGRESS, name, {"targetRef": {"group": GATEWAY_API, "kind": "Gateway", "name": gateway}})
+        self.create(
+            AuthPolicy, INGRESS, name, {"targetRef": {"group": GATEWAY_API, "kind": "Gateway", "name": gateway}}
+        )
 
     def service(self, namespace: str, name: str, port: int, service_port: int = 8000) -> None:
         """A Service with one endpoint on loopback."""
@@ -141,7 +149,9 @@ class World:
         service = f"{model.name}-kserve-workload-svc"
         self.service(model.namespace, service, port)
         rules = route_rules(model, service)
-        self.create(HTTPRoute, model.namespace, model.route, {"parentRefs": [{**PARENT, "name": gateway}], "rules": rules})
+        self.create(
+            HTTPRoute, model.namespace, model.route, {"parentRefs": [{**PARENT, "name": gateway}], "rules": rules}
+        )
         self.route_in_force(model)
         return model
 

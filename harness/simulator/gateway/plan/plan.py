@@ -54,16 +54,15 @@ class Plan:
 
 
 def governed_gateways(snapshot: Snapshot, endpoints: Iterable[Endpoint], before: frozenset[Key]) -> frozenset[Key]:
-    """Gateways that MaaS governs: labelled as MaaS's, or with a policy on them or on a route of theirs.
+    """Gateways that MaaS governs: labelled as MaaS's, or with a policy on them.
+
+    A policy on a route governs no Gateway: the route may hang on a standard gateway too, and that one stays standard.
 
     Once governed, a Gateway stays so while it exists: deleting its policies must close it, not open it.
     """
     ours = {(namespace, name) for namespace, name, _ in endpoints} & set(snapshot.gateways)
     auth, token = by_target(snapshot.auth_policies), by_target(snapshot.token_policies)
     found = set(before & ours)
-    for item in attachments(snapshot):
-        if ("HTTPRoute", item.route) in token and item.accepted:
-            found.add(item.parent.gateway)
     for gateway in ours:
         labels = snapshot.gateways[gateway]["metadata"].get("labels") or {}
         if labels.get(MAAS_LABEL[0]) == MAAS_LABEL[1] or ("Gateway", gateway) in auth or ("Gateway", gateway) in token:
