@@ -57,7 +57,7 @@ def default_workers() -> int:
 @click.option(
     "--world", multiple=True, type=click.Path(), help="Manifests to apply to an embedded platform; repeatable."
 )
-@click.option("--setting", multiple=True, metavar="NAME=VALUE", help="A setting of the target; repeatable.")
+@click.option("--set", multiple=True, metavar="NAME=VALUE", help="A setting of the target; repeatable.")
 @click.option(
     "--retries", type=click.IntRange(min=0), help="Attempts after the first for a failing check.  [default: 0]"
 )
@@ -133,6 +133,8 @@ def pytest_arguments(given: dict[str, Any]) -> Iterator[str]:
     yield from (str(folder), "--rootdir", str(folder.parent), "-c", os.devnull, "-p", "no:cacheprovider")
     yield from ("--maas-own-console", "stderr" if given["as_json"] else "stdout", "-n", str(workers))
     yield from ("--strict-markers", "--import-mode=importlib", "--continue-on-collection-errors")
+    if workers:
+        yield from ("--dist", "worksteal")  # checks differ in length: nobody should wait for the longest queue
     yield from ("-p", "xdist.plugin", "-p", "harness.engine.plugin")
     if verbosity:
         yield verbosity
@@ -146,6 +148,6 @@ def pytest_arguments(given: dict[str, Any]) -> Iterator[str]:
     for name in (*single, "gpu_profile", "retries"):
         if given[name] is not None:
             yield from (f"--maas-{name.replace('_', '-')}", str(given[name]))
-    for name in ("area", "world", "setting"):
+    for name in ("area", "world", "set"):
         for value in given[name]:
             yield from (f"--maas-{name}", value)

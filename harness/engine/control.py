@@ -29,6 +29,9 @@ from harness.engine.redaction import redact
 from harness.engine.run_journal import RunJournal
 from harness.engine.settings import RunSettings
 from harness.engine.verdict import conclude
+from harness.kube.cluster import Cluster
+from harness.kube.janitor import sweep
+from harness.kube.wait import Bound
 from harness.outcome import ExitCode, Fault
 from harness.platforms.platform import Platform
 from harness.platforms.target import open_target
@@ -38,6 +41,7 @@ from harness.spec.profile import Profile
 SECRETS_KEY: Final = "maas_secrets"
 """Where a worker leaves the texts it revealed, for the final scan: in memory and through the pipe to its starter, never on disk."""
 INPUT_KEY: Final = "maas"
+DELETION_BOUND: Final = Bound("deletion_bound_s", 120)
 
 
 class Control:
@@ -222,6 +226,7 @@ class Control:
     def _close(self, code: ExitCode, reason: str) -> None:
         left: tuple[str, ...] = ()
         try:
+            self._sweep()
             self._stack.close()
         except Fault as fault:
             left, code, reason = (
@@ -235,6 +240,16 @@ class Control:
             at=part.now(), duration_s=round(time.monotonic() - self._began, 3), exit_code=code, reason=reason
         )
         self.journal.finish(end, revealed() | frozenset(self._secrets))
+
+    def _sweep(self) -> None:
+        """Remove what checks could not: a killed worker tears nothing down. A platform that ends with the run takes it along."""
+        platform = self.platform
+        own = platform is not None and platform.target == "embedded" and self.settings.platform_file is None
+        if platform is None or own or platform.kubeconfig is None or self.settings.target.keep:
+            return
+        swept = sweep(Cluster.connect(platform.kubeconfig), run_id=self.run_id, bound=DELETION_BOUND)
+        if swept:
+            self.journal.step(f"removed {len(swept)} objects that checks left: {', '.join(map(str, swept[:5]))}")
 
     def close(self) -> None:
         """The last resort, for sessions that ended before they began."""

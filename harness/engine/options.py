@@ -30,7 +30,7 @@ def add_options(add: Callable[..., None]) -> None:
     for name, text in {
         "area": "judge this area only (repeatable)",
         "world": "manifests to apply to an embedded platform (repeatable)",
-        "setting": "NAME=VALUE for the target (repeatable)",
+        "set": "NAME=VALUE: a setting of the target (repeatable)",
     }.items():
         add(f"--maas-{name}", action="append", default=None, help=text)
     add("--maas-keep", action="store_true", help="leave the platform running at the end")

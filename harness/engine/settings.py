@@ -32,7 +32,7 @@ class RunSettings:
 def settings_of(config: pytest.Config, environment: Mapping[str, str] = os.environ) -> RunSettings:
     """Read options and environment. Raises UsageFault naming the option when a value is none of those it takes."""
     given = _Given(config, environment)
-    settings = dict(_pair(text) for text in given.many("maas_setting"))
+    settings = dict(_pair(text) for text in given.many("maas_set"))
     target = TargetOptions(
         target=given.choice("maas_target", TARGETS, "embedded"),
         stack=given.choice("maas_stack", STACKS, "reference"),
@@ -98,5 +98,5 @@ def _flag(name: str) -> str:
 def _pair(text: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not separator or not name:
-        raise UsageFault(f"--maas-setting takes NAME=VALUE; got {text!r}")
+        raise UsageFault(f"--maas-set takes NAME=VALUE; got {text!r}")
     return name, value

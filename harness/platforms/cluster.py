@@ -104,17 +104,18 @@ def _ca_file(settings: Mapping[str, str]) -> Path | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rights:
+class Rights:
     """What a need asks of the kubeconfig's identity."""
 
     need: Need
     permissions: tuple[Permission, ...]
 
 
-def _rights(places: Namespaces) -> tuple[_Rights, ...]:
+def rights_needed(places: Namespaces) -> tuple[Rights, ...]:
+    """What checks do in a cluster, by the need that covers it; `plan` prints it, opening the target tries it."""
     maas = "maas.opendatahub.io"
     return (
-        _Rights(
+        Rights(
             "kube",
             (
                 Permission("create", "namespaces"),
@@ -126,7 +127,7 @@ def _rights(places: Namespaces) -> tuple[_Rights, ...]:
                 Permission("delete", "maasauthpolicies", maas, places.subscriptions),
             ),
         ),
-        _Rights(
+        Rights(
             "models",
             (
                 Permission("create", "llminferenceservices", "serving.kserve.io", places.models),
@@ -139,7 +140,7 @@ def _rights(places: Namespaces) -> tuple[_Rights, ...]:
 def _reasons(cluster: Cluster, places: Namespaces, endpoints: Endpoints, *, disposable: bool) -> dict[Need, str]:
     """Why a need is not met, by need; what is not among them is provided."""
     reasons: dict[Need, str] = {}
-    for rights in _rights(places):
+    for rights in rights_needed(places):
         missing = [str(permission) for permission in rights.permissions if not may(cluster, permission)]
         if missing:
             reasons[rights.need] = f"the kubeconfig's identity may not {'; nor '.join(missing)}"

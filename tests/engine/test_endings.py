@@ -58,7 +58,7 @@ def target(suite: Suite) -> list[str]:
         f"import sys, types\nmodule = types.ModuleType('harness.platforms.kind')\nexec({TARGET!r}, module.__dict__)\n"
     )
     (suite.folder / "made_up.py").write_text(plugin + "sys.modules[module.__name__] = module\n", encoding="utf-8")
-    return ["-p", "made_up", "--maas-target", "kind", "--maas-setting", f"marker={suite.folder / 'open'}"]
+    return ["-p", "made_up", "--maas-target", "kind", "--maas-set", f"marker={suite.folder / 'open'}"]
 
 
 def _until(condition, process: subprocess.Popen[str]) -> None:
@@ -136,7 +136,7 @@ def test_the_target_is_opened_once_and_closed_before_the_verdict(suite: Suite, t
 
 def test_a_target_that_cannot_open_is_one_sentence_and_a_report(suite: Suite, target: list[str]) -> None:
     suite.write("one", '@check("MAAS-LIST-001")\ndef test_it(): pass\n')
-    judged = suite.run(*target, "--maas-setting", "refuse=1")
+    judged = suite.run(*target, "--maas-set", "refuse=1")
     assert judged.code == ExitCode.ENVIRONMENT
     assert "no Docker on this machine: install it" in judged.output
     assert "Traceback" not in judged.output
@@ -145,7 +145,7 @@ def test_a_target_that_cannot_open_is_one_sentence_and_a_report(suite: Suite, ta
 
 def test_a_target_that_does_not_close_is_told(suite: Suite, target: list[str]) -> None:
     suite.write("one", '@check("MAAS-LIST-001")\ndef test_it(): pass\n')
-    judged = suite.run(*target, "--maas-setting", "stuck=1")
+    judged = suite.run(*target, "--maas-set", "stuck=1")
     assert judged.code == ExitCode.HARNESS
     assert judged.summary["left_behind"] == ["namespace x is still terminating"]
 

@@ -56,7 +56,7 @@ def test_an_area_selects_every_check_that_proves_something_of_it(suite: Suite) -
         (("--maas-profile", "gold"), "no profile 'gold'; there are full, smoke, core"),
         (("--maas-target", "moon"), "--maas-target takes one of embedded, kind, cluster, endpoint; got 'moon'"),
         (("--maas-retries", "some"), "--maas-retries takes a number from 0; got 'some'"),
-        (("--maas-setting", "x"), "--maas-setting takes NAME=VALUE; got 'x'"),
+        (("--maas-set", "x"), "--maas-set takes NAME=VALUE; got 'x'"),
     ],
 )
 def test_a_wrong_value_is_one_sentence(suite: Suite, arguments: tuple[str, ...], words: str) -> None:
