@@ -1,6 +1,7 @@
 """An instance of the management API inside the test process: real HTTP, a real SQLite file, a cluster of dictionaries."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -100,6 +101,12 @@ class Instance:
         """Return when every last use is written."""
         self._wait(self._service.usage.settle())
 
+    def break_database(self) -> None:
+        """Take the tables away, as a database that lost its disk would."""
+        with sqlite3.connect(self.settings.database.removeprefix("sqlite:///")) as database:
+            database.execute("DROP TABLE api_key_labels")
+            database.execute("DROP TABLE api_keys")
+
     def close(self) -> None:
         self.anonymous.close()
         self._loop.call_soon_threadsafe(self._stop.set)
@@ -115,7 +122,7 @@ class Instance:
 
     async def _serve(self) -> None:
         store = await KeyStore.open(self.settings.database)
-        metrics = Metrics(self.settings.tenant)
+        self.metrics = metrics = Metrics(self.settings.tenant)
         administrators = Administrators(
             self.cluster, self.settings.subscription_namespace, metrics, self.settings.admin_cache_entries
         )

@@ -4,6 +4,7 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -37,16 +38,19 @@ class Transport:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, send, self._origin(Headers(scope=scope).get("origin", "")))
         started = time.perf_counter()
         in_flight = self._metrics.in_flight.labels(scope["method"])
         in_flight.inc()
+
+        def ended(status: int) -> None:
+            in_flight.dec()
+            self._metrics.observe(scope["method"], scope.get(ROUTE, "unmatched"), status, time.perf_counter() - started)
+
+        exchange = _Exchange(scope, receive, send, self._origin(Headers(scope=scope).get("origin", "")), ended)
         try:
             await self._answer(exchange)
         finally:
-            in_flight.dec()
-            route = scope.get(ROUTE, "unmatched")
-            self._metrics.observe(scope["method"], route, exchange.status, time.perf_counter() - started)
+            exchange.end()
 
     async def _answer(self, exchange: "_Exchange") -> None:
         if exchange.origin == "":
@@ -78,8 +82,11 @@ class Transport:
 class _Exchange:
     """One request with what the transport adds to its answer."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, origin: str | None) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, origin: str | None, ended: Callable[[int], None]
+    ) -> None:
         self.scope = scope
+        self._ended: Callable[[int], None] | None = ended
         self.origin = origin
         self.status = 0
         self._receive = receive
@@ -111,7 +118,16 @@ class _Exchange:
                 headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Accept"
                 headers["Access-Control-Max-Age"] = "43200"
                 headers.add_vary_header("Origin")
+        elif not message.get("more_body", False):
+            # Counted before the client can know, so that a scrape after an answer always includes it.
+            self.end()
         await self._send(message)
+
+    def end(self) -> None:
+        """Count the request, once."""
+        if self._ended:
+            ended, self._ended = self._ended, None
+            ended(self.status)
 
     async def reply(self, status: int) -> None:
         """Answer without a body."""
