@@ -3,7 +3,6 @@
 Nothing here belongs to a single check; worlds do.
 """
 
-import threading
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -21,6 +20,7 @@ from harness.ledger.journal import Journals
 from harness.platforms.platform import ModelHandle, Platform
 
 ADMIN_URL: Final = "maas-conformance.dev/admin-url"
+WORLD_PREFIX: Final = "mc-"
 _LABEL: Final = "maas-conformance"
 
 
@@ -34,8 +34,6 @@ class Estate:
     keep: bool = False
     lasting: set[Ref] = field(default_factory=set)
     """Objects that exist for the whole run and need not be applied by every check."""
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _journals: Journals | None = None
 
     @cached_property
     def client(self) -> MeasuringClient:
@@ -91,14 +89,16 @@ class Estate:
         """How long an applied object may take to be in force."""
         return Bound("ready_bound_s", self.platform.parameters.ready_bound_s)
 
-    def journals(self, *, fresh: bool = False) -> Journals | None:
-        """The model servers' journals, None where the platform gives none; `fresh` looks for servers that came up since."""
+    @cached_property
+    def platform_journals(self) -> Journals | None:
+        """The journals of the model servers that are there for everybody; None where the platform gives none."""
+        return self.journals_of(None)
+
+    def journals_of(self, world: str | None) -> Journals | None:
+        """The same, and those of the world of that name: servers of other worlds come and go as their checks do."""
         if not self.platform.provides.get("backends") or self.platform.kubeconfig is None:
             return None
-        with self._lock:
-            if self._journals is None or fresh:
-                self._journals = Journals(self._admin_urls())
-            return self._journals
+        return Journals(self._admin_urls(world))
 
     def leave(self) -> None:
         """Remove what was made for all checks together, unless it is to be kept, and close every connection."""
@@ -109,16 +109,22 @@ class Estate:
     def close(self) -> None:
         """Close every connection."""
         self.client.close()
-        if self._journals is not None:
-            self._journals.close()
+        if "platform_journals" in self.__dict__ and self.platform_journals is not None:
+            self.platform_journals.close()
 
-    def _admin_urls(self) -> list[str]:
-        pods = self.cluster.objects("v1", "Pod")
+    def _admin_urls(self, world: str | None) -> list[str]:
         return [
             url
-            for pod in pods
-            if (url := (pod["metadata"].get("annotations") or {}).get(ADMIN_URL)) and _is_running(pod)
+            for pod in self.cluster.objects("v1", "Pod")
+            if (url := (pod["metadata"].get("annotations") or {}).get(ADMIN_URL))
+            and _is_running(pod)
+            and _world_of(pod["metadata"]["name"]) in (None, world)
         ]
+
+
+def _world_of(name: str) -> str | None:
+    """The world that a Pod's name speaks of; Pods of models are called after them."""
+    return "-".join(name.split("-")[:2]) if name.startswith(WORLD_PREFIX) else None
 
 
 def _is_running(pod: dict[str, object]) -> bool:

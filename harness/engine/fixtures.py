@@ -58,15 +58,15 @@ def clock(platform: Platform) -> Clock:
 
 
 @pytest.fixture
-def sandwich(estate: Estate) -> Sandwich:
+def sandwich(world: World) -> Sandwich:
     """Proves denials: allowed, denied, allowed; and no model server saw the denied call."""
-    return Sandwich(estate.journals)
+    return Sandwich(world.journals)
 
 
 @pytest.fixture
 def books(platform: Platform, estate: Estate, wire: Wire) -> Books:
     """The three books from this moment on."""
-    journals = estate.journals()
+    journals = estate.platform_journals
     return Books(
         client=wire.book,
         journals=journals,

@@ -26,15 +26,15 @@ def limit_policy_ref(model: ModelHandle) -> Ref:
 
 
 def subscription_in_force(subscription: Subscription, *, with_limits: bool) -> Iterator[Expectation]:
-    """Active or Degraded, and each model's limit accepted and enforced (`with_limits`: only where such policies exist)."""
-    yield has_phase(subscription.ref, "Active", "Degraded")
+    """Active, and each model's limit accepted and enforced (`with_limits`: only where such policies exist)."""
     if with_limits:
         yield from (_limit_enforced(subscription, model) for model in subscription.models)
+    yield has_phase(subscription.ref, "Active")
 
 
 def policy_in_force(policy: Policy) -> Iterator[Expectation]:
     """Active: the gateway enforces it."""
-    yield has_phase(policy.ref, "Active", "Degraded")
+    yield has_phase(policy.ref, "Active")
 
 
 def model_in_force(model: ModelHandle, backend: Ref, *, registered: bool, governed: bool) -> Iterator[Expectation]:

@@ -15,7 +15,7 @@ from harness.client.secret import Secret
 from harness.engine.apikey import ApiKey
 from harness.engine.caller import Caller, Credential, Given, Wire
 from harness.engine.entitlement import Entitlements, entitlements_of
-from harness.engine.estate import Estate
+from harness.engine.estate import WORLD_PREFIX, Estate
 from harness.engine.failure import NotReady
 from harness.engine.force import model_in_force, model_ref, policy_in_force, subscription_in_force
 from harness.engine.governance import MAAS, People, Policy, Rate, Subscription, Who
@@ -27,6 +27,7 @@ from harness.kube.apply import apply_manifests, delete_all
 from harness.kube.fault import WaitExpired
 from harness.kube.manifest import Manifest, Ref
 from harness.kube.wait import Bound, Expectation, delete_and_wait, has_phase, wait_for, wait_for_all
+from harness.ledger.journal import Journals
 from harness.platforms.platform import ModelHandle
 
 Models = ModelHandle | Sequence[ModelHandle] | None
@@ -56,12 +57,13 @@ class World:
     def __init__(self, estate: Estate, wire: Wire) -> None:
         self.estate = estate
         self.wire = wire
-        self.name = f"mc-{secrets.token_hex(4)}"
+        self.name = f"{WORLD_PREFIX}{secrets.token_hex(4)}"
         self._count = 0
         self._pending: list[Manifest] = []
         self._awaited: list[Expectation] = []
         self._made: list[Ref] = []
         self._new_servers = False
+        self._journals: Journals | None = None
 
     # --- models -----------------------------------------------------------------------------------------------------------
 
@@ -102,7 +104,6 @@ class World:
             *twin.manifests,
             until=model_in_force(twin.handle, twin.backend, registered=registered, governed=governed),
         )
-        self._new_servers = True
         return twin
 
     # --- people -----------------------------------------------------------------------------------------------------------
@@ -217,6 +218,7 @@ class World:
     def declare(self, *manifests: Manifest, until: Any = ()) -> None:
         """Have these objects created by the next `settle`, which then waits until the expectations hold."""
         known = {str(Ref.of(manifest)) for manifest in self._pending} | {str(ref) for ref in self._made}
+        self._new_servers |= any(manifest["kind"] == "LLMInferenceService" for manifest in manifests)
         self._pending += [manifest for manifest in manifests if str(Ref.of(manifest)) not in known]
         self._awaited += until
 
@@ -235,9 +237,6 @@ class World:
             wait_for_all(self.estate.cluster, awaited, self.estate.ready_bound)
         except WaitExpired as expired:
             raise NotReady(str(expired)) from expired
-        if self._new_servers:
-            self.estate.journals(fresh=True)
-            self._new_servers = False
 
     def entitlements(self, identity: Identity) -> Entitlements:
         """What that identity may list, by the platform's objects."""
@@ -257,6 +256,15 @@ class World:
         if characteristic:
             self.wire.recorder.characteristic(characteristic, seconds, "s")
         return exchange
+
+    def journals(self) -> Journals | None:
+        """The journals of the platform's model servers and of this world's own; None where none can be read."""
+        self.settle()
+        if not self._new_servers:
+            return self.estate.platform_journals
+        if self._journals is None:
+            self._journals = self.estate.journals_of(self.name)
+        return self._journals
 
     def await_phase(self, thing: Subscription | Policy, *phases: str) -> None:
         """Wait until the object has one of these phases. Raises NotReady."""
@@ -298,6 +306,8 @@ class World:
 
     def remove(self) -> None:
         """Delete everything this world made, last first; the namespace of the worker's identities stays for the next check."""
+        if self._journals is not None:
+            self._journals.close()
         doomed = [ref for ref in self._made if ref != self.estate.namespace_ref]
         self._made, self._pending, self._awaited = [], [], []
         if not self.estate.keep:

@@ -26,7 +26,7 @@ class LoadBooks:
     @classmethod
     def open(cls, estate: Estate) -> "LoadBooks":
         """Note where the journals end now."""
-        journals = estate.journals(fresh=True)
+        journals = estate.platform_journals
         return cls(estate, journals, journals.mark() if journals else None)
 
     def balance(self, members: Sequence[Member], samples: Sequence[Sample]) -> tuple[list[Entry], tuple[Finding, ...]]:

@@ -3,15 +3,18 @@
 from functools import partial
 
 from harness.client.measuring import Call
+from harness.engine.books import Books
 from harness.engine.caller import Caller
 from harness.engine.declaration import check
 from harness.engine.expectations import expect, expect_equal, expect_served, expect_status, model_ids
 from harness.engine.governance import MAAS
-from harness.engine.inference import Ask
-from harness.engine.sandwich import Sandwich
+from harness.engine.inference import Ask, Style
+from harness.engine.sandwich import Sandwich, arrivals
 from harness.engine.world import World
 from harness.kube.manifest import Ref, condition
 from harness.platforms.platform import ModelHandle, Platform
+
+STYLES: tuple[Style, ...] = ("path", "body")
 
 
 def at_standard_gateway(world: World, platform: Platform, model: ModelHandle) -> Call:
@@ -82,12 +85,19 @@ def test_body_style_inference(world: World) -> None:
 
 
 @check("MAAS-GW-005", needs={"kube", "backends"})
-def test_body_style_reaches_the_model_that_it_names(world: World) -> None:
-    first, second = world.model(0), world.model(1)
-    customer = world.customer(models=(first, second))
-    for model in (first, second):
-        exchange = expect_served(customer.infer(Ask(style="body"), model=model))
-        expect_equal(exchange.json()["model"], model.served_name, of="the model that answered", exchange=exchange)
+def test_body_style_reaches_the_model_that_it_names(world: World, books: Books) -> None:
+    models = (world.model(0), world.model(1))
+    customer = world.customer(models=models)
+    assert books.journals is not None
+    assert books.mark is not None
+    servers = []
+    for model in models:
+        by_path, by_body = (expect_served(customer.infer(Ask(style=style), model=model)) for style in STYLES)
+        entries = books.journals.since(books.mark)
+        where = [{entry.server for entry in arrivals(entries, exchange)} for exchange in (by_path, by_body)]
+        expect_equal(where[1], where[0], of=f"model server of {model.model_id}", exchange=by_body)
+        servers.append(where[0])
+    expect(servers[0] != servers[1], expected="a server for each model", observed=repr(servers), exchange=by_body)
 
 
 @check("MAAS-GW-006")

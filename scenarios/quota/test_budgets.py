@@ -6,7 +6,6 @@ from functools import partial
 from harness.client.secret import Secret
 from harness.engine.caller import Caller
 from harness.engine.declaration import check
-from harness.engine.estate import Estate
 from harness.engine.expectations import (
     describe,
     expect,
@@ -66,10 +65,10 @@ def test_a_refusal_says_that_it_is_about_quota(world: World) -> None:
 
 
 @check("MAAS-RATE-001", needs={"kube", "backends"})
-def test_a_refused_request_never_reaches_the_model(world: World, estate: Estate) -> None:
+def test_a_refused_request_never_reaches_the_model(world: World) -> None:
     customer, bystander = world.customer(limit=1), world.customer()
     expect_served(customer.infer())
-    journals = estate.journals()
+    journals = world.journals()
     assert journals is not None
     mark = journals.mark()
     control = expect_served(bystander.infer())
