@@ -149,7 +149,9 @@ def health(ordered: list[PlannedRoute]) -> JSON | None:
         ):
             free = replace(item, match=replace(item.match, method="GET"))
             off = {EXT_AUTHZ: OFF, RATE_LIMIT: OFF, JSON_TO_METADATA: OFF, LUA: OFF}
-            match = {"path": HEALTH, "headers": free.match.envoy()["headers"]}
+            # a route's own path leaves the query out; the exemption is for the bare path alone
+            bare = {"name": ":path", "string_match": {"exact": HEALTH}}
+            match = {"path": HEALTH, "headers": [*free.match.envoy()["headers"], bare]}
             removed = {"request_headers_to_remove": ["x-maas-username", "x-maas-group", "x-maas-subscription"]}
             return {"name": "health", "match": match, **action(item), **removed, "typed_per_filter_config": off}
     return None
