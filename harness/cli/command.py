@@ -13,6 +13,8 @@ from harness.outcome import ExitCode, Fault
 
 SUBCOMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "run": ("harness.cli.run", "Run the conformance checks against a platform."),
+    "plan": ("harness.cli.plan", "Say what a run would do, without touching anything."),
+    "explain": ("harness.cli.explain", "Explain a requirement or a check, and how to read a failure."),
     "up": ("harness.cli.up", "Start a MaaS platform on this machine and say how to use it."),
     "down": ("harness.cli.down", "Stop the platform that `up` started."),
     "load": ("harness.cli.load", "Drive a load profile and end with a verdict."),

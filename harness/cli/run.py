@@ -1,29 +1,18 @@
 """`maas-conformance run`: pytest with the plugin on the packaged scenarios, our console in place of pytest's."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-import harness
+from harness.cli.suite import base_arguments, without_strangers
 from harness.engine.options import BACKENDS, OUT, STACKS, TARGETS
-from harness.outcome import EnvironmentFault, ExitCode, HarnessFault, InvalidRun, UsageFault
+from harness.outcome import EnvironmentFault, ExitCode, InvalidRun, UsageFault
 
 MAX_WORKERS: Final = 4
 """More than these help little: checks wait for the network, and the platform wants cores too."""
-_PACKAGE: Final = Path(harness.__file__).parent
-
-
-def scenarios() -> Path:
-    """The folder of checks: beside the package in a checkout, inside it in a wheel. Raises HarnessFault when neither exists."""
-    for root in (_PACKAGE / "_data", _PACKAGE.parent):
-        if (root / "scenarios").is_dir():
-            return root / "scenarios"
-    raise HarnessFault(
-        f"this installation carries no scenarios (looked beside and inside {_PACKAGE}): install it again"
-    )
 
 
 def default_workers() -> int:
@@ -31,33 +20,44 @@ def default_workers() -> int:
     return min(MAX_WORKERS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
+def selecting(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which platform and which checks, for every command that needs them."""
+    for option in reversed(_SELECTING):
+        command = option(command)
+    return command
+
+
+_SELECTING: Final = (
+    click.option("--target", type=click.Choice(TARGETS), help="Where the platform is.  [default: embedded]"),
+    click.option("--stack", type=click.Choice(STACKS), help="What is installed there.  [default: reference]"),
+    click.option(
+        "--platform", type=click.Path(dir_okay=False), help="Judge the platform of this file, as `up` writes it."
+    ),
+    click.option("--profile", help="Which requirements are judged.  [default: full]"),
+    click.option("--area", multiple=True, help="Judge this area only; repeatable."),
+    click.option("-k", "expression", metavar="EXPR", help="Only checks whose names match, as in pytest."),
+    click.option("--gateway", metavar="URL", help="Base URL of the MaaS gateway."),
+    click.option("--management", metavar="URL", help="Base URL of maas-api."),
+    click.option("--kubeconfig", type=click.Path(dir_okay=False), help="Kubeconfig of the cluster."),
+    click.option("--environment", type=click.Path(dir_okay=False), help="URLs and credentials of a hosted platform."),
+    click.option(
+        "--backend", type=click.Choice(BACKENDS), help="Model servers of the embedded target.  [default: mock]"
+    ),
+    click.option("--gpu-profile", type=click.Path(dir_okay=False), help="GPU profile for clusters."),
+    click.option("--world", multiple=True, type=click.Path(), help="Manifests for an embedded platform; repeatable."),
+    click.option("--set", multiple=True, metavar="NAME=VALUE", help="A setting of the target; repeatable."),
+)
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--target", type=click.Choice(TARGETS), help="Where the platform is.  [default: embedded]")
-@click.option("--stack", type=click.Choice(STACKS), help="What is installed there.  [default: reference]")
-@click.option("--platform", type=click.Path(dir_okay=False), help="Judge the platform of this file, as `up` writes it.")
-@click.option("--profile", help="Which requirements are judged.  [default: full]")
-@click.option("--area", multiple=True, help="Judge this area only; repeatable.")
-@click.option("-k", "expression", metavar="EXPR", help="Only checks whose names match, as in pytest.")
+@selecting
 @click.option(
-    "-n",
-    "workers",
-    type=click.IntRange(min=0),
-    help="Test workers; 0: this process alone.  [default: cores, at most 4]",
+    "-n", "workers", type=click.IntRange(min=0), help="Test workers; 0: this process.  [default: cores, at most 4]"
 )
 @click.option("--out", type=click.Path(file_okay=False), help=f"Folder of the reports.  [default: {OUT}]")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print summary.json to standard output, and progress to standard error."
 )
-@click.option("--gateway", metavar="URL", help="Base URL of the MaaS gateway.")
-@click.option("--management", metavar="URL", help="Base URL of maas-api.")
-@click.option("--kubeconfig", type=click.Path(dir_okay=False), help="Kubeconfig of the cluster.")
-@click.option("--environment", type=click.Path(dir_okay=False), help="URLs and credentials of a hosted platform.")
-@click.option("--backend", type=click.Choice(BACKENDS), help="Model servers of the embedded target.  [default: mock]")
-@click.option("--gpu-profile", type=click.Path(dir_okay=False), help="GPU profile for clusters.")
-@click.option(
-    "--world", multiple=True, type=click.Path(), help="Manifests to apply to an embedded platform; repeatable."
-)
-@click.option("--set", multiple=True, metavar="NAME=VALUE", help="A setting of the target; repeatable.")
 @click.option(
     "--retries", type=click.IntRange(min=0), help="Attempts after the first for a failing check.  [default: 0]"
 )
@@ -71,9 +71,9 @@ def command(**given: Any) -> int:
 
 def judge(given: dict[str, Any]) -> int:
     """Run pytest in this process; its exit code. Raises Fault when the run could not begin; later faults the console has told."""
-    _refuse_nonsense(given)
-    # plugins that happen to be installed here must not change a verdict, nor may they cost every worker's start
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    refuse_nonsense(given)
+    _refuse_unwritable(given)
+    without_strangers()
     import pytest
 
     from harness.engine.plugin import CONTROL
@@ -91,7 +91,7 @@ def judge(given: dict[str, Any]) -> int:
     return ExitCode(finished.exit_code)
 
 
-def _refuse_nonsense(given: dict[str, Any]) -> None:
+def refuse_nonsense(given: dict[str, Any]) -> None:
     """What can be known to be wrong before pytest starts; it would say so less clearly, once a worker."""
     from _pytest.mark.expression import Expression  # not public, but nothing else parses what pytest will
 
@@ -99,20 +99,23 @@ def _refuse_nonsense(given: dict[str, Any]) -> None:
     from harness.spec.catalogue import catalogue
     from harness.spec.profile import profile_named
 
-    if given["quiet"] and given["verbose"]:
-        raise UsageFault("--quiet and --verbose contradict each other: give one")
     if given["profile"]:
         profile_named(given["profile"])
     known_areas(catalogue(), given["area"])
+    try:
+        Expression.compile(given["expression"] or "")
+    except SyntaxError as error:
+        raise UsageFault(f"-k {given['expression']!r} is no expression: {error.msg}") from error
+
+
+def _refuse_unwritable(given: dict[str, Any]) -> None:
+    if given["quiet"] and given["verbose"]:
+        raise UsageFault("--quiet and --verbose contradict each other: give one")
     out = Path(given["out"] or os.environ.get("MAAS_OUT") or OUT)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise EnvironmentFault(f"cannot write the out folder {out}: {error.strerror}") from error
-    try:
-        Expression.compile(given["expression"] or "")
-    except SyntaxError as error:
-        raise UsageFault(f"-k {given['expression']!r} is no expression: {error.msg}") from error
 
 
 class _Holder:
@@ -126,26 +129,41 @@ class _Holder:
 
 
 def pytest_arguments(given: dict[str, Any]) -> Iterator[str]:
-    """Pytest's command line: nothing of the person's working directory configures it."""
-    folder = scenarios()
+    """Pytest's whole command line."""
     workers = default_workers() if given["workers"] is None else given["workers"]
-    verbosity = "-v" if given["verbose"] else "-q" if given["quiet"] else None
-    yield from (str(folder), "--rootdir", str(folder.parent), "-c", os.devnull, "-p", "no:cacheprovider")
+    yield from base_arguments()
     yield from ("--maas-own-console", "stderr" if given["as_json"] else "stdout", "-n", str(workers))
-    yield from ("--strict-markers", "--import-mode=importlib", "--continue-on-collection-errors")
     if workers:
         yield from ("--dist", "worksteal")  # checks differ in length: nobody should wait for the longest queue
-    yield from ("-p", "xdist.plugin", "-p", "harness.engine.plugin")
-    if verbosity:
-        yield verbosity
-    if given["expression"]:
-        yield from ("-k", given["expression"])
+    if given["verbose"] or given["quiet"]:
+        yield "-v" if given["verbose"] else "-q"
     if given["keep"]:
         yield "--maas-keep"
+    if given["retries"] is not None:
+        yield from ("--maas-retries", str(given["retries"]))
+    if given["out"] is not None:
+        yield from ("--maas-out", given["out"])
+    yield from selection_arguments(given)
+
+
+def selection_arguments(given: dict[str, Any]) -> Iterator[str]:
+    """Which platform, and which checks: what `plan` takes too."""
+    if given["expression"]:
+        yield from ("-k", given["expression"])
     if not given["platform"]:
         yield from ("--maas-target", given["target"] or os.environ.get("MAAS_TARGET") or "embedded")
-    single = ("stack", "platform", "profile", "out", "gateway", "management", "kubeconfig", "environment", "backend")
-    for name in (*single, "gpu_profile", "retries"):
+    single = (
+        "stack",
+        "platform",
+        "profile",
+        "management",
+        "gateway",
+        "kubeconfig",
+        "environment",
+        "backend",
+        "gpu_profile",
+    )
+    for name in single:
         if given[name] is not None:
             yield from (f"--maas-{name.replace('_', '-')}", str(given[name]))
     for name in ("area", "world", "set"):

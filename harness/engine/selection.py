@@ -22,14 +22,18 @@ NOT_RUNNABLE: Final = pytest.StashKey[str]()
 
 @dataclass(slots=True)
 class Selection:
-    """A pytest plugin of every process that collects; exactly one of them has a `part` and writes the plan into it."""
+    """A pytest plugin of every process that collects; exactly one of them has a `part` and writes the plan into it.
+
+    `proofs` has every check of the suite with what it proves, `plan` those that were chosen.
+    """
 
     catalogue: Catalogue
     profile: Profile
     areas: tuple[str, ...]
     platform: Platform | None
     part: JournalPart | None
-    _proofs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    proofs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    plan: list[CheckPlanned] = field(default_factory=list)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_pycollect_makeitem(
@@ -64,8 +68,11 @@ class Selection:
             if reason:
                 item.stash[NOT_RUNNABLE] = reason
                 item.add_marker(pytest.mark.skip(reason=f"not runnable: {reason}"), append=False)
+        self.plan = self._planned(checks)
         if self.part is not None:
-            self._write_plan(self.part, checks)
+            self.part.write(self._collected())
+            for event in self.plan:
+                self.part.write(event)
 
     def _leave_out(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         kept: list[pytest.Item] = []
@@ -75,7 +82,7 @@ class Selection:
             if declaration is None:
                 kept.append(item)
                 continue
-            self._proofs[declaration.check_id] = declaration.requirements
+            self.proofs[declaration.check_id] = declaration.requirements
             (kept if declaration.canary or self._wanted(declaration) else left_out).append(item)
         if left_out:
             config.hook.pytest_deselected(items=left_out)
@@ -87,31 +94,33 @@ class Selection:
             not self.areas or any(row.area in self.areas for row in rows)
         )
 
-    def _write_plan(self, part: JournalPart, checks: Sequence[tuple[pytest.Item, CheckDeclaration]]) -> None:
-        chosen = {declared.check_id for _, declared in checks}
-        part.write(
-            SuiteCollected(
-                at=part.now(),
-                worker=part.worker,
-                proofs=self._proofs,
-                deselected=tuple(check_id for check_id in self._proofs if check_id not in chosen),
+    def _planned(self, checks: Sequence[tuple[pytest.Item, CheckDeclaration]]) -> list[CheckPlanned]:
+        now, worker = (self.part.now(), self.part.worker) if self.part else (0.0, "main")
+        return [
+            CheckPlanned(
+                at=now,
+                worker=worker,
+                check_id=declared.check_id,
+                requirements=declared.requirements,
+                needs=tuple(sorted(declared.needs)),
+                file=item.location[0],
+                line=(item.location[1] or 0) + 1,
+                title=title_of(item),
+                canary=declared.canary,
+                not_runnable=item.stash.get(NOT_RUNNABLE, None),
             )
+            for item, declared in checks
+        ]
+
+    def _collected(self) -> SuiteCollected:
+        chosen = {event.check_id for event in self.plan}
+        now, worker = (self.part.now(), self.part.worker) if self.part else (0.0, "main")
+        return SuiteCollected(
+            at=now,
+            worker=worker,
+            proofs=self.proofs,
+            deselected=tuple(check_id for check_id in self.proofs if check_id not in chosen),
         )
-        for item, declared in sorted(checks, key=lambda pair: not pair[1].canary):
-            part.write(
-                CheckPlanned(
-                    at=part.now(),
-                    worker=part.worker,
-                    check_id=declared.check_id,
-                    requirements=declared.requirements,
-                    needs=tuple(sorted(declared.needs)),
-                    file=item.location[0],
-                    line=(item.location[1] or 0) + 1,
-                    title=title_of(item),
-                    canary=declared.canary,
-                    not_runnable=item.stash.get(NOT_RUNNABLE, None),
-                )
-            )
 
 
 def selection_of(settings: RunSettings, platform: Platform | None, part: JournalPart | None) -> Selection:

@@ -1,0 +1,189 @@
+"""`maas-conformance plan`: what a run would do, without touching anything."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import click
+import orjson
+
+from harness.cli.run import default_workers, refuse_nonsense, selecting, selection_arguments
+from harness.cli.suite import collect
+from harness.engine.events import CheckPlanned
+from harness.platforms.cluster import rights_needed
+from harness.platforms.platform import Endpoints, Need, Platform
+from harness.platforms.target import TargetOptions, open_target
+from harness.reporting.costs import Forecast, forecast, measured_costs, packaged_costs
+from harness.spec.catalogue import catalogue
+from harness.spec.coverage import Coverage, coverage_of
+from harness.spec.profile import DEFAULT_PROFILE, profile_named
+
+OBJECTS: Final[dict[Need, tuple[str, ...]]] = {
+    "kube": ("Namespace", "ServiceAccount", "MaaSSubscription", "MaaSAuthPolicy"),
+    "models": ("LLMInferenceService", "MaaSModelRef"),
+}
+"""Kinds that checks with this need create; all carry the run's labels and go with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do."""
+
+    platform: Platform
+    profile: str
+    runnable: tuple[CheckPlanned, ...]
+    not_runnable: tuple[tuple[CheckPlanned, str], ...]
+    coverage: Coverage
+    forecast: Forecast
+    workers: int
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What the checks that would run need."""
+        known: dict[str, Need] = {need: need for need in get_args(Need)}
+        return frozenset(known[need] for check in self.runnable for need in check.needs)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@selecting
+@click.option("-n", "workers", type=click.IntRange(min=0), help="Test workers of the run.  [default: cores, at most 4]")
+@click.option("--from", "run", type=click.Path(file_okay=False), help="Predict from the run in this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+def command(**given: Any) -> None:
+    """Say what a run would do: checks, what cannot run and why, objects, permissions, quota and minutes. Touches nothing."""
+    refuse_nonsense(given)
+    plan = _plan(given)
+    if given["as_json"]:
+        click.echo(orjson.dumps(as_document(plan), option=orjson.OPT_INDENT_2).decode())
+    else:
+        click.echo("\n".join(as_lines(plan)))
+
+
+def _plan(given: dict[str, Any]) -> Plan:
+    platform = _foresee(given)
+    suite = collect(*selection_arguments(given))
+    workers = default_workers() if given["workers"] is None else given["workers"]
+    verdicts = [(check, platform.missing(_needs(check))) for check in suite.plan]
+    runnable = tuple(check for check, reason in verdicts if reason is None)
+    costs = measured_costs(Path(given["run"])) if given["run"] else packaged_costs()
+    profile = given["profile"] or DEFAULT_PROFILE
+    return Plan(
+        platform=platform,
+        profile=profile,
+        runnable=runnable,
+        not_runnable=tuple((check, reason) for check, reason in verdicts if reason),
+        coverage=coverage_of(profile_named(profile).requirements(catalogue()), suite.proofs),
+        forecast=forecast(costs, [check.check_id for check in runnable], workers),
+        workers=workers,
+    )
+
+
+def _needs(check: CheckPlanned) -> frozenset[Need]:
+    known: dict[str, Need] = {need: need for need in get_args(Need)}
+    return frozenset(known[need] for need in check.needs)
+
+
+def _foresee(given: dict[str, Any]) -> Platform:
+    """The platform as it would be: read from its file, looked at where it exists, and known beforehand where we would start it."""
+    if given["platform"]:
+        return Platform.load(Path(given["platform"]))
+    target = given["target"] or "embedded"
+    if target in {"cluster", "endpoint"}:
+        return _look(given, target)
+    reasons: dict[Need, str] = {}
+    if given["backend"] == "vllm":
+        reasons["backends"] = "a real vLLM keeps no journal of what it served"
+    nowhere = "http://not-started-yet"
+    return Platform(
+        target=target,
+        stack=given["stack"] or "reference",
+        endpoints=Endpoints(gateway=nowhere, management=f"{nowhere}/maas-api"),
+        provides={need: need not in reasons for need in get_args(Need)},
+        reasons=reasons,
+    )
+
+
+def _look(given: dict[str, Any], target: Any) -> Platform:
+    """Opening these targets only reads, unless a model has to be deployed, which a plan leaves out."""
+    path: Callable[[str | None], Path | None] = lambda text: Path(text).expanduser().absolute() if text else None  # noqa: E731
+    options = TargetOptions(
+        target=target,
+        stack=given["stack"] or "reference",
+        kubeconfig=path(given["kubeconfig"]),
+        gateway_url=given["gateway"],
+        management_url=given["management"],
+        environment=path(given["environment"]),
+        dry_run=True,
+        settings=dict(text.partition("=")[::2] for text in given["set"]),
+    )
+    with open_target(options, lambda _: None) as platform:
+        return platform
+
+
+def as_document(plan: Plan) -> dict[str, Any]:
+    """The plan for programs."""
+    return {
+        "target": plan.platform.target,
+        "stack": plan.platform.stack,
+        "profile": plan.profile,
+        "checks": [_check(check) for check in plan.runnable],
+        "not_runnable": [{**_check(check), "reason": reason} for check, reason in plan.not_runnable],
+        "objects": objects(plan),
+        "permissions": permissions(plan),
+        "requirements": {"covered": plan.coverage.covered, "total": plan.coverage.total},
+        "expected": {
+            "seconds": round(plan.forecast.seconds, 1),
+            "workers": plan.workers,
+            "requests": plan.forecast.requests,
+            "tokens": plan.forecast.tokens,
+            "unmeasured_checks": plan.forecast.unmeasured,
+            "measured_on": plan.forecast.measured_on,
+        },
+    }
+
+
+def as_lines(plan: Plan) -> list[str]:
+    """The plan for people."""
+    expected = plan.forecast
+    lines = [f"target {plan.platform.target} ({plan.platform.stack}), profile {plan.profile}", ""]
+    lines += [f"would run {len(plan.runnable)} checks:"]
+    lines += [f"  {check.check_id}  {' '.join(check.requirements)}" for check in plan.runnable]
+    if plan.not_runnable:
+        lines += ["", f"could not run {len(plan.not_runnable)} checks:"]
+        by_reason = Counter(reason for _, reason in plan.not_runnable)
+        for reason, count in by_reason.most_common():
+            lines.append(f"  {reason} ({count}):")
+            lines += [f"    {check.check_id}" for check, why in plan.not_runnable if why == reason]
+    lines += ["", f"would create and remove: {', '.join(objects(plan)) or 'nothing'}"]
+    lines += ["needs permission to: " + ("; ".join(permissions(plan)) or "nothing")]
+    unmeasured = f"; {expected.unmeasured} checks were never measured" if expected.unmeasured else ""
+    lines.append(f"would send about {expected.requests} requests and use about {expected.tokens} tokens")
+    lines.append(
+        f"would take about {expected.seconds / 60:.1f} minutes with {plan.workers} workers "
+        f"(measured on {expected.measured_on}{unmeasured})"
+    )
+    lines.append(f"requirements with a check: {plan.coverage.covered} of {plan.coverage.total}")
+    return lines
+
+
+def objects(plan: Plan) -> list[str]:
+    """Kinds that the run would create."""
+    return [kind for need, kinds in OBJECTS.items() if need in plan.needs for kind in kinds]
+
+
+def permissions(plan: Plan) -> list[str]:
+    """What the kubeconfig's identity has to be allowed."""
+    rights = rights_needed(plan.platform.namespaces)
+    return [str(permission) for right in rights if right.need in plan.needs for permission in right.permissions]
+
+
+def _check(check: CheckPlanned) -> dict[str, Any]:
+    return {
+        "check": check.check_id,
+        "title": check.title,
+        "requirements": list(check.requirements),
+        "needs": list(check.needs),
+        "canary": check.canary,
+    }
