@@ -23,6 +23,8 @@ from harness.load.verdict import LoadVerdict, judge, measure
 from harness.outcome import InvalidRun
 
 LOCUSTFILE: Final = Path(__file__).parent / "locustfile.py"
+_TAIL_S: Final = 1.0
+"""Locust's own clock starts before its users do; the measured time must not end without them."""
 _STOP_S: Final = 20
 _START_S: Final = 30
 
@@ -64,7 +66,7 @@ def drive(estate: Estate, profile: Profile, out: Path, progress: Callable[[str],
 
 def _locust(plan: LoadPlan, file: Path, out: Path) -> None:
     profile = plan.profile
-    length = profile.warmup_s + profile.duration_s
+    length = profile.warmup_s + profile.duration_s + _TAIL_S
     command = [
         *(sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary", "--skip-log-setup"),
         *("--users", str(profile.users), "--spawn-rate", str(profile.users), "--run-time", f"{length:g}s"),
