@@ -1,9 +1,12 @@
 """The kubelet stand-in's three reconcilers: Deployments make Pods, Pods make processes, Services make EndpointSlices."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+from lightkube import ApiError
 
 from harness.simulator.controllers.runtime.cluster import Cluster
 from harness.simulator.controllers.runtime.controller import Controller, Manager
@@ -12,7 +15,7 @@ from harness.simulator.controllers.runtime.manifest import Key, Manifest, is_del
 from harness.simulator.controllers.runtime.store import Change
 from harness.simulator.kubelet.endpoints import MANAGER, MANAGER_LABEL, SERVICE_LABEL, endpoint_slice, selects
 from harness.simulator.kubelet.launch import Launch, UnrunnableError
-from harness.simulator.kubelet.pod import address_annotations, new_pod, pod_status, refused_status
+from harness.simulator.kubelet.pod import ADMIN_URL, URL, address_annotations, new_pod, pod_status, refused_status
 from harness.simulator.kubelet.process import ModelProcess
 from harness.simulator.kubelet.rollout import deployment_status, next_step
 
@@ -129,10 +132,17 @@ class PodReconciler:
     async def _terminate(self, key: Key, pod: Manifest | None, process: ModelProcess) -> None:
         """Leave the gateway a moment to send new requests elsewhere, then end the process and let the Pod go."""
         await asyncio.sleep(DRAIN_S)
+        if pod is not None:
+            await self._withdraw(key)
         await process.stop(GRACE_S)
         log.info("pod %s ended", key)
         if pod is not None and is_deleting(pod):
             await self._cluster.delete(POD, pod, grace_s=0)
+
+    async def _withdraw(self, key: Key) -> None:
+        """Whoever reads addresses from Pods must not find that of a process that ends."""
+        with contextlib.suppress(ApiError):
+            await self._cluster.patch(POD, key, {"metadata": {"annotations": {URL: None, ADMIN_URL: None}}})
 
     def _log_of(self, key: Key) -> Path:
         return self._folder / "logs" / f"{key.namespace}_{key.name}.log"

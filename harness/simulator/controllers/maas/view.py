@@ -125,8 +125,9 @@ class View:
         return self.gateway_of_tenant(self.tenant_of_model(model))
 
     def tenants(self) -> dict[str, Key]:
-        """Every tenant and its gateway."""
-        named = {manifest["metadata"]["name"] for manifest in self.cluster.store(AI_TENANT).all(self.settings.tenants)}
+        """Every tenant that has a gateway of its own, and that gateway; failed claims do not count."""
+        found = self.cluster.store(AI_TENANT).all(self.settings.tenants)
+        named = {one["metadata"]["name"] for one in found if status(one).get("phase") in ("Active", "Pending")}
         return {tenant: self.gateway_of_tenant(tenant) for tenant in sorted(named | {DEFAULT_TENANT})}
 
     def model(self, key: Key) -> Manifest | None:

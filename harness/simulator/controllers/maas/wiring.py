@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable
 
 from harness.simulator.controllers.maas.accessstatus import is_enforced
-from harness.simulator.controllers.maas.names import Settings, model_of_policy
+from harness.simulator.controllers.maas.names import MANAGED_BY, MANAGER, Settings, model_of_policy
 from harness.simulator.controllers.maas.reconciler_access import AccessReconciler
 from harness.simulator.controllers.maas.reconciler_gateway import GatewayReconciler
 from harness.simulator.controllers.maas.reconciler_limit import LimitReconciler
 from harness.simulator.controllers.maas.reconciler_model import ModelReconciler
 from harness.simulator.controllers.maas.reconciler_subscription import SubscriptionReconciler
+from harness.simulator.controllers.maas.reconciler_tenant import TenantConfigReconciler, TenantReconciler
 from harness.simulator.controllers.maas.tokenlimit import Ledger
 from harness.simulator.controllers.maas.view import (
     View,
@@ -24,6 +25,7 @@ from harness.simulator.controllers.runtime.event import Recorder
 from harness.simulator.controllers.runtime.kind import (
     AI_TENANT,
     AUTH_POLICY,
+    ENDPOINT_SLICE,
     EXTERNAL_MODEL,
     GATEWAY,
     HTTP_ROUTE,
@@ -32,7 +34,9 @@ from harness.simulator.controllers.runtime.kind import (
     MAAS_AUTH_POLICY,
     MAAS_MODEL_REF,
     MAAS_SUBSCRIPTION,
+    MAAS_TENANT_CONFIG,
     NAMESPACE,
+    ROLE,
     TOKEN_RATE_LIMIT_POLICY,
     Kind,
 )
@@ -53,7 +57,10 @@ def install(manager: Manager, recorder: Recorder, settings: Settings) -> None:
     subscriptions = manager.add("maassubscription", SubscriptionReconciler(view, ledger, limits), workers=8)
     access = manager.add("maasauthpolicy", AccessReconciler(view, recorder))
     gateways = manager.add("gateway", GatewayReconciler(view), workers=1)
+    tenants = manager.add("aitenant", TenantReconciler(view), workers=1)
+    configs = manager.add("maastenantconfig", TenantConfigReconciler(view), workers=1)
     wiring = Wiring(view)
+    wiring.of_tenants(tenants, configs)
     wiring.of_models(models)
     wiring.of_limits(limits)
     wiring.of_subscriptions(subscriptions)
@@ -114,6 +121,27 @@ class Wiring:
         controller.follows(self._cluster.informer(MAAS_MODEL_REF), self._listing_model(MAAS_AUTH_POLICY))
         controller.follows(self._cluster.informer(AUTH_POLICY), self._guarded)
         self._on_placement(controller, MAAS_AUTH_POLICY)
+
+    def of_tenants(self, tenants: Controller, configs: Controller) -> None:
+        """AITenants and MaasTenantConfigs: each other, their gateways and namespaces, and maas-api's endpoints."""
+        cluster = self._cluster
+        tenants.owns(cluster.informer(AI_TENANT))
+        configs.owns(cluster.informer(MAAS_TENANT_CONFIG))
+
+        def every(kind: Kind) -> Mapping:
+            return lambda _: [key_of(manifest) for manifest in cluster.store(kind).all()]
+
+        def in_infra(change: Change) -> list[Key]:
+            if change.latest["metadata"].get("namespace") != self._view.settings.infra:
+                return []
+            return [key_of(manifest) for manifest in cluster.store(MAAS_TENANT_CONFIG).all()]
+
+        for kind in (AI_TENANT, GATEWAY, MAAS_TENANT_CONFIG, NAMESPACE):
+            tenants.follows(cluster.informer(kind), every(AI_TENANT))
+        for kind in (AI_TENANT, GATEWAY, NAMESPACE):
+            configs.follows(cluster.informer(kind), every(MAAS_TENANT_CONFIG))
+        tenants.follows(cluster.informer(ROLE), lambda change: every(AI_TENANT)(change) if _is_ours(change) else [])
+        configs.follows(cluster.informer(ENDPOINT_SLICE), in_infra)
 
     def of_gateways(self, controller: Controller) -> None:
         """Gateways: themselves, what was written for them, and tenants."""
@@ -245,6 +273,10 @@ def _metadata_moved(change: Change) -> bool:
         return True
     fields = ("labels", "annotations", "ownerReferences")
     return any(change.old["metadata"].get(name) != change.new["metadata"].get(name) for name in fields)
+
+
+def _is_ours(change: Change) -> bool:
+    return (change.latest["metadata"].get("labels") or {}).get(MANAGED_BY) == MANAGER
 
 
 def _labels(manifest: Manifest) -> object:
