@@ -24,6 +24,8 @@ from harness.platforms.target import Progress, TargetOptions
 from harness.platforms.termination import deferred, sigterm_interrupts, uninterrupted
 
 COMPONENT_SETTING: Final = "component."
+PLATFORM_FILE: Final = "platform.json"
+"""In the run's private folder, beside the kubeconfig's: what `--platform` and Locust take for a platform that is up."""
 """`--set component.NAME=MODULE` runs another module in a component's place: how the self-test breaks one seam at a time."""
 
 
@@ -125,6 +127,7 @@ def _boot(
                 supervisor.stop()  # its API gone, the populating thread ends at once
             raise
     platform = describe(plan, endpoints, found, supervisor, time.monotonic() - started)
+    platform.save(plan.private / PLATFORM_FILE)
     progress(f"ready after {platform.startup_s:.1f} s: {platform.endpoints.gateway}")
     return platform
 
