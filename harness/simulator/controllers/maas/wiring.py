@@ -12,6 +12,7 @@ from harness.simulator.controllers.maas.reconciler_subscription import Subscript
 from harness.simulator.controllers.maas.reconciler_tenant import TenantConfigReconciler, TenantReconciler
 from harness.simulator.controllers.maas.tokenlimit import Ledger
 from harness.simulator.controllers.maas.view import (
+    TENANT_LABEL,
     View,
     by_alias,
     by_backend,
@@ -40,7 +41,15 @@ from harness.simulator.controllers.runtime.kind import (
     TOKEN_RATE_LIMIT_POLICY,
     Kind,
 )
-from harness.simulator.controllers.runtime.manifest import Key, Manifest, generation, is_deleting, key_of, status
+from harness.simulator.controllers.runtime.manifest import (
+    Key,
+    Manifest,
+    generation,
+    is_deleting,
+    key_of,
+    labels,
+    status,
+)
 from harness.simulator.controllers.runtime.store import Change
 
 PEERS_LATER_S = 0.2
@@ -136,10 +145,12 @@ class Wiring:
                 return []
             return [key_of(manifest) for manifest in cluster.store(MAAS_TENANT_CONFIG).all()]
 
-        for kind in (AI_TENANT, GATEWAY, MAAS_TENANT_CONFIG, NAMESPACE):
+        for kind in (AI_TENANT, GATEWAY, MAAS_TENANT_CONFIG):
             tenants.follows(cluster.informer(kind), every(AI_TENANT))
-        for kind in (AI_TENANT, GATEWAY, NAMESPACE):
+        for kind in (AI_TENANT, GATEWAY):
             configs.follows(cluster.informer(kind), every(MAAS_TENANT_CONFIG))
+        for controller, kind in ((tenants, AI_TENANT), (configs, MAAS_TENANT_CONFIG)):
+            controller.follows(cluster.informer(NAMESPACE), self._where_tenants_live(every(kind)))
         tenants.follows(cluster.informer(ROLE), lambda change: every(AI_TENANT)(change) if _is_ours(change) else [])
         configs.follows(cluster.informer(ENDPOINT_SLICE), in_infra)
 
@@ -161,20 +172,32 @@ class Wiring:
             lambda change: every(change) if change.latest["metadata"]["namespace"] == self._view.settings.infra else [],
         )
         controller.follows(self._cluster.informer(AI_TENANT), every)
-        controller.follows(self._cluster.informer(NAMESPACE), every)
+        controller.follows(self._cluster.informer(NAMESPACE), self._where_tenants_live(every))
 
     def _on_placement(self, controller: Controller, kind: Kind) -> None:
         """Tenants and tenant namespaces change rarely and move much: look at everything again."""
 
         def every(change: Change) -> list[Key]:
-            if change.old is not None and change.new is not None and _labels(change.old) == _labels(change.new):
+            if change.old is not None and change.new is not None and labels(change.old) == labels(change.new):
                 moved = status(change.old).get("gatewayRef") != status(change.new).get("gatewayRef")
                 if not moved:
                     return []
             return [key_of(manifest) for manifest in self._cluster.store(kind).all()]
 
         controller.follows(self._cluster.informer(AI_TENANT), every)
-        controller.follows(self._cluster.informer(NAMESPACE), every)
+        controller.follows(self._cluster.informer(NAMESPACE), self._where_tenants_live(every))
+
+    def _where_tenants_live(self, keys: Mapping) -> Mapping:
+        """Namespaces come and go by the dozen; only those of tenants and of the platform matter."""
+        settings = self._view.settings
+        own = {settings.infra, settings.tenants, settings.subscriptions}
+
+        def concerned(change: Change) -> Iterable[Key]:
+            spaces = list(change.both())
+            ours = any(space["metadata"]["name"] in own or TENANT_LABEL in labels(space) for space in spaces)
+            return keys(change) if ours else []
+
+        return concerned
 
     def _backed_by(self, backend: str) -> Mapping:
         def keys(change: Change) -> list[Key]:
@@ -277,10 +300,6 @@ def _metadata_moved(change: Change) -> bool:
 
 def _is_ours(change: Change) -> bool:
     return (change.latest["metadata"].get("labels") or {}).get(MANAGED_BY) == MANAGER
-
-
-def _labels(manifest: Manifest) -> object:
-    return manifest["metadata"].get("labels")
 
 
 def _standing(policy: Manifest | None) -> object:
