@@ -54,6 +54,11 @@ def _settings(context: click.Context, parameter: click.Parameter, values: tuple[
     "--gpu-profile", type=click.Path(path_type=Path), help="Add the GPU model of this profile (name or file)."
 )
 @click.option(
+    "--environment",
+    type=click.Path(path_type=Path),
+    help="Settings file of the target (kind: fixtures/kind/settings.example.yaml).",
+)
+@click.option(
     "--state-dir", type=click.Path(path_type=Path, file_okay=False), help="Folder for logs and private files."
 )
 @click.option("--keep", is_flag=True, help="Keep the files (kind: the cluster) when it ends.")
@@ -90,6 +95,7 @@ def _repeated(options: TargetOptions, only: str | None) -> list[str]:
     words += [f"--gateway-port={options.gateway_port}", *(f"--world={world.absolute()}" for world in options.worlds)]
     words += [f"--only={only}"] if only else []
     words += [f"--gpu-profile={options.gpu_profile}"] if options.gpu_profile else []
+    words += [f"--environment={options.environment.absolute()}"] if options.environment else []
     words += [f"--state-dir={options.state_dir.absolute()}"] if options.state_dir else []
     words += ["--keep"] if options.keep else []
     return words + [f"--set={key}={text}" for key, text in options.settings.items()]

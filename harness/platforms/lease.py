@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -24,6 +25,8 @@ from harness.outcome import EnvironmentFault
 STATE_HOME_VARIABLE: Final = "MAAS_CONFORMANCE_STATE"
 RUN_VARIABLE: Final = "MAAS_CONFORMANCE_RUN"
 """Every process of a run carries the run's id in this variable, children of children too: a janitor finds them without a list."""
+
+UNDO: Final = "undo.json"
 
 
 def state_home() -> Path:
@@ -116,6 +119,10 @@ class Lease:
         temporary = path.with_suffix(".tmp")
         temporary.write_text(json.dumps(content), encoding="utf-8")
         temporary.replace(path)
+
+    def undo_when_swept(self, commands: Sequence[Sequence[str]]) -> None:
+        """Name commands that a sweeper runs if this run is killed: what it made outside this machine's processes and files."""
+        (self.private / UNDO).write_text(json.dumps([list(words) for words in commands]), encoding="utf-8")
 
     def release(self, *, keep_files: bool = False) -> None:
         """Give up the claim and remove the files, logs excepted in a folder that the caller named. The processes have to be gone."""

@@ -150,7 +150,7 @@ def kubectl() -> Finding:
     found = (
         answer.output.splitlines()[0] if answer.code == 0 and answer.output else answer.error or "it does not answer"
     )
-    return Finding("kubectl", answer.code == 0, found, "install kubectl to look at platforms by hand", ("kind",))
+    return Finding("kubectl", answer.code == 0, found, "install kubectl to look at platforms by hand")
 
 
 def docker() -> Finding:

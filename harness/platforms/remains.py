@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,11 +13,12 @@ from typing import Any, Final, Self
 import psutil
 from filelock import FileLock, Timeout
 
-from harness.platforms.lease import RUN_VARIABLE, ProcessRecord, lease_folder, prune, remove_files
+from harness.platforms.lease import RUN_VARIABLE, UNDO, ProcessRecord, lease_folder, prune, remove_files
 
 TERM_GRACE_S: Final = 2.0
 KILL_GRACE_S: Final = 1.0
 LOOK_INTERVAL_S: Final = 0.01
+UNDO_TIMEOUT_S: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,20 @@ def sweep_dead_runs() -> list[Swept]:
 def sweep(record: RunRecord) -> Swept:
     """End what the run started and remove its files."""
     ended = end_processes(marked(record.run_id), record.processes[1:])
+    _undo(record.folder / "state" / UNDO)
     remove_files(record.folder, whole=record.owns_folder)
     return Swept(record.run_id, ended, record.folder)
+
+
+def _undo(path: Path) -> None:
+    """Run the commands that the dead run left for this; one that fails leaves nothing worse than before."""
+    try:
+        commands: list[list[str]] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    for words in commands:
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=UNDO_TIMEOUT_S, check=False)
 
 
 def end_processes(

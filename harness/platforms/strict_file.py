@@ -26,8 +26,12 @@ def read_strict(path: Path, model: type[_M], what: str) -> _M:
     try:
         return model.model_validate(content if content is not None else {})
     except ValidationError as error:
-        faults = "; ".join(_sentence(dict(fault)) for fault in error.errors(include_url=False))
-        raise UsageFault(f"the {what} {path} is not valid: {faults}") from error
+        raise UsageFault(f"the {what} {path} is not valid: {sentences(error)}") from error
+
+
+def sentences(error: ValidationError) -> str:
+    """Every fault as `field: what is wrong, what came`, on one line."""
+    return "; ".join(_sentence(dict(fault)) for fault in error.errors(include_url=False))
 
 
 def _sentence(fault: dict[str, object]) -> str:

@@ -142,5 +142,5 @@ def test_doctor_s_exit_code_speaks_of_what_was_asked(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert run(["doctor", "--for", "kind"]) == 3
     text = capsys.readouterr().out
-    assert "no   --target kind: missing kubectl, Docker daemon, docker run --privileged, kind" in text
+    assert "no   --target kind: missing Docker daemon, docker run --privileged, kind" in text
     assert "install kind 0.27 or newer" in text
