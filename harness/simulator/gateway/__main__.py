@@ -33,6 +33,13 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--limiter-admin", required=True, metavar="URL", help="the limiter's administrative endpoint")
     line.add_argument("--listen", action="append", required=True, metavar="NAMESPACE/GATEWAY/LISTENER=HOST:PORT")
     line.add_argument(
+        "--advertise",
+        action="append",
+        default=[],
+        metavar="NAMESPACE/GATEWAY/LISTENER=URL",
+        help="where callers reach a listener, when that is not where it listens (behind a Service or a port mapping)",
+    )
+    line.add_argument(
         "--concurrency", type=int, default=1, help="Envoy's worker threads; with one, sequential accounting is exact"
     )
     line.add_argument("--envoy-log-level", default="error", help="Envoy's own log level")
@@ -48,9 +55,19 @@ def listen_option(text: str) -> tuple[Endpoint, tuple[str, int]]:
     return (parts[0], parts[1], parts[2]), options.address(where)
 
 
+def advertise_option(text: str) -> tuple[Endpoint, str]:
+    """`NAMESPACE/GATEWAY/LISTENER=URL`. Raises ConfigurationError."""
+    name, _, url = text.partition("=")
+    parts = name.split("/")
+    if len(parts) != 3 or not all(parts) or not url.startswith(("http://", "https://")):
+        raise options.ConfigurationError(f"expected --advertise NAMESPACE/GATEWAY/LISTENER=URL, got {text!r}")
+    return (parts[0], parts[1], parts[2]), url.rstrip("/")
+
+
 async def run(arguments: argparse.Namespace) -> None:
     """Serve until asked to stop."""
     wanted = dict(listen_option(item) for item in arguments.listen)
+    advertised = dict(advertise_option(item) for item in arguments.advertise)
     try:
         client = AsyncClient(config=KubeConfig.from_file(arguments.kubeconfig), trust_env=False)
     except (ConfigError, OSError) as error:
@@ -66,6 +83,7 @@ async def run(arguments: argparse.Namespace) -> None:
             await cluster.synced()
             plan = make_plan(cluster.snapshot(), tuple(wanted))
             urls = {item: f"{scheme(item, plan)}://{host_port(where)}" for item, where in ports.addresses.items()}
+            urls |= advertised
             controller = Controller(directory, ports.addresses, cluster, files, limits, Statuses(client, urls))
             controller.prepare()
             await envoy.start()
