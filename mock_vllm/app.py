@@ -47,9 +47,11 @@ class App:
         self.settings = settings
         self.clock = clock
         self.version = parse(settings.vllm_version)
+        self.reasoning_key = self.version.reasoning_key.encode()
         self.journal = Journal(settings.journal_size)
         self.faults = Faults(parse_faults(settings.faults) if settings.faults else None)
         self.started = time.monotonic()
+        self._starting = settings.startup_duration > 0
         self.in_flight = 0
         self.loading = 0
         self.sleeping = False
@@ -57,10 +59,11 @@ class App:
         self.gauges: list[Callable[[], list[tuple[str, str, float]]]] = []
         self.on_start: list[Callable[[], None]] = []
         self.on_stop: list[Callable[[], None]] = []
-        self.requests: dict[tuple[str, str, str], int] = {}
-        self._keys = frozenset(settings.api_key)
+        self.requests: dict[tuple[str, str, int], int] = {}
+        self._keys = frozenset(key.encode() for key in settings.api_key)
         self._numbers = itertools.count(1)
         self._stem = os.urandom(8).hex()
+        self._stem_bytes = self._stem.encode()
         self.models = self._load_models()
         self.base = self.models[0]
         self._names = {name: model for model in self.models for name in model.names}
@@ -91,45 +94,69 @@ class App:
             match = self.routes.match(exchange.path)
             if match is not None:
                 found, exchange.params = match
-        route = None if found is None else found.get(exchange.method)
+        route = exchange.route = None if found is None else found.get(exchange.method)
+        headers = exchange.headers
         if route is None or route.journalled:
-            exchange.state = Entry(
-                time.time(), exchange.method, exchange.path, exchange.headers, exchange.header("x-request-id")
-            )
+            exchange.state = self._entry(exchange)
         self.in_flight += 1
         if self.settings.enable_request_id_headers:
-            exchange.extra_headers = b"x-request-id: %b\r\n" % (
-                exchange.header("x-request-id") or os.urandom(16).hex()
-            ).encode("latin-1")
+            shown = headers.get(b"x-request-id") or os.urandom(16).hex().encode()
+            exchange.extra_headers = b"x-request-id: %b\r\n" % shown
         try:
-            self._answer(exchange, found, route)
+            if self._keys and exchange.path.startswith(GUARDED) and not self._authorized(exchange):
+                exchange.reply(b'{"error":"Unauthorized"}', 401)
+            elif route is None:
+                self._unrouted(exchange, found)
+            elif self._untroubled and b"x-mock-fault" not in headers and b"x-return-error" not in headers:
+                route.handler(exchange)
+            else:
+                self._troubled(exchange, route)
         except ApiError as error:
             exchange.reply(error.body(), error.status)
         except Exception:
             LOG.exception("%s %s failed", exchange.method, exchange.path)
-            if exchange.started:
-                exchange.drop()
-            else:
-                exchange.reply(error_body("Internal server error", "InternalServerError", None, 500), 500)
+            self._failed(exchange)
 
-    def _answer(self, exchange: Exchange, found: Mapping[str, Route] | None, route: Route | None) -> None:
-        if self._keys and exchange.path.startswith(GUARDED) and not self._authorized(exchange):
-            exchange.reply(b'{"error":"Unauthorized"}', 401)
-        elif route is None:
-            status = 404 if found is None else 405
-            text = "Not Found" if found is None else "Method Not Allowed"
-            headers = b"" if found is None else b"allow: %b\r\n" % ", ".join(found).encode()
-            body = (
-                error_body(text, text, None, status)
-                if self.version.unified_errors
-                else json.dumps({"detail": text}).encode()
-            )
-            exchange.reply(body, status, headers=headers)
-        elif self.settings.startup_duration and self.clock.now() - self.started < self.settings.startup_duration:
+    @staticmethod
+    def _entry(exchange: Exchange) -> Entry:
+        headers = exchange.headers
+        given = headers.get(b"x-request-id")
+        head = b"\n".join([part for pair in headers.items() for part in pair])
+        asked = None if given is None else given.decode("latin-1")
+        return Entry(time.time(), exchange.method, exchange.path, head, asked)
+
+    @staticmethod
+    def _failed(exchange: Exchange) -> None:
+        """A fault of this server: 500, or an abrupt end when the reply has begun."""
+        if exchange.started:
+            exchange.drop()
+        else:
+            exchange.reply(error_body("Internal server error", "InternalServerError", None, 500), 500)
+
+    def _unrouted(self, exchange: Exchange, found: Mapping[str, Route] | None) -> None:
+        status = 404 if found is None else 405
+        text = "Not Found" if found is None else "Method Not Allowed"
+        headers = b"" if found is None else b"allow: %b\r\n" % ", ".join(found).encode()
+        unified = self.version.unified_errors
+        body = error_body(text, text, None, status) if unified else json.dumps({"detail": text}).encode()
+        exchange.reply(body, status, headers=headers)
+
+    @property
+    def _untroubled(self) -> bool:
+        """Whether nothing is set up that could go wrong."""
+        return not self.faults.rules and not self._starting
+
+    @property
+    def starting(self) -> bool:
+        """Whether the server still pretends to start."""
+        if self._starting and time.monotonic() - self.started >= self.settings.startup_duration:
+            self._starting = False
+        return self._starting
+
+    def _troubled(self, exchange: Exchange, route: Route) -> None:
+        if self.starting:
             exchange.reply(error_body("The server is starting", "Service Unavailable", None, 503), 503)
-        elif route.journalled and (
-            self.faults.rules or b"x-mock-fault" in exchange.headers or b"x-return-error" in exchange.headers
-        ):
+        elif route.journalled:
             self._strike(exchange, route)
         else:
             route.handler(exchange)
@@ -164,7 +191,7 @@ class App:
         entry.status = exchange.status
         entry.aborted = not exchange.finished
         self.journal.add(entry)
-        key = (entry.method, entry.path if entry.status not in (404, 405) else "none", f"{entry.status // 100}xx")
+        key = (entry.method, "none" if exchange.route is None else exchange.route.path, exchange.status)
         self.requests[key] = self.requests.get(key, 0) + 1
         if self.settings.log_requests:
             self._log(exchange, entry)
@@ -199,12 +226,20 @@ class App:
         if model.settings.runner == "pooling":
             raise ApiError("The model does not support Chat Completions API", 404)
 
+    def new_id_json(self, prefix: bytes, exchange: Exchange) -> bytes:
+        """`new_id` as JSON, without the detour over text where it can be had."""
+        given = exchange.headers.get(b"x-request-id")
+        if not given:
+            return b'"%b%b%016x"' % (prefix, self._stem_bytes, next(self._numbers))
+        if given.translate(None, b"-_.:").isalnum():
+            return b'"%b%b"' % (prefix, given)
+        return msgspec.json.encode(prefix.decode() + given.decode("latin-1"))
+
     def new_id(self, prefix: str, exchange: Exchange, asked: str | None = None) -> str:
         """Id of a reply: the X-Request-Id header or the request's own id behind the prefix, or a number of ours."""
         given = exchange.header("x-request-id") or asked
         return f"{prefix}{given}" if given else f"{prefix}{self._stem}{next(self._numbers):016x}"
 
     def _authorized(self, exchange: Exchange) -> bool:
-        value = exchange.header("authorization") or ""
-        scheme, _, token = value.partition(" ")
-        return exchange.method == "OPTIONS" or (scheme.lower() == "bearer" and token in self._keys)
+        scheme, _, token = exchange.headers.get(b"authorization", b"").partition(b" ")
+        return exchange.method == "OPTIONS" or (token in self._keys and scheme.lower() == b"bearer")

@@ -68,7 +68,7 @@ async def _serve(settings: Settings) -> None:
         settings.timeout_keep_alive,
         settings.timeout_request,
     )
-    hub = Hub(app.handle, app.ended, clock.now, limits)
+    hub = Hub(app.handle, app.ended, clock.now, limits, paths=app.routes.fixed)
     sockets = {"api": listen(settings.host, settings.port)}
     servers = [await loop.create_server(lambda: Connection(hub), sock=sockets["api"], backlog=4096)]
     hubs = [hub]

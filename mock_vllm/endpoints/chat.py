@@ -8,6 +8,7 @@ from mock_vllm.errors import ApiError, invalid
 from mock_vllm.model import Model
 from mock_vllm.openai.assembly import chat_answer, wish
 from mock_vllm.openai.chat import ChatStream, ChatWhole
+from mock_vllm.openai.express import Express
 from mock_vllm.openai.generation import PLAIN, Prompt, Show
 from mock_vllm.openai.requests import ChatRequest
 from mock_vllm.openai.sampling import check_logprobs_limit, check_sampling
@@ -60,7 +61,11 @@ def routes(app: App) -> list[Route]:
     """Chat completions."""
     forced = app.settings.enable_force_include_usage
 
+    express = Express(app)
+
     def chat(exchange: Exchange) -> None:
+        if exchange.fault is None and express.answer(exchange):
+            return
         request = app.decode(exchange, ChatRequest)
         rule = usage_rule(request.stream_options, bool(request.stream), forced)
         model, name, lora = app.find(request.model)

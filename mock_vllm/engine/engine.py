@@ -37,6 +37,7 @@ class Engine:
     ) -> None:
         self.clock = clock
         self.timing = timing
+        self.instant = timing.instant
         self.slots = slots
         self.cache = cache
         self.gates: list[Gate] = []
@@ -50,22 +51,16 @@ class Engine:
     def submit(self, sequences: Iterable[Sequence]) -> None:
         """Queue sequences and start those that have a slot."""
         now = self.clock.now()
-        if self.running < self.slots and not self._queue and not self.paused and self.cache is None and not self.gates:
-            instant = self.timing.instant
+        if self.idle:
             for sequence in sequences:
-                sequence.arrived = now
-                if instant:
-                    sequence.started = sequence.first_token_at = now
-                    sequence.released = sequence.length
-                    self._close(sequence)
-                else:
-                    self._queue[sequence] = None
-        else:
-            for sequence in sequences:
-                sequence.arrived = now
-                self._queue[sequence] = None
-        if self._queue:
-            self.admit()
+                sequence.arrived = sequence.started = sequence.first_token_at = now
+                sequence.released = sequence.length
+                self._close(sequence)
+            return
+        for sequence in sequences:
+            sequence.arrived = now
+            self._queue[sequence] = None
+        self.admit()
 
     def abort(self, sequence: Sequence) -> None:
         """The client is gone: generate no more and free the slot."""
@@ -92,6 +87,18 @@ class Engine:
                 self._start(sequence)
         finally:
             self._admitting = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether a sequence that takes no time would be answered at once: a free slot and nothing that counts, waits or is timed."""
+        return (
+            self.running < self.slots
+            and not self._queue
+            and not self.paused
+            and self.cache is None
+            and not self.gates
+            and self.instant
+        )
 
     @property
     def waiting(self) -> int:

@@ -37,6 +37,13 @@ class EngineMetrics:
         }
         self.histograms = {name: Histogram(edges, created) for name, edges in bounds.items()}
         self._pending: list[tuple[Any, ...]] = []
+        self._instant: list[tuple[int, int, int | None, str, float]] = []
+
+    def observe_instant(self, prompt: int, tokens: int, limit: int | None, reason: str, took: float) -> None:
+        """One sequence was answered at once, `took` seconds after its request had come."""
+        self._instant.append((prompt, tokens, limit, reason, took))
+        if len(self._instant) >= BATCH:
+            self._fold_instant()
 
     def observe(self, sequence: Sequence, now: float) -> None:
         """One sequence has ended, at `now`."""
@@ -60,6 +67,8 @@ class EngineMetrics:
 
     def fold(self) -> None:
         """Do the arithmetic of what was observed since."""
+        if self._instant:
+            self._fold_instant()
         pending, self._pending = self._pending, []
         histograms, counters = self.histograms, self.counters
         iterations = histograms["vllm:iteration_tokens_total"]
@@ -94,6 +103,37 @@ class EngineMetrics:
             inference(now - begun)
             prefill((first_at or now) - begun)
             decode(now - (first_at or now))
+
+    def _fold_instant(self) -> None:
+        """Equal requests are counted together: under load most are equal."""
+        instant, self._instant = self._instant, []
+        groups: dict[tuple[int, int, int | None, str], list[float]] = {}
+        for prompt, tokens, limit, reason, took in instant:
+            key = (prompt, tokens, limit, reason)
+            if key in groups:
+                groups[key].append(took)
+            else:
+                groups[key] = [took]
+        one = self.histograms
+        first, whole = one["vllm:time_to_first_token_seconds"], one["vllm:e2e_request_latency_seconds"]
+        for (prompt, tokens, limit, reason), times in groups.items():
+            count = len(times)
+            self.success[reason] += count
+            self.counters["vllm:generation_tokens_total"] += tokens * count
+            self.counters["vllm:prompt_tokens_total"] += prompt * count
+            for value in times:
+                first.observe(value)
+            whole.observe_all(times)
+            one["vllm:iteration_tokens_total"].observe(prompt + 1, count)
+            if tokens > 1:
+                one["vllm:iteration_tokens_total"].observe(1, (tokens - 1) * count)
+                one["vllm:inter_token_latency_seconds"].observe(0.0, (tokens - 1) * count)
+                one["vllm:request_time_per_output_token_seconds"].observe(0.0, count)
+            for name, figure in zip(REQUEST_HISTOGRAMS, (prompt, tokens, tokens, limit, 1), strict=True):
+                if figure:
+                    one[name].observe(figure, count)
+            for name in TIME_HISTOGRAMS[4:]:
+                one[name].observe(0.0, count)
 
     def state(self) -> dict[str, Any]:
         """Everything as plain values."""

@@ -70,6 +70,15 @@ class Histogram:
         self.counts[bisect_left(self.bounds, value)] += times
         self.total += value * times
 
+    def observe_all(self, values: Sequence[float]) -> None:
+        """Count many values, most of them below the first bound."""
+        if max(values) <= self.bounds[0]:
+            self.counts[0] += len(values)
+            self.total += sum(values)
+            return
+        for value in values:
+            self.observe(value)
+
     def lines(self, name: str, labels: str) -> list[str]:
         """The sample lines, buckets cumulative, with `_count`, `_sum` and `_created`."""
         found: list[str] = []

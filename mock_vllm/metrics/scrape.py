@@ -30,11 +30,15 @@ def exposition(app: App) -> str:
     return render(engines, lines) + http_lines(app.requests) + process_lines([process_figures()])
 
 
-def http_lines(requests: dict[tuple[str, str, str], int]) -> str:
+def http_lines(requests: dict[tuple[str, str, int], int]) -> str:
     """`http_requests_total` as the instrumentator of vLLM's API server counts."""
+    classes: dict[tuple[str, str, str], int] = {}
+    for (method, handler, status), count in requests.items():
+        key = (method, handler, f"{status // 100}xx")
+        classes[key] = classes.get(key, 0) + count
     rows = [
         f"http_requests_total{{{label_text(handler=handler, method=method, status=status)}}} {number(count)}"
-        for (method, handler, status), count in requests.items()
+        for (method, handler, status), count in classes.items()
     ]
     head = "# HELP http_requests_total Total number of requests by method, status and handler.\n# TYPE http_requests_total counter\n"
     return head + "\n".join(rows) + ("\n" if rows else "")

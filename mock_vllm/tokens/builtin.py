@@ -72,6 +72,27 @@ def token_text(number: int) -> str:
 _SPECIAL_IDS: Final = {text: number for number, text in enumerate(SPECIAL)}
 
 
+def _kind(code: int) -> str:
+    character = chr(code)
+    if character in _DIGIT:
+        return "w"
+    return " " if character == " " else "n" if character.isspace() else "."
+
+
+_KINDS: Final = bytes(ord(_kind(code)) for code in range(256))
+
+
+def count_ascii(text: bytes) -> int:
+    """Number of tokens of an ASCII text: the rule in bulk, several times faster than applying it token by token.
+
+    Characters become their class (w word, space, n other white space, `.` the rest). Every character is a token, except that words are
+    cut in fours (what is left of them has one, two or three characters and is one token) and that a space belongs to a token behind it.
+    """
+    kinds = text.translate(_KINDS)
+    fours = kinds.replace(b"wwww", b"W")
+    return len(fours) - fours.count(b"ww") - fours.count(b"www") - kinds.count(b" w") - kinds.count(b" .")
+
+
 class BuiltinTokenizer:
     """The rule of this module as a `Tokenizer`."""
 
@@ -81,7 +102,7 @@ class BuiltinTokenizer:
 
     def count(self, text: str) -> int:
         """Number of tokens of `text`."""
-        return len(PATTERN.findall(text))
+        return count_ascii(text.encode()) if text.isascii() else len(PATTERN.findall(text))
 
     def split(self, text: str) -> list[str]:
         """The text of each token, in order; joined they are `text`."""

@@ -40,7 +40,7 @@ class Rendered:
 
     def key(self) -> bytes:
         """What decides the answer: all contents."""
-        return "\0".join(self.contents).encode("utf-8", "surrogatepass")
+        return "\n".join(self.contents).encode("utf-8", "surrogatepass")
 
     def text(self) -> str:
         """The prompt as text, marks included."""

@@ -7,13 +7,13 @@ import asyncio
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, cast
 
 import httptools
 
-from mock_vllm.wire.exchange import Exchange
+from mock_vllm.wire.exchange import Exchange, read_path
 from mock_vllm.wire.head import TEXT, Heads
 
 MAX_PIPELINED: Final = 32
@@ -33,10 +33,11 @@ class Limits:
 class Hub:
     """What all connections of one port share.
 
-    `application` takes each request; `ended` is called once for each of them, when its reply is written or its client is gone.
+    `application` takes each request; `ended` is called once for each of them, when its reply is written or its client is
+    gone. `paths` are those most asked for (a look-up is cheaper than decoding).
     """
 
-    __slots__ = ("application", "clock", "connections", "ended", "heads", "limits", "stopping")
+    __slots__ = ("application", "clock", "connections", "ended", "heads", "limits", "paths", "stopping")
 
     def __init__(
         self,
@@ -45,12 +46,14 @@ class Hub:
         clock: Callable[[], float],
         limits: Limits | None = None,
         heads: Heads | None = None,
+        paths: Iterable[str] = (),
     ) -> None:
         self.application = application
         self.ended = ended
         self.clock = clock
         self.limits = limits or Limits()
         self.heads = heads or Heads()
+        self.paths = {path.encode(): path for path in paths}
         self.connections: set[Connection] = set()
         self.stopping = False
 
@@ -71,12 +74,13 @@ class Connection(asyncio.Protocol):
     """Bytes in, exchanges out, one at a time and in order."""
 
     __slots__ = (
+        "_began",
         "_body",
         "_current",
         "_head_bytes",
         "_headers",
         "_hub",
-        "_in_message",
+        "_in_head",
         "_parser",
         "_reading_paused",
         "_refused",
@@ -98,7 +102,8 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[Exchange] | None = None
         self._current: Exchange | None = None
         self._reading_paused = False
-        self._in_message = False
+        self._in_head = False
+        self._began = 0.0
         self._refused = False
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
@@ -122,6 +127,8 @@ class Connection(asyncio.Protocol):
         self.last_active = self._hub.clock()
         try:
             self._parser.feed_data(data)
+            if self._began:
+                self._unfinished(len(data))
         except httptools.HttpParserUpgrade:
             self._refused = True  # an upgrade is ignored: the request was answered, what follows cannot be read
             if self._current is None:
@@ -163,33 +170,27 @@ class Connection(asyncio.Protocol):
         self._target = b""
         self._headers = {}
         self._body = b""
-        self._head_bytes = 0
-        self._in_message = True
+        self._began = self.last_active
+        self._in_head = True
 
     def on_url(self, url: bytes) -> None:
         """(A part of) the request target."""
-        self._target += url
-        self._grow_head(len(url))
+        self._target = self._target + url if self._target else url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header field."""
         name = name.lower()
         headers = self._headers
-        headers[name] = headers[name] + b", " + value if name in headers else value
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > self._hub.limits.head:
-            self._grow_head(0)
+        headers[name] = value if name not in headers else headers[name] + b", " + value
 
     def on_headers_complete(self) -> None:
         """The head is whole; a client that asks first is told to go on."""
+        self._in_head = False
+        self._head_bytes = 0
         if self._refused:
             return
-        headers = self._headers
-        if b"expect" in headers and headers[b"expect"].lower() == b"100-continue" and self._current is None:
+        if b"expect" in self._headers and self._headers[b"expect"].lower() == b"100-continue" and self._current is None:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        length = headers.get(b"content-length")
-        if length is not None and length.isdigit() and int(length) > self._hub.limits.body:
-            self._refuse(413, b"Request body too large.")
 
     def on_body(self, data: bytes) -> None:
         """A part of the body: kept as it is when it comes in one piece."""
@@ -207,7 +208,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """A whole request: answered at once, or after those before it."""
-        self._in_message = False
+        self._began = 0.0
         parser = self._parser
         if self._refused or parser is None:
             return
@@ -217,7 +218,9 @@ class Connection(asyncio.Protocol):
             self._refuse(413, b"Request body too large.")
             return
         method = parser.get_method()
-        exchange = Exchange(self, METHODS.get(method) or method.decode("latin-1"), self._target, self._headers, body)
+        target = self._target
+        path = self._hub.paths.get(target) or read_path(target)
+        exchange = Exchange(self, METHODS.get(method) or method.decode("latin-1"), target, path, self._headers, body)
         exchange.arrived = self.last_active
         exchange.keep_alive = parser.should_keep_alive() and not self._hub.stopping
         if self._current is None:
@@ -230,6 +233,18 @@ class Connection(asyncio.Protocol):
         if len(self._waiting) >= MAX_PIPELINED and not self._reading_paused:
             self._reading_paused = True
             self.transport.pause_reading()
+
+    def _unfinished(self, size: int) -> None:
+        """A request that goes on in the next packet: only now its size is of interest."""
+        limits = self._hub.limits
+        if self._in_head:
+            self._head_bytes += size
+            if self._head_bytes > limits.head:
+                self._refuse(431, b"Request header fields too large.")
+            return
+        length = self._headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > limits.body:
+            self._refuse(413, b"Request body too large.")
 
     # --- what exchanges and the hub call
 
@@ -266,12 +281,13 @@ class Connection(asyncio.Protocol):
         """Whether this connection idles, or sends one request, for longer than the limits allow."""
         if self._current is not None:
             return False
-        quiet = now - self.last_active
-        return quiet > (self._hub.limits.request_s if self._in_message else self._hub.limits.idle_s)
+        if self._began:
+            return now - self._began > self._hub.limits.request_s
+        return now - self.last_active > self._hub.limits.idle_s
 
     def expire(self) -> None:
         """Close after too long a silence; a client in the middle of a request is told so."""
-        if self._in_message:
+        if self._began:
             self._refuse(408, b"Request timed out.")
         else:
             self.transport.close()
@@ -280,11 +296,6 @@ class Connection(asyncio.Protocol):
         """Close unless a reply is under way."""
         if self._current is None:
             self.transport.close()
-
-    def _grow_head(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > self._hub.limits.head:
-            self._refuse(431, b"Request header fields too large.")
 
     def _refuse(self, status: int, text: bytes) -> None:
         """Answer a request that HTTP itself forbids, and close."""

@@ -14,13 +14,14 @@ _PHRASES: Final = {status.value: status.phrase.encode() for status in HTTPStatus
 class Heads:
     """Builds response heads with uvicorn's header names and order; `refresh` renews the date once a second."""
 
-    __slots__ = ("_json", "_stamp", "extra", "server")
+    __slots__ = ("_json", "_stamp", "events", "extra", "server")
 
     def __init__(self, server: bytes = b"uvicorn", extra: bytes = b"") -> None:
         self.server = server
         self.extra = extra
         self._stamp = b""
         self._json = b""
+        self.events = b""
         self.refresh()
 
     def refresh(self) -> None:
@@ -28,6 +29,7 @@ class Heads:
         date = formatdate(time.time(), usegmt=True).encode()
         self._stamp = b"\r\ndate: %b\r\nserver: %b\r\n%b" % (date, self.server, self.extra)
         self._json = b"HTTP/1.1 200 OK%bcontent-type: application/json\r\ncontent-length: " % self._stamp
+        self.events = self.full(200, EVENTS, None, b"", close=False)
 
     def ok_json(self, body: bytes) -> bytes:
         """Head and body of a 200 JSON reply on a connection that stays open: the path that most replies take."""
