@@ -12,11 +12,11 @@ from statistics import median
 
 import msgspec
 
-import harness
 from harness.engine.events import AnyEvent, ExchangeRecorded
 from harness.engine.journal import read_journal
 from harness.engine.record import RunRecord
 from harness.outcome import UsageFault
+from harness.reporting.data import report_data
 
 
 class CheckCost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,13 +71,8 @@ def costs_of(events: Iterable[AnyEvent]) -> Costs:
 
 
 def packaged_costs() -> Costs:
-    """The costs that come with the suite; empty when the installation carries none."""
-    package = Path(harness.__file__).parent
-    for folder in (package.parent, package / "_data"):
-        path = folder / "reports" / "costs.json"
-        if path.is_file():
-            return msgspec.json.decode(path.read_bytes(), type=Costs)
-    return Costs("nothing", 0.0, {})
+    """The costs that come with the suite."""
+    return msgspec.json.decode(report_data("costs.json").read_bytes(), type=Costs)
 
 
 def measured_costs(run: Path) -> Costs:

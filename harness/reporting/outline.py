@@ -1,14 +1,15 @@
 """The words of a run's end, shared by every console: verdict, counts, failures with what is needed to repeat them."""
 
 from collections import Counter
+from typing import Final
 
 from harness.engine.canary import SILENT_LIMITS
-from harness.engine.events import Failure
+from harness.engine.events import Failure, Outcome
 from harness.engine.record import CheckRecord, RunRecord
 from harness.reporting.traced import traced
 from harness.spec.coverage import Uncovered
 
-_WORDS = {
+WORDS: Final[dict[Outcome, str]] = {
     "passed": "passed",
     "failed": "failed",
     "not_runnable": "not runnable",
@@ -25,9 +26,14 @@ _CODES = {
 }
 
 
+def title_of_code(code: int) -> str:
+    """An exit code in capitals."""
+    return _CODES.get(code, _CODES[4])
+
+
 def counts_line(record: RunRecord) -> str:
     """`29 passed, 2 failed`: the classes that occurred, and how many checks came to no verdict."""
-    parts = [f"{record.counts[outcome]} {word}" for outcome, word in _WORDS.items() if record.counts[outcome]]  # type: ignore[index]
+    parts = [f"{record.counts[outcome]} {word}" for outcome, word in WORDS.items() if record.counts[outcome]]
     if record.unfinished:
         parts.append(f"{len(record.unfinished)} unfinished")
     return ", ".join(parts) or "no check ran"
@@ -77,7 +83,7 @@ def summary_lines(record: RunRecord, out: str, verbosity: int) -> list[str]:
 
 def _did_not_run(record: RunRecord) -> list[str]:
     reasons: dict[tuple[str, str], int] = Counter(
-        (_WORDS[check.final.outcome], check.final.reason or "")
+        (WORDS[check.final.outcome], check.final.reason or "")
         for check in record.having("not_runnable", "skipped")
         if check.final
     )
@@ -118,4 +124,4 @@ def _verdict(record: RunRecord, out: str) -> list[str]:
             f"target {start.target} ({start.stack}), profile {start.profile}; "
             f"{ready}checks in {traced(record).checks_s:.1f} s, {end.duration_s:.1f} s in all"
         )
-    return [*lines, f"reports in {out}", f"{_CODES[end.exit_code]} (exit {end.exit_code}): {end.reason}"]
+    return [*lines, f"reports in {out}", f"{title_of_code(end.exit_code)} (exit {end.exit_code}): {end.reason}"]

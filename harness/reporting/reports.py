@@ -9,6 +9,7 @@ from harness.engine.record import RunRecord
 from harness.engine.settings import RunSettings
 from harness.reporting.allure import AllureWriter
 from harness.reporting.console import PlainConsole, terminal
+from harness.reporting.html import HtmlWriter
 from harness.reporting.junit import JUnitWriter
 from harness.reporting.outline import summary_lines
 from harness.reporting.summary import SummaryWriter
@@ -22,7 +23,7 @@ class Reports:
         self._verbosity = verbosity
         self._record: RunRecord | None = None
         self._speaks = console is None
-        writers = (SummaryWriter(out), JUnitWriter(out), AllureWriter(out))
+        writers = (SummaryWriter(out), JUnitWriter(out), AllureWriter(out), HtmlWriter(out))
         self.consumers: tuple[Consumer, ...] = (*writers, *((console,) if console else ()), self)
 
     def on_event(self, event: AnyEvent, record: RunRecord) -> None:

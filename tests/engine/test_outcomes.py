@@ -113,7 +113,7 @@ def test_the_blame_decides_the_exit_code(suite: Suite, raised: str, blame: str, 
 def test_an_assertion_of_the_harness_itself_is_not_the_platforms_fault(suite: Suite) -> None:
     suite.write(
         "guard",
-        "from harness.client.exchange import Exchange\nfrom harness.reporting.outline import _WORDS\n"
+        ""
         "from harness.cli.command import Root\n"
         '@check("MAAS-LIST-001")\n'
         "def test_it(monkeypatch):\n"
