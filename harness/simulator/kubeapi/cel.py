@@ -5,7 +5,6 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from cel_expr_python import cel
@@ -39,7 +38,6 @@ _RESERVED = frozenset(
         "while",
     ]
 )
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 
 class CelError(Exception):
@@ -109,7 +107,7 @@ def escaped(name: str) -> str:
 
 @functools.lru_cache(maxsize=8192)
 def _needs_change(schema: Schema) -> bool:
-    if schema.format in {"date-time", "date", "duration", "byte"} or schema.type == "number":
+    if schema.format == "byte" or schema.type == "number":
         return True
     if any(escaped(name) != name for name in schema.properties):
         return True
@@ -118,7 +116,7 @@ def _needs_change(schema: Schema) -> bool:
 
 
 def native(value: Any, schema: Schema) -> Any:
-    """A JSON value as rules see it: formats become times and durations, `number` a double, property names are escaped."""
+    """A JSON value as rules see it: bytes are decoded, `number` is a double, property names are escaped."""
     if not _needs_change(schema):
         return value
     if isinstance(value, dict):
@@ -145,21 +143,7 @@ def _scalar(value: Any, schema: Schema) -> Any:
         return value
 
 
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat((text if "T" in text.upper() else f"{text}T00:00:00Z").upper())
-
-
-def _duration(text: str) -> timedelta:
-    parts = re.findall(r"(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)", text)
-    if not parts:
-        raise ValueError(text)
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    return timedelta(seconds=-seconds if text.startswith("-") else seconds)
-
-
+# Times and durations stay texts: the library takes neither inside an untyped variable, and refused every object that held one.
 _PARSED: dict[str, Callable[[str], Any]] = {
-    "date-time": _moment,
-    "date": _moment,
-    "duration": _duration,
     "byte": base64.b64decode,
 }
