@@ -1,0 +1,202 @@
+"""What a kind cluster would be, before anything is made: settings, configuration, manifests, steps."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.cli.command import run
+from harness.outcome import EnvironmentFault, UsageFault
+from harness.platforms.data import data_folder
+from harness.platforms.kind.config import HostPorts, kind_config, kubernetes_minor, mirror_files
+from harness.platforms.kind.plan import make_plan
+from harness.platforms.kind.reference import images, reference_manifests
+from harness.platforms.kind.settings import KindSettings, kind_settings, known_settings
+
+PORTS = HostPorts(18080, 18081, 18082)
+
+
+def test_the_configuration_maps_the_gateways_and_the_limiter_to_loopback() -> None:
+    config = kind_config(KindSettings(name="trial", workers=2), "kindest/node:v1.34.0@sha256:0", PORTS, 2)
+    assert config["name"] == "trial"
+    assert [node["role"] for node in config["nodes"]] == ["control-plane", "worker", "worker"]
+    assert {node["image"] for node in config["nodes"]} == {"kindest/node:v1.34.0@sha256:0"}
+    mapped = {
+        entry["containerPort"]: (entry["listenAddress"], entry["hostPort"])
+        for entry in config["nodes"][0]["extraPortMappings"]
+    }
+    assert mapped == {30080: ("127.0.0.1", 18080), 30081: ("127.0.0.1", 18081), 30082: ("127.0.0.1", 18082)}
+    assert "kubeadmConfigPatches" not in config
+    assert "containerdConfigPatches" not in config
+
+
+@pytest.mark.parametrize(
+    ("image", "cgroups", "patched"),
+    [
+        ("kindest/node:v1.34.0", 1, False),
+        ("kindest/node:v1.35.0", 1, True),
+        ("registry.example.com:5000/node:v1.36.2@sha256:0", 1, True),
+        ("kindest/node:v1.35.0", 2, False),
+        ("my-node:latest", 1, True),
+    ],
+)
+def test_kubernetes_1_35_is_told_to_accept_cgroup_v1(image: str, cgroups: int, patched: bool) -> None:
+    config = kind_config(KindSettings(), image, PORTS, cgroups)
+    patches = [yaml.safe_load(text) for text in config.get("kubeadmConfigPatches", [])]
+    expected = [{"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration", "failCgroupV1": False}]
+    assert patches == (expected if patched else [])
+
+
+def test_the_minor_version_is_the_tag_s_and_not_the_registry_s() -> None:
+    assert kubernetes_minor("registry.example.com:5000/node:v1.36.2") == 36
+    assert kubernetes_minor("node@sha256:abc") is None
+
+
+def test_patches_ca_and_mirrors_reach_the_nodes(tmp_path: Path) -> None:
+    ca, kubeadm, containerd = tmp_path / "ca.crt", tmp_path / "kubeadm.yaml", tmp_path / "containerd.toml"
+    ca.write_text("CA")
+    kubeadm.write_text("kind: ClusterConfiguration\n")
+    containerd.write_text("# toml\n")
+    chosen = {
+        "ca-file": str(ca),
+        "kubeadm-patches": str(kubeadm),
+        "containerd-patches": str(containerd),
+        "registry-mirrors": "docker.io=https://m.example.com,quay.io=https://q.example.com",
+        "kube-proxy-mode": "nftables",
+        "api-server-port": "16443",
+    }
+    settings = kind_settings(None, chosen)
+    config = kind_config(settings, "kindest/node:v1.34.0", PORTS, 2)
+    assert config["kubeadmConfigPatches"] == ["kind: ClusterConfiguration\n"]
+    assert config["containerdConfigPatches"][0] == "# toml\n"
+    assert 'config_path = "/etc/containerd/certs.d"' in config["containerdConfigPatches"][1]
+    assert config["networking"] == {
+        "apiServerAddress": "127.0.0.1",
+        "kubeProxyMode": "nftables",
+        "apiServerPort": 16443,
+    }
+    assert config["nodes"][0]["extraMounts"][0]["hostPath"] == str(ca)
+    files = mirror_files(settings)
+    assert set(files) == {"/etc/containerd/certs.d/docker.io/hosts.toml", "/etc/containerd/certs.d/quay.io/hosts.toml"}
+    assert 'server = "https://registry-1.docker.io"' in files["/etc/containerd/certs.d/docker.io/hosts.toml"]
+    assert "ca = " in files["/etc/containerd/certs.d/quay.io/hosts.toml"]
+
+
+def test_the_example_of_settings_holds_every_default_and_no_unknown_name() -> None:
+    example = data_folder("kind") / "settings.example.yaml"
+    assert kind_settings(example, {}) == KindSettings()
+    commented = {
+        line.lstrip("# ").partition(":")[0]
+        for line in example.read_text().splitlines()
+        if line.startswith("# ") and ": " in line
+    }
+    named = set(yaml.safe_load(example.read_text())) | {
+        name for name in commented if " " not in name and not name[0].isdigit()
+    }
+    assert named == set(known_settings())
+
+
+def test_an_option_overrules_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "kind.yaml"
+    file.write_text("name: from-file\nworkers: 3\n")
+    settings = kind_settings(file, {"name": "from-option"})
+    assert (settings.name, settings.workers) == ("from-option", 3)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "sentence"),
+    [
+        ({"nme": "x"}, "the target kind has no setting 'nme'; did you mean name?"),
+        ({"workers": "many"}, "workers: Input should be a valid integer"),
+        ({"kube-proxy-mode": "ipvs"}, "kube-proxy-mode: Input should be 'iptables' or 'nftables', came 'ipvs'"),
+        ({"bundle": "/nowhere/at/all"}, "there is no /nowhere/at/all"),
+        ({"registry-mirrors": "docker.io"}, "expected NAME=VALUE, got 'docker.io'"),
+        ({"wait": "soon"}, "wait: String should match pattern"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(chosen: dict[str, str], sentence: str) -> None:
+    with pytest.raises(UsageFault) as fault:
+        kind_settings(None, chosen)
+    assert sentence in str(fault.value)
+    assert "\n" not in str(fault.value)
+
+
+def test_a_configuration_of_one_s_own_must_map_the_gateway(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes: [{role: control-plane}]\n")
+    with pytest.raises(EnvironmentFault, match="maps no host port to the container ports 30080, 30081, 30082"):
+        make_plan(KindSettings(config=own), tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs kubectl to compare with")
+def test_our_rendering_is_kustomize_s() -> None:
+    rendered = subprocess.run(
+        ["kubectl", "kustomize", str(data_folder("cluster"))], capture_output=True, text=True, check=True
+    )
+    theirs = {
+        (entry["kind"], entry["metadata"]["name"], entry["metadata"].get("namespace")): entry
+        for entry in yaml.safe_load_all(rendered.stdout)
+    }
+    ours = reference_manifests("maas-conformance/reference:dev", "http://127.0.0.1:30080", "http://127.0.0.1:30081")
+    assert {
+        (entry["kind"], entry["metadata"]["name"], entry["metadata"].get("namespace")): entry for entry in ours
+    } == theirs
+
+
+def test_the_image_and_the_urls_are_this_cluster_s_everywhere() -> None:
+    manifests = reference_manifests("registry.example.com/r:1", "http://127.0.0.1:1", "http://127.0.0.1:2")
+    assert images(manifests) == ["registry.example.com/r:1"]
+    assert "maas-conformance/reference" not in yaml.safe_dump(manifests)
+    settings = next(entry for entry in manifests if entry["kind"] == "ConfigMap")
+    assert settings["data"] == {"GATEWAY_URL": "http://127.0.0.1:1", "STANDARD_GATEWAY_URL": "http://127.0.0.1:2"}
+
+
+def test_a_dry_run_prints_every_step_and_creates_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, state_home: Path
+) -> None:
+    state = tmp_path / "out"
+    words = [
+        "--set",
+        "name=trial",
+        "--set",
+        "base-image=debian:12",
+        "--set",
+        "index-url=https://pypi.example.com/simple",
+    ]
+    assert (
+        run(
+            [
+                "up",
+                "--target",
+                "kind",
+                "--dry-run",
+                "--state-dir",
+                str(state),
+                "--set",
+                "image-archive=" + str(archive(tmp_path)),
+                *words,
+            ]
+        )
+        == 0
+    )
+    with_archive = capsys.readouterr().out
+    assert "kind create cluster --name trial --config" in with_archive
+    assert f"kind load image-archive {archive(tmp_path)} --name trial" in with_archive
+    assert "docker build" not in with_archive
+    assert run(["up", "--target", "kind", "--dry-run", "--state-dir", str(state), *words]) == 0
+    built = capsys.readouterr().out
+    assert "--build-arg BASE_IMAGE=debian:12 --build-arg PIP_INDEX_URL=https://pypi.example.com/simple" in built
+    assert "kind load docker-image maas-conformance/reference:dev --name trial" in built
+    assert "Gateway API CRDs v1.3.0" in built
+    assert built.rstrip().endswith("--name trial")
+    assert "kind delete cluster" in built
+    assert not state.exists()
+    assert not state_home.exists()
+
+
+def archive(folder: Path) -> Path:
+    path = folder / "reference.tar"
+    path.write_text("")
+    return path
