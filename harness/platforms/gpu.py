@@ -66,8 +66,8 @@ def load_profile(profile: Path) -> GpuProfile:
     if profile.exists():
         return read_strict(profile, GpuProfile, "GPU profile")
     shipped = sorted(path.stem for path in data_folder("gpu").glob("*.yaml"))
-    if len(profile.parts) == 1 and profile.stem in shipped:
-        return read_strict(data_folder("gpu") / f"{profile.stem}.yaml", GpuProfile, "GPU profile")
+    if str(profile) in shipped:
+        return read_strict(data_folder("gpu") / f"{profile}.yaml", GpuProfile, "GPU profile")
     raise UsageFault(f"there is no GPU profile {profile}; give a file, or one of {', '.join(shipped)}")
 
 

@@ -1,5 +1,6 @@
 """YAML files of people, read into strict models: a fault names the file, the field, what was expected and what came."""
 
+import re
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,4 +45,5 @@ def _sentence(fault: dict[str, object]) -> str:
         return f"{field}: required and missing"
     if any(word in field for word in ("token", "key", "password", "secret")):
         return f"{field}: {fault['msg']}"  # what came may be a credential
-    return f"{field}: {fault['msg']}, came {fault['input']!r:.60}"
+    came = re.sub(r"//[^/@\s]+@", "//<secret>@", repr(fault["input"]))
+    return f"{field}: {fault['msg']}, came {came:.60}"
