@@ -1,0 +1,150 @@
+"""The generator as its own process, against a real mock-vllm: what it notes has to be what the model server journalled."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.client.secret import Secret
+from harness.ledger.journal import Journals
+from harness.load.drive import LOCUSTFILE
+from harness.load.plan import LoadPlan, Member
+from harness.load.profile import Profile
+from harness.load.sample import LoadResult
+from harness.platforms.platform import ModelHandle
+
+MODEL = ModelHandle(name="m", namespace="llm", model_id="publishers/llm/models/m", path="", served_name="m")
+PROFILE = Profile.model_validate(
+    {
+        "name": "test",
+        "rate": 40,
+        "users": 4,
+        "identities": 2,
+        "duration_s": 1.5,
+        "seed": 3,
+        "mix": [
+            {"kind": "chat", "max_tokens": 3},
+            {"kind": "stream", "max_tokens": 5},
+            {"kind": "completions", "max_tokens": 2},
+        ],
+        "objectives": {"p95_latency_ms": 1000, "p95_ttft_ms": 1000},
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[dict[str, str]]:
+    ready = tmp_path_factory.mktemp("model") / "ready.json"
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "mock_vllm",
+            "serve",
+            "m",
+            "--port",
+            "0",
+            "--admin-port",
+            "0",
+            "--ready-file",
+            str(ready),
+        ]
+    )
+    try:
+        while not ready.exists():
+            try:
+                raise AssertionError(f"mock-vllm ended with {process.wait(0.02)}")
+            except subprocess.TimeoutExpired:
+                continue
+        yield json.loads(ready.read_text())["endpoints"]
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def driven(server, tmp_path_factory) -> tuple[LoadResult, Path]:
+    folder = tmp_path_factory.mktemp("load")
+    members = tuple(
+        Member(key=Secret(f"sk-oai-{name}"), user=name, subscription=name, model=MODEL) for name in ("a", "b")
+    )
+    plan = LoadPlan(profile=PROFILE, gateway=server["api"], members=members, result=folder / "result.json")
+    plan.save(folder / "plan.json")
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--users", "4", "--spawn-rate", "4"),
+            *("--run-time", "2s", "--stop-timeout", "5", "--exit-code-on-error", "0", "--csv", str(folder / "locust")),
+        ],
+        env={**os.environ, "MAAS_LOAD_PLAN": str(folder / "plan.json")},
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    return LoadResult.load(folder / "result.json"), folder
+
+
+def test_every_request_is_noted_once_with_what_it_cost(server, driven):
+    result, _ = driven
+    journals = Journals([server["admin"]])
+    arrived = {entry.request_id: entry for entry in journals.since(type(journals.mark())({}))}
+    journals.close()
+    noted = {sample.request_id: sample for sample in result.samples}
+    assert len(noted) == len(result.samples)
+    assert set(noted) == set(arrived)
+    assert {key: sample.tokens for key, sample in noted.items()} == {
+        key: entry.total_tokens for key, entry in arrived.items()
+    }
+
+
+def test_streams_have_a_time_to_first_token_and_others_have_none(driven):
+    result, _ = driven
+    for sample in result.samples:
+        assert sample.error is None
+        assert (sample.ttft_s is not None) == (sample.kind == "stream")
+        assert sample.ttft_s is None or 0 < sample.ttft_s <= sample.latency_s
+
+
+def test_all_kinds_and_all_members_take_part(driven):
+    result, _ = driven
+    assert {sample.kind for sample in result.samples} == {"chat", "stream", "completions"}
+    assert {sample.member for sample in result.samples} == {0, 1}
+
+
+def test_the_rate_is_kept(driven):
+    result, _ = driven
+    inside = [sample for sample in result.samples if 0.5 <= sample.intended_s < 1.5]
+    assert len(inside) == pytest.approx(40, abs=2)
+
+
+def test_locusts_own_statistics_show_streams_to_their_end_and_their_first_token(driven):
+    _, folder = driven
+    rows = (folder / "locust_stats.csv").read_text().splitlines()
+    names = {tuple(row.split(",")[:2]) for row in rows[1:]}
+    assert {("POST", "chat"), ("POST", "completions"), ("POST", "stream"), ("TTFT", "stream")} <= names
+
+
+def test_keys_are_in_the_plan_alone(driven):
+    _, folder = driven
+    assert (folder / "plan.json").stat().st_mode & 0o777 == 0o600
+    others = [path for path in folder.iterdir() if path.name != "plan.json"]
+    assert others
+    assert not any(b"sk-oai-" in path.read_bytes() for path in others)
+
+
+def test_without_a_platform_the_file_says_what_it_needs():
+    environment = {key: text for key, text in os.environ.items() if not key.startswith("MAAS_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--run-time", "1s"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "MAAS_PLATFORM=FILE" in done.stderr
+    assert "Traceback" not in done.stderr
