@@ -3,8 +3,25 @@
 from collections.abc import Callable, Iterable
 
 from harness.simulator.controllers.maas.accessstatus import is_enforced
-from harness.simulator.controllers.maas.names import MANAGED_BY, MANAGER, Settings, model_of_policy
+from harness.simulator.controllers.maas.changes import (
+    is_ours,
+    is_settled,
+    models_whose_governance_moved,
+    models_whose_limits_moved,
+    models_whose_policy_drifted,
+    placement_moved,
+    priority,
+    spec_moved,
+    standing,
+)
+from harness.simulator.controllers.maas.names import Settings, model_of_policy
+from harness.simulator.controllers.maas.provider import MODEL_LABEL as EXTERNAL_LABEL
 from harness.simulator.controllers.maas.reconciler_access import AccessReconciler
+from harness.simulator.controllers.maas.reconciler_external import (
+    ExternalModelReconciler,
+    LegacyExternalModelReconciler,
+    models_of_provider,
+)
 from harness.simulator.controllers.maas.reconciler_gateway import GatewayReconciler
 from harness.simulator.controllers.maas.reconciler_limit import LimitReconciler
 from harness.simulator.controllers.maas.reconciler_model import ModelReconciler
@@ -15,12 +32,8 @@ from harness.simulator.controllers.maas.view import (
     TENANT_LABEL,
     View,
     by_alias,
-    by_backend,
-    by_priority,
     listens_to,
-    referenced_models,
 )
-from harness.simulator.controllers.runtime.condition import find, holds
 from harness.simulator.controllers.runtime.controller import Controller, Manager
 from harness.simulator.controllers.runtime.event import Recorder
 from harness.simulator.controllers.runtime.kind import (
@@ -28,6 +41,7 @@ from harness.simulator.controllers.runtime.kind import (
     AUTH_POLICY,
     ENDPOINT_SLICE,
     EXTERNAL_MODEL,
+    EXTERNAL_PROVIDER,
     GATEWAY,
     HTTP_ROUTE,
     LEGACY_EXTERNAL_MODEL,
@@ -38,14 +52,12 @@ from harness.simulator.controllers.runtime.kind import (
     MAAS_TENANT_CONFIG,
     NAMESPACE,
     ROLE,
+    SERVICE,
     TOKEN_RATE_LIMIT_POLICY,
     Kind,
 )
 from harness.simulator.controllers.runtime.manifest import (
     Key,
-    Manifest,
-    generation,
-    is_deleting,
     key_of,
     labels,
     status,
@@ -68,7 +80,10 @@ def install(manager: Manager, recorder: Recorder, settings: Settings) -> None:
     gateways = manager.add("gateway", GatewayReconciler(view), workers=1)
     tenants = manager.add("aitenant", TenantReconciler(view), workers=1)
     configs = manager.add("maastenantconfig", TenantConfigReconciler(view), workers=1)
+    legacy = manager.add("externalmodel-legacy", LegacyExternalModelReconciler(view, recorder), workers=1)
+    external = manager.add("externalmodel", ExternalModelReconciler(view), workers=1)
     wiring = Wiring(view)
+    wiring.of_external(legacy, external)
     wiring.of_tenants(tenants, configs)
     wiring.of_models(models)
     wiring.of_limits(limits)
@@ -93,16 +108,16 @@ class Wiring:
         for kind in (EXTERNAL_MODEL, LEGACY_EXTERNAL_MODEL):
             controller.follows(self._cluster.informer(kind), self._backed_by("ExternalModel"))
         for kind in (MAAS_SUBSCRIPTION, MAAS_AUTH_POLICY):
-            controller.follows(self._cluster.informer(kind), _models_whose_governance_moved)
+            controller.follows(self._cluster.informer(kind), models_whose_governance_moved)
         controller.follows(self._cluster.informer(HTTP_ROUTE), self._routed)
         self._on_placement(controller, MAAS_MODEL_REF)
 
     def of_limits(self, controller: Controller) -> None:
         """TokenRateLimitPolicy: its model, the subscriptions on it, its route, and its own drift."""
         controller.owns(self._cluster.informer(MAAS_MODEL_REF))
-        controller.follows(self._cluster.informer(MAAS_SUBSCRIPTION), _models_whose_limits_moved)
+        controller.follows(self._cluster.informer(MAAS_SUBSCRIPTION), models_whose_limits_moved)
         controller.follows(self._cluster.informer(HTTP_ROUTE), self._routed)
-        controller.follows(self._cluster.informer(TOKEN_RATE_LIMIT_POLICY), _models_whose_policy_drifted)
+        controller.follows(self._cluster.informer(TOKEN_RATE_LIMIT_POLICY), models_whose_policy_drifted)
         self._on_placement(controller, MAAS_MODEL_REF)
 
     def of_subscriptions(self, controller: Controller) -> None:
@@ -115,7 +130,7 @@ class Wiring:
         self._on_placement(controller, MAAS_SUBSCRIPTION)
 
         def peers_later(change: Change) -> None:
-            if _priority(change.old) == _priority(change.new):
+            if priority(change.old) == priority(change.new):
                 return
             for manifest in change.both():
                 for peer in self._view.peers_of(manifest):
@@ -130,6 +145,23 @@ class Wiring:
         controller.follows(self._cluster.informer(MAAS_MODEL_REF), self._listing_model(MAAS_AUTH_POLICY))
         controller.follows(self._cluster.informer(AUTH_POLICY), self._guarded)
         self._on_placement(controller, MAAS_AUTH_POLICY)
+
+    def of_external(self, legacy: Controller, external: Controller) -> None:
+        """External models: their providers, and drift of what was written for them."""
+        cluster = self._cluster
+        legacy.owns(cluster.informer(LEGACY_EXTERNAL_MODEL))
+        external.owns(cluster.informer(EXTERNAL_MODEL))
+        external.follows(
+            cluster.informer(EXTERNAL_PROVIDER), lambda change: models_of_provider(self._view, change.latest)
+        )
+
+        def written_for(change: Change) -> list[Key]:
+            name = labels(change.latest).get(EXTERNAL_LABEL)
+            return [Key(change.latest["metadata"]["namespace"], name)] if name and spec_moved(change) else []
+
+        for kind in (HTTP_ROUTE, SERVICE):
+            for controller in (legacy, external):
+                controller.follows(cluster.informer(kind), written_for)
 
     def of_tenants(self, tenants: Controller, configs: Controller) -> None:
         """AITenants and MaasTenantConfigs: each other, their gateways and namespaces, and maas-api's endpoints."""
@@ -151,7 +183,7 @@ class Wiring:
             configs.follows(cluster.informer(kind), every(MAAS_TENANT_CONFIG))
         for controller, kind in ((tenants, AI_TENANT), (configs, MAAS_TENANT_CONFIG)):
             controller.follows(cluster.informer(NAMESPACE), self._where_tenants_live(every(kind)))
-        tenants.follows(cluster.informer(ROLE), lambda change: every(AI_TENANT)(change) if _is_ours(change) else [])
+        tenants.follows(cluster.informer(ROLE), lambda change: every(AI_TENANT)(change) if is_ours(change) else [])
         configs.follows(cluster.informer(ENDPOINT_SLICE), in_infra)
 
     def of_gateways(self, controller: Controller) -> None:
@@ -163,7 +195,7 @@ class Wiring:
             return list(dict.fromkeys(self._view.tenants().values()))
 
         def drifted(change: Change) -> list[Key]:
-            return every(change) if model_of_policy(change.latest) is None and _spec_moved(change) else []
+            return every(change) if model_of_policy(change.latest) is None and spec_moved(change) else []
 
         for kind in (AUTH_POLICY, TOKEN_RATE_LIMIT_POLICY):
             controller.follows(self._cluster.informer(kind), drifted)
@@ -222,7 +254,7 @@ class Wiring:
 
     def _listing_model(self, kind: Kind) -> Mapping:
         def keys(change: Change) -> list[Key]:
-            if change.old is not None and change.new is not None and not _placement_moved(change):
+            if change.old is not None and change.new is not None and not placement_moved(change):
                 return []
             return self._listing(kind, [key_of(change.latest)])
 
@@ -233,7 +265,7 @@ class Wiring:
         return [key_of(one) for model in models for one in store.by("model", model)]
 
     def _listing_routed(self, change: Change) -> list[Key]:
-        return self._listing(MAAS_SUBSCRIPTION, self._routed(change)) if _spec_moved(change) else []
+        return self._listing(MAAS_SUBSCRIPTION, self._routed(change)) if spec_moved(change) else []
 
     def _concerned_by_policy(self, change: Change) -> list[Key]:
         """All subscriptions when the policy's standing changed, else only those that still wait."""
@@ -241,75 +273,12 @@ class Wiring:
         if model is None:
             return []
         listed = self._cluster.store(MAAS_SUBSCRIPTION).by("model", model)
-        if _standing(change.old) != _standing(change.new):
+        if standing(change.old) != standing(change.new):
             return [key_of(one) for one in listed]
-        return [key_of(one) for one in listed if not _is_settled(one)]
+        return [key_of(one) for one in listed if not is_settled(one)]
 
     def _guarded(self, change: Change) -> list[Key]:
         """All policies when the gateway's standing changed or a stranger's policy came, went or moved."""
-        if is_enforced(change.old) == is_enforced(change.new) and not _spec_moved(change):
+        if is_enforced(change.old) == is_enforced(change.new) and not spec_moved(change):
             return []
         return [key_of(one) for one in self._cluster.store(MAAS_AUTH_POLICY).all()]
-
-
-def _models_whose_governance_moved(change: Change) -> list[Key]:
-    old, new = (_live_models(manifest) for manifest in (change.old, change.new))
-    return sorted(old ^ new)
-
-
-def _models_whose_limits_moved(change: Change) -> list[Key]:
-    if change.old is not None and change.new is not None and not _spec_moved(change):
-        return []
-    return [model for manifest in change.both() for model in referenced_models(manifest)]
-
-
-def _models_whose_policy_drifted(change: Change) -> list[Key]:
-    model = model_of_policy(change.latest) or (model_of_policy(change.old) if change.old is not None else None)
-    return [model] if model is not None and (_spec_moved(change) or _metadata_moved(change)) else []
-
-
-def _live_models(manifest: Manifest | None) -> set[Key]:
-    return set() if manifest is None or is_deleting(manifest) else set(referenced_models(manifest))
-
-
-def _priority(manifest: Manifest | None) -> object:
-    return None if manifest is None or is_deleting(manifest) else next(iter(by_priority(manifest)))
-
-
-def _placement_moved(change: Change) -> bool:
-    """Whether something about a model changed that whoever lists it must hear of: its backend or its life."""
-    old, new = change.old, change.new
-    if old is None or new is None:
-        return True
-    fields = ("httpRouteName", "httpRouteGatewayName", "httpRouteGatewayNamespace")
-    moved = any(status(old).get(name) != status(new).get(name) for name in fields)
-    return moved or is_deleting(old) != is_deleting(new) or list(by_backend(old)) != list(by_backend(new))
-
-
-def _spec_moved(change: Change) -> bool:
-    old, new = change.old, change.new
-    return old is None or new is None or generation(old) != generation(new) or is_deleting(old) != is_deleting(new)
-
-
-def _metadata_moved(change: Change) -> bool:
-    if change.old is None or change.new is None:
-        return True
-    fields = ("labels", "annotations", "ownerReferences")
-    return any(change.old["metadata"].get(name) != change.new["metadata"].get(name) for name in fields)
-
-
-def _is_ours(change: Change) -> bool:
-    return (change.latest["metadata"].get("labels") or {}).get(MANAGED_BY) == MANAGER
-
-
-def _standing(policy: Manifest | None) -> object:
-    if policy is None:
-        return None
-    conditions = status(policy).get("conditions")
-    return [(find(conditions, kind) or {}).get("status") for kind in ("Accepted", "Enforced")]
-
-
-def _is_settled(subscription: Manifest) -> bool:
-    if is_deleting(subscription) or status(subscription).get("phase") != "Active":
-        return False
-    return holds(status(subscription).get("conditions"), "Ready", generation(subscription))

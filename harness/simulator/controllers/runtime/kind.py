@@ -48,6 +48,9 @@ LLM_INFERENCE_SERVICE = Kind("serving.kserve.io", "v1alpha2", "LLMInferenceServi
 AUTH_POLICY = Kind("kuadrant.io", "v1", "AuthPolicy", "authpolicies")
 TOKEN_RATE_LIMIT_POLICY = Kind("kuadrant.io", "v1alpha1", "TokenRateLimitPolicy", "tokenratelimitpolicies")
 
+SERVICE_ENTRY = Kind("networking.istio.io", "v1", "ServiceEntry", "serviceentries")
+DESTINATION_RULE = Kind("networking.istio.io", "v1", "DestinationRule", "destinationrules")
+
 _MAAS = ("maas.opendatahub.io", "v1alpha1")
 MAAS_MODEL_REF = Kind(*_MAAS, "MaaSModelRef", "maasmodelrefs")
 MAAS_AUTH_POLICY = Kind(*_MAAS, "MaaSAuthPolicy", "maasauthpolicies")

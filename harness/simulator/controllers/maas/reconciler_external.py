@@ -1,0 +1,144 @@
+"""External models of both groups: the Services and routes that lead to their providers."""
+
+from lightkube import ApiError
+
+from harness.simulator.controllers.maas.external import legacy_name
+from harness.simulator.controllers.maas.provider import (
+    InvalidProviderError,
+    Provider,
+    described,
+    destination_rule,
+    external_route,
+    legacy_provider,
+    provider_service,
+    service_entry,
+)
+from harness.simulator.controllers.maas.view import View
+from harness.simulator.controllers.runtime.condition import Condition, truth, update
+from harness.simulator.controllers.runtime.event import Recorder
+from harness.simulator.controllers.runtime.kind import (
+    DESTINATION_RULE,
+    EXTERNAL_MODEL,
+    EXTERNAL_PROVIDER,
+    HTTP_ROUTE,
+    LEGACY_EXTERNAL_MODEL,
+    SERVICE,
+    SERVICE_ENTRY,
+    Kind,
+)
+from harness.simulator.controllers.runtime.manifest import (
+    Key,
+    Manifest,
+    generation,
+    is_deleting,
+    key_of,
+    spec,
+    status,
+    timestamp,
+)
+
+
+class LegacyExternalModelReconciler:
+    """ExternalModel of the maas group: one provider, described in the object itself."""
+
+    def __init__(self, view: View, recorder: Recorder) -> None:
+        self._view = view
+        self._cluster = view.cluster
+        self._recorder = recorder
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Bring one model to rest; its parts go with it by garbage collection."""
+        model = self._cluster.store(LEGACY_EXTERNAL_MODEL).get(key)
+        if model is None or is_deleting(model):
+            return None
+        try:
+            provider = legacy_provider(model)
+        except InvalidProviderError as error:
+            self._recorder.record(model, "Warning", "InvalidProvider", str(error))
+            await self._say(model, "Failed", "InvalidSpec", str(error))
+            return None
+        target = str(spec(model)["targetModel"])
+        quirks = self._view.settings.upstream_quirks
+        names = [target] if quirks else [key.name, target]
+        await self._cluster.apply(SERVICE, provider_service(model, provider, key.name))
+        await self._mesh(model, provider, key.name)
+        route = external_route(model, legacy_name(key.name), names, [provider], self._view.settings.gateway)
+        await self._cluster.apply(HTTP_ROUTE, route)
+        await self._say(model, "Ready", "Reconciled", "the route to the provider is written")
+        return None
+
+    async def _mesh(self, model: Manifest, provider: Provider, name: str) -> None:
+        """Objects for a service mesh, where one is installed."""
+        wanted: list[tuple[Kind, Manifest]] = [(SERVICE_ENTRY, service_entry(model, provider, name))]
+        rule = destination_rule(model, provider, name)
+        if provider.tls:
+            wanted.append((DESTINATION_RULE, rule))
+        try:
+            for kind, manifest in wanted:
+                await self._cluster.apply(kind, manifest)
+            if not provider.tls:
+                await self._cluster.delete(DESTINATION_RULE, rule)
+        except ApiError as error:
+            if error.status.code != 404:
+                raise
+
+    async def _say(self, model: Manifest, phase: str, reason: str, message: str) -> None:
+        ready = Condition("Ready", truth(phase == "Ready"), reason, message, generation(model))
+        wanted = {"phase": phase, "conditions": update(status(model).get("conditions"), [ready], timestamp())}
+        await self._cluster.write_status(LEGACY_EXTERNAL_MODEL, model, wanted)
+
+
+class ExternalModelReconciler:
+    """ExternalModel of the inference group: weighted references to ExternalProviders."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._cluster = view.cluster
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Bring one model to rest."""
+        model = self._cluster.store(EXTERNAL_MODEL).get(key)
+        if model is None or is_deleting(model):
+            return None
+        try:
+            providers, targets = await self._providers(key, model)
+        except InvalidProviderError as error:
+            await self._say(model, None, str(error))
+            return None
+        names = [key.name, str(spec(model).get("modelName") or key.name), *targets]
+        route = external_route(model, key.name, names, providers, self._view.settings.gateway)
+        await self._cluster.apply(HTTP_ROUTE, route)
+        await self._say(model, key.name, "the route to the providers is written")
+        return None
+
+    async def _providers(self, key: Key, model: Manifest) -> tuple[list[Provider], list[str]]:
+        """Services of the referenced providers, written; raises InvalidProviderError when one is missing or malformed."""
+        found: list[Provider] = []
+        for reference in spec(model)["externalProviderRefs"]:
+            name = reference["ref"]["name"]
+            owner = self._cluster.store(EXTERNAL_PROVIDER).get(Key(key.namespace, name))
+            if owner is None:
+                raise InvalidProviderError(f"ExternalProvider {key.namespace}/{name} not found")
+            provider = described(owner, name, int(reference.get("weight", 1)))
+            await self._cluster.apply(SERVICE, provider_service(owner, provider, key.name))
+            found.append(provider)
+        return found, [str(reference["targetModel"]) for reference in spec(model)["externalProviderRefs"]]
+
+    async def _say(self, model: Manifest, route: str | None, message: str) -> None:
+        reason = "Reconciled" if route else "ReconcileFailed"
+        ready = Condition("Ready", truth(route is not None), reason, message, generation(model))
+        wanted = {
+            "phase": "Ready" if route else "Failed",
+            "conditions": update(status(model).get("conditions"), [ready], timestamp()),
+        }
+        await self._cluster.write_status(EXTERNAL_MODEL, model, wanted | ({"httpRouteName": route} if route else {}))
+
+
+def models_of_provider(view: View, provider: Manifest) -> list[Key]:
+    """ExternalModels that refer to a provider."""
+    name, namespace = provider["metadata"]["name"], provider["metadata"]["namespace"]
+    return [
+        key_of(model)
+        for model in view.cluster.store(EXTERNAL_MODEL).all(namespace)
+        if any(reference["ref"]["name"] == name for reference in spec(model).get("externalProviderRefs") or ())
+    ]
