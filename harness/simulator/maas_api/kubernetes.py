@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import yaml
 from lightkube.config.kubeconfig import KubeConfig
 from lightkube.core.async_client import AsyncClient
 from lightkube.core.exceptions import ApiError, ConfigError
@@ -54,9 +55,10 @@ class Kubernetes:
         try:
             config = KubeConfig.from_file(kubeconfig) if kubeconfig else KubeConfig.from_env()
             self.client = AsyncClient(config=config, trust_env=False)
-        except (ConfigError, OSError, KeyError) as error:
+        except (ConfigError, OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+            reason = " ".join(str(error).split())
             raise KubernetesError(
-                0, f"cannot use the kubeconfig {kubeconfig or 'of the environment'}: {error}"
+                0, f"cannot use the kubeconfig {kubeconfig or 'of the environment'}: {reason}"
             ) from error
 
     async def close(self) -> None:

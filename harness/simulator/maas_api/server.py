@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -68,16 +69,18 @@ async def _service(settings: Settings) -> AsyncIterator[Service]:
             stack.push_async_callback(store.close)
         except (KubernetesError, StoreError) as error:
             raise StartError(str(error)) from error
-        try:
-            async with asyncio.timeout(settings.startup_timeout_s):
-                await catalogue.ready()
-                if settings.require_gateway_service:
-                    await _gateway_service(kubernetes, settings)
-        except TimeoutError as error:
-            raise StartError(
-                f"Kubernetes did not answer within {settings.startup_timeout_s:.0f} s: check the kubeconfig, that the API server runs "
-                "and that it serves maasmodelrefs, maassubscriptions and maasauthpolicies (maas.opendatahub.io/v1alpha1)"
-            ) from error
+        await _within(
+            settings,
+            catalogue.ready(),
+            "Kubernetes did not answer: check the kubeconfig, that the API server runs and that it serves maasmodelrefs, "
+            "maassubscriptions and maasauthpolicies (maas.opendatahub.io/v1alpha1)",
+        )
+        if settings.require_gateway_service:
+            missing = (
+                f"no Service of the gateway {settings.gateway_namespace}/{settings.gateway_name} offers port 443: "
+                "create the gateway first"
+            )
+            await _within(settings, _gateway_service(kubernetes, settings), missing)
         metrics = Metrics(settings.tenant)
         administrators = Administrators(
             kubernetes, settings.subscription_namespace, metrics, settings.admin_cache_entries
@@ -85,6 +88,15 @@ async def _service(settings: Settings) -> AsyncIterator[Service]:
         usage = UsageMemory(store, settings.last_used_debounce_s)
         stack.push_async_callback(usage.settle)
         yield Service(settings, catalogue, store, kubernetes, administrators, metrics, usage)
+
+
+async def _within(settings: Settings, condition: Coroutine[Any, Any, None], otherwise: str) -> None:
+    """Return when a condition of the start holds. Raises StartError with `otherwise` when it does not in time."""
+    try:
+        async with asyncio.timeout(settings.startup_timeout_s):
+            await condition
+    except TimeoutError as error:
+        raise StartError(f"not within {settings.startup_timeout_s:g} s: {otherwise}") from error
 
 
 async def _gateway_service(kubernetes: Kubernetes, settings: Settings) -> None:
