@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -14,6 +14,7 @@ from mock_vllm.engine.clock import Clock
 from mock_vllm.errors import ApiError, error_body
 from mock_vllm.faults.faults import Faults, parse_faults
 from mock_vllm.journal import Entry, Journal
+from mock_vllm.metrics.fakes import parse_fakes
 from mock_vllm.model import Model
 from mock_vllm.routes import Route, collect
 from mock_vllm.settings import Settings
@@ -40,7 +41,8 @@ class App:
     """What all endpoints share: models, journal, faults, routes.
 
     `adapters` maps a LoRA adapter's name to (base model's name, path); whoever manages adapters changes it.
-    `gauges` are further metrics: callables that give (name, labels, value) at each scrape.
+    `gauges` are further metrics: callables that give (name, labels, value) at each scrape; `scrape` asks for the metrics of all worker
+    processes, where there are several.
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -60,6 +62,8 @@ class App:
         self.on_start: list[Callable[[], None]] = []
         self.on_stop: list[Callable[[], None]] = []
         self.requests: dict[tuple[str, str, int], int] = {}
+        self.fakes = parse_fakes(settings.fake_metrics or "{}", clock.now())
+        self.scrape: Callable[[], Awaitable[str]] | None = None
         self._keys = frozenset(key.encode() for key in settings.api_key)
         self._numbers = itertools.count(1)
         self._stem = os.urandom(8).hex()

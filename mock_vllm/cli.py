@@ -25,10 +25,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     except ValueError as error:
         sys.stderr.write(f"mock-vllm: {error}\n")
         raise SystemExit(2) from None
-    from mock_vllm.process import serve
+    from mock_vllm.server.process import serve
 
     try:
         serve(settings)
+    except ValueError as error:
+        sys.stderr.write(f"mock-vllm: {error}\n")
+        raise SystemExit(2) from None
     except OSError as error:
         sys.stderr.write(f"mock-vllm: {error.strerror or error}\n")
         raise SystemExit(3) from None

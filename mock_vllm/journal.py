@@ -1,12 +1,13 @@
 """The journal: what every request asked, got and cost, kept in bounded memory and exact at full speed.
 
-An entry gets its sequence number when its request ends (reply complete, or client gone), so a reader that pages with `since` misses
-nothing. Totals are counted apart from the entries and stay exact when old entries have been dropped.
+An entry exists from the end of its request on (reply complete, or client gone) and is numbered when it is first collected, so a reader
+that pages with `since` misses nothing. Totals are counted apart from the entries and stay exact when old entries have been dropped.
 """
 
 import hashlib
+import itertools
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -55,6 +56,24 @@ def _shown(name: bytes, value: bytes) -> str:
     return value.decode("latin-1")
 
 
+class Totals(msgspec.Struct, gc=False):
+    """Sums over all finished requests since the last clear."""
+
+    requests: int = 0
+    aborted: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    delivered_tokens: int = 0
+
+    def plus(self, other: "Totals") -> None:
+        """Add another sum."""
+        self.requests += other.requests
+        self.aborted += other.aborted
+        self.prompt_tokens += other.prompt_tokens
+        self.completion_tokens += other.completion_tokens
+        self.delivered_tokens += other.delivered_tokens
+
+
 class Journal:
     """Finished entries in order, at most `capacity` of them, and totals over all."""
 
@@ -67,16 +86,33 @@ class Journal:
         self.totals = Totals()
 
     def add(self, entry: Entry) -> None:
-        """Take a finished entry."""
-        entry.seq = self.next_seq
-        self.next_seq += 1
+        """Take a finished entry; it is numbered when somebody collects it."""
         totals = self.totals
         totals.requests += 1
         totals.prompt_tokens += entry.prompt_tokens
         totals.completion_tokens += entry.completion_tokens
         totals.delivered_tokens += entry.delivered_tokens
-        totals.aborted += entry.aborted
-        if self.capacity:
+        if entry.aborted:
+            totals.aborted += 1
+        self._entries.append(entry)
+
+    def drain(self) -> "Batch":
+        """Give everything away and begin anew."""
+        batch = Batch(list(self._entries), self.totals)
+        self._entries.clear()
+        self.totals = Totals()
+        return batch
+
+    def absorb(self, batches: Iterable["Batch"]) -> None:
+        """Take what other journals have drained, and number it in the order of arrival."""
+        found = list(batches)
+        for batch in found:
+            self.totals.plus(batch.totals)
+        many = len(found) > 1
+        entries = itertools.chain.from_iterable(batch.entries for batch in found)
+        for entry in sorted(entries, key=lambda one: one.arrived_at) if many else entries:
+            entry.seq = self.next_seq
+            self.next_seq += 1
             self._entries.append(entry)
 
     def select(self, request_id: str | None = None, since: int = 0) -> Iterator[Entry]:
@@ -96,14 +132,11 @@ class Journal:
         self.totals = Totals()
 
 
-class Totals(msgspec.Struct, gc=False):
-    """Sums over all finished requests since the last clear."""
+class Batch(msgspec.Struct):
+    """What a journal held when it was drained; the totals count entries that it had dropped, too."""
 
-    requests: int = 0
-    aborted: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    delivered_tokens: int = 0
+    entries: list[Entry]
+    totals: Totals
 
 
 def page(journal: Journal, query: Mapping[str, str], in_flight: int) -> dict[str, Any]:

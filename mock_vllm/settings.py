@@ -65,7 +65,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     enable_request_id_headers: Annotated[bool, _option("Answer with an X-Request-Id header.", API)] = False
     enable_force_include_usage: Annotated[bool, _option("Send usage with every stream, asked for or not.", API)] = False
     enable_prompt_tokens_details: Annotated[bool, _option("Fill usage.prompt_tokens_details.", API)] = False
-    uvicorn_log_level: Annotated[str, _option("debug, info, warning or error.", API)] = "info"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], _option("What is logged.", API)] = "info"
     log_requests: Annotated[bool, _option("Log one line a request, without its prompt.", API)] = False
     log_prompts: Annotated[bool, _option("Let --log-requests show prompts.", API)] = False
     workers: Annotated[

@@ -1,7 +1,10 @@
 """Probes: GET /health, GET and POST /ping, GET /metrics."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+
 from mock_vllm.app import App
-from mock_vllm.metrics.scrape import exposition
+from mock_vllm.metrics.scrape import exposition, snapshot
 from mock_vllm.routes import Route
 from mock_vllm.wire.exchange import Exchange
 
@@ -14,8 +17,18 @@ def routes(app: App) -> list[Route]:
     def health(exchange: Exchange) -> None:
         exchange.reply(b"", content_type=b"")
 
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def scraped(exchange: Exchange, scrape: Callable[[], Awaitable[str]]) -> None:
+        exchange.reply((await scrape()).encode(), content_type=EXPOSITION)
+
     def metrics(exchange: Exchange) -> None:
-        exchange.reply(exposition(app).encode(), content_type=EXPOSITION)
+        if app.scrape is None:
+            exchange.reply(exposition([snapshot(app)]).encode(), content_type=EXPOSITION)
+            return
+        task = asyncio.get_running_loop().create_task(scraped(exchange, app.scrape))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
     return [
         Route("GET", "/health", health, journalled=False),

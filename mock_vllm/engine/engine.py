@@ -88,6 +88,11 @@ class Engine:
         finally:
             self._admitting = False
 
+    def retime(self, timing: Timing) -> None:
+        """New times for sequences that start from now on."""
+        self.timing = timing
+        self.instant = timing.instant
+
     @property
     def idle(self) -> bool:
         """Whether a sequence that takes no time would be answered at once: a free slot and nothing that counts, waits or is timed."""

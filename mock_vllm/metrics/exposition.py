@@ -3,8 +3,8 @@
 import os
 import resource
 import time
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 from mock_vllm.metrics.engine_metrics import EngineMetrics
 from mock_vllm.metrics.histogram import number
@@ -42,18 +42,6 @@ HELP: Final = {
     "vllm:request_prefill_time_seconds": ("histogram", "Histogram of time spent in PREFILL phase for request."),
     "vllm:request_decode_time_seconds": ("histogram", "Histogram of time spent in DECODE phase for request."),
 }
-Gauge = Callable[[], float]
-
-
-class Line:
-    """One labelled value beside the engines' own: a gauge read now, or a fake."""
-
-    __slots__ = ("labels", "name", "read")
-
-    def __init__(self, name: str, labels: str, read: Gauge) -> None:
-        self.name = name
-        self.labels = labels
-        self.read = read
 
 
 def label_text(**labels: object) -> str:
@@ -92,22 +80,40 @@ def render(engines: Iterable[tuple[str, EngineMetrics]], lines: Iterable[tuple[s
 STARTED: Final = time.time()
 
 
-def process_lines(processes: Iterable[dict[str, Any]]) -> str:
+def process_text(figures: Iterable[dict[str, float]]) -> str:
     """`process_*` of all worker processes together, with the names of prometheus_client."""
-    together = {"cpu": 0.0, "resident": 0.0, "files": 0.0}
-    for one in processes:
-        for name in together:
-            together[name] += one[name]
-    return (
-        "# HELP process_resident_memory_bytes Resident memory size in bytes.\n# TYPE process_resident_memory_bytes gauge\n"
-        f"process_resident_memory_bytes {number(together['resident'])}\n"
-        "# HELP process_start_time_seconds Start time of the process since unix epoch in seconds.\n"
-        f"# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds {STARTED!r}\n"
-        "# HELP process_cpu_seconds_total Total user and system CPU time spent in seconds.\n"
-        f"# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total {number(together['cpu'])}\n"
-        "# HELP process_open_fds Number of open file descriptors.\n# TYPE process_open_fds gauge\n"
-        f"process_open_fds {number(together['files'])}\n"
+    found = list(figures)
+    rows = (
+        (
+            "process_resident_memory_bytes",
+            "gauge",
+            "Resident memory size in bytes.",
+            sum(one["resident"] for one in found),
+        ),
+        ("process_start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds.", STARTED),
+        (
+            "process_cpu_seconds_total",
+            "counter",
+            "Total user and system CPU time spent in seconds.",
+            sum(one["cpu"] for one in found),
+        ),
+        ("process_open_fds", "gauge", "Number of open file descriptors.", sum(one["files"] for one in found)),
     )
+    return "".join(
+        f"# HELP {name} {words}\n# TYPE {name} {kind}\n{name} {number(value)}\n" for name, kind, words, value in rows
+    )
+
+
+def http_text(requests: Iterable[tuple[str, str, int, int]]) -> str:
+    """`http_requests_total` of (method, handler, status, count) as the instrumentator of vLLM's API server counts."""
+    classes: dict[tuple[str, str, str], int] = {}
+    for method, handler, status, count in requests:
+        key = (method, handler, f"{status // 100}xx")
+        classes[key] = classes.get(key, 0) + count
+    text = "# HELP http_requests_total Total number of requests by method, status and handler.\n# TYPE http_requests_total counter\n"
+    for (method, handler, shown), count in classes.items():
+        text += f"http_requests_total{{{label_text(handler=handler, method=method, status=shown)}}} {number(count)}\n"
+    return text
 
 
 def process_figures() -> dict[str, float]:

@@ -1,44 +1,71 @@
-"""One scrape: the values of all models, engines and requests of the application at this moment."""
+"""One scrape: what every worker process counts, taken at this moment and joined."""
+
+from typing import Any
 
 from mock_vllm.app import App
-from mock_vllm.metrics.exposition import label_text, process_figures, process_lines, render
-from mock_vllm.metrics.histogram import number
+from mock_vllm.metrics.engine_metrics import EngineMetrics
+from mock_vllm.metrics.exposition import http_text, label_text, process_figures, process_text, render
 
 
-def exposition(app: App) -> str:
-    """The text of GET /metrics of a server with one process."""
-    engines, lines = [], []
+def snapshot(app: App) -> dict[str, Any]:
+    """Everything that one process counts, as plain values."""
+    models = []
     for model in app.models:
-        for rank, engine in enumerate(model.engines):
-            labels = label_text(engine=rank, model_name=model.names[0])
-            engines.append((labels, model.metrics[rank]))
-            lines.append(("vllm:num_requests_running", labels, float(engine.running)))
-            lines.append(("vllm:num_requests_waiting", labels, float(engine.waiting)))
+        ranks = []
+        for engine, metrics in zip(model.engines, model.metrics, strict=True):
             cache = engine.cache
-            lines.append(("vllm:kv_cache_usage_perc", labels, 0.0 if cache is None else cache.usage))
-            lines.append(("vllm:prefix_cache_queries_total", labels, 0.0 if cache is None else float(cache.queries)))
-            lines.append(("vllm:prefix_cache_hits_total", labels, 0.0 if cache is None else float(cache.hits)))
-            info = label_text(
-                block_size=model.settings.block_size,
-                enable_prefix_caching=model.settings.enable_prefix_caching,
-                engine=rank,
-                num_gpu_blocks=model.settings.num_gpu_blocks_override,
+            ranks.append(
+                {
+                    "running": engine.running,
+                    "waiting": engine.waiting,
+                    "usage": 0.0 if cache is None else cache.usage,
+                    "queries": 0 if cache is None else cache.queries,
+                    "hits": 0 if cache is None else cache.hits,
+                    "state": metrics.state(),
+                }
             )
-            lines.append(("vllm:cache_config_info", info, 1.0))
-    for gauge in app.gauges:
-        lines += gauge()
-    return render(engines, lines) + http_lines(app.requests) + process_lines([process_figures()])
+        settings = model.settings
+        info = [settings.block_size, settings.enable_prefix_caching, settings.num_gpu_blocks_override]
+        models.append({"name": model.names[0], "limit": settings.max_model_len, "info": info, "ranks": ranks})
+    lines = [line for gauge in app.gauges for line in gauge()]
+    requests = [(*key, count) for key, count in app.requests.items()]
+    fakes = app.fakes.values(app.clock.now())
+    return {"models": models, "lines": lines, "requests": requests, "process": process_figures(), "fakes": fakes}
 
 
-def http_lines(requests: dict[tuple[str, str, int], int]) -> str:
-    """`http_requests_total` as the instrumentator of vLLM's API server counts."""
-    classes: dict[tuple[str, str, str], int] = {}
-    for (method, handler, status), count in requests.items():
-        key = (method, handler, f"{status // 100}xx")
-        classes[key] = classes.get(key, 0) + count
-    rows = [
-        f"http_requests_total{{{label_text(handler=handler, method=method, status=status)}}} {number(count)}"
-        for (method, handler, status), count in classes.items()
-    ]
-    head = "# HELP http_requests_total Total number of requests by method, status and handler.\n# TYPE http_requests_total counter\n"
-    return head + "\n".join(rows) + ("\n" if rows else "")
+def exposition(snapshots: list[dict[str, Any]]) -> str:
+    """The text of GET /metrics for the snapshots of all worker processes."""
+    engines: list[tuple[str, EngineMetrics]] = []
+    lines: dict[tuple[str, str], float] = {}
+    for place, model in enumerate(snapshots[0]["models"]):
+        for rank in range(len(model["ranks"])):
+            parts = [one["models"][place]["ranks"][rank] for one in snapshots]
+            labels = label_text(engine=rank, model_name=model["name"])
+            metrics = EngineMetrics(model["limit"])
+            metrics.created = parts[0]["state"]["created"]
+            for part in parts:
+                metrics.merge(part["state"])
+            engines.append((labels, metrics))
+            lines["vllm:num_requests_running", labels] = sum(part["running"] for part in parts)
+            lines["vllm:num_requests_waiting", labels] = sum(part["waiting"] for part in parts)
+            lines["vllm:kv_cache_usage_perc", labels] = sum(part["usage"] for part in parts) / len(parts)
+            lines["vllm:prefix_cache_queries_total", labels] = sum(part["queries"] for part in parts)
+            lines["vllm:prefix_cache_hits_total", labels] = sum(part["hits"] for part in parts)
+            size, caching, blocks = model["info"]
+            info = label_text(block_size=size, enable_prefix_caching=caching, engine=rank, num_gpu_blocks=blocks)
+            lines["vllm:cache_config_info", info] = 1.0
+    for one in snapshots:
+        for name, labels, value in one["lines"]:
+            lines[name, labels] = lines.get((name, labels), 0.0) + value
+    _fake(lines, snapshots[0])
+    text = render(engines, [(name, labels, value) for (name, labels), value in lines.items()])
+    requests = [tuple(row) for one in snapshots for row in one["requests"]]
+    return text + http_text(requests) + process_text(one["process"] for one in snapshots)
+
+
+def _fake(lines: dict[tuple[str, str], float], one: dict[str, Any]) -> None:
+    """Put fake values in the place of true ones, for every engine of every model."""
+    for name, value in one["fakes"].items():
+        known = [key for key in lines if key[0] == name]
+        for key in known or [(name, label_text(engine=0, model_name=one["models"][0]["name"]))]:
+            lines[key] = value

@@ -47,6 +47,14 @@ class Rendered:
         body = "".join([f"<|{role}|>{content}<|end|>" for role, content in zip(self.roles, self.contents, strict=True)])
         return body + ("<|assistant|>" if self.open_end else "")
 
+    def ids(self, tokenizer: Tokenizer) -> list[int]:
+        """The id of every prompt token, marks included."""
+        found: list[int] = []
+        for role, content in zip(self.roles, self.contents, strict=True):
+            found += [tokenizer.special(f"<|{role}|>"), *tokenizer.encode(content), tokenizer.special("<|end|>")]
+        found += [tokenizer.special("<|image|>")] * (self.images * IMAGE_TOKENS)
+        return [*found, tokenizer.special("<|assistant|>")] if self.open_end else found
+
     def pieces(self, tokenizer: Tokenizer) -> list[str]:
         """The text of every prompt token, marks included."""
         found: list[str] = []
