@@ -35,10 +35,8 @@ async def apply(cluster: Cluster, body: Any, write: Write) -> tuple[int, Json]:
         raise bad_request(f"the name of the object ({named}) does not match the name on the URL ({write.name})")
     settle_namespace(meta, write)
     schema = write.resource.schema()
-    unknown = prune(value, schema, root=True)
+    tell_unknown(prune(value, schema, root=True), write)
     value["metadata"] = meta
-    if unknown:
-        tell_unknown(unknown, write)
     entry = cluster.store.get(write.resource.bucket, write.namespace, write.name)
     writer = writer_of(write, "Apply")
     if entry is None:

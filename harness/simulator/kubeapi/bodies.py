@@ -1,5 +1,7 @@
 """Request bodies: JSON and YAML, with limits on size and depth."""
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -41,6 +43,39 @@ def parse_json(raw: bytes) -> Any:
     except orjson.JSONDecodeError as error:
         raise bad_request(f"couldn't get version/kind; json parse error: {error}") from error
     return _shallow(value)
+
+
+class _Pairs(dict[str, Any]):
+    """An object that remembers which of its names came twice."""
+
+    repeated: tuple[str, ...] = ()
+
+
+def repeated_fields(raw: bytes) -> list[str]:
+    """Dotted paths of names that stand twice in one JSON object; a parser keeps the last of them."""
+    found = False
+
+    def collect(pairs: list[tuple[str, Any]]) -> _Pairs:
+        nonlocal found
+        value = _Pairs(pairs)
+        if len(value) < len(pairs):
+            found = True
+            seen: set[str] = set()
+            value.repeated = tuple(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        return value
+
+    whole = json.loads(raw, object_pairs_hook=collect)
+    return list(_repeated(whole, "")) if found else []
+
+
+def _repeated(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, _Pairs):
+        yield from (f"{path}{name}" for name in value.repeated)
+        for name, each in value.items():
+            yield from _repeated(each, f"{path}{name}.")
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _repeated(each, f"{path[:-1]}[{index}].")
 
 
 def _yaml(raw: bytes) -> Any:

@@ -5,6 +5,7 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from cel_expr_python import cel
@@ -13,6 +14,7 @@ from cel_expr_python.ext import ext_bindings, ext_encoders, ext_math, ext_option
 from harness.simulator.kubeapi.cel_library import declarations, plain_formats
 from harness.simulator.kubeapi.structural import Schema
 
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _RESERVED = frozenset(
     [
         "true",
@@ -143,7 +145,30 @@ def _scalar(value: Any, schema: Schema) -> Any:
         return value
 
 
-# Times and durations stay texts: the library takes neither inside an untyped variable, and refused every object that held one.
+def _moment(text: str) -> Any:
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    moment = Timestamp()
+    moment.FromDatetime(datetime.fromisoformat((text if "T" in text.upper() else f"{text}T00:00:00Z").upper()))
+    return moment
+
+
+def _duration(text: str) -> Any:
+    from google.protobuf.duration_pb2 import Duration
+
+    parts = re.findall(r"(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)", text)
+    if not parts:
+        raise ValueError(text)
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    length = Duration()
+    length.FromTimedelta(timedelta(seconds=-seconds if text.startswith("-") else seconds))
+    return length
+
+
+# Times and durations go in as protobuf messages: the library takes no `datetime` inside an untyped variable.
 _PARSED: dict[str, Callable[[str], Any]] = {
+    "date-time": _moment,
+    "date": _moment,
+    "duration": _duration,
     "byte": base64.b64decode,
 }

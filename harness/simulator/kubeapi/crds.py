@@ -1,11 +1,14 @@
 """CustomResourceDefinitions: checked, registered and established."""
 
 import functools
+import re
+from collections.abc import Iterator
 from typing import Any
 
-from harness.simulator.kubeapi.cel import CelError
+from harness.simulator.kubeapi.cel import CelError, compile_rule
 from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.managers import now
+from harness.simulator.kubeapi.metadata import LABEL_1035_TEXT
 from harness.simulator.kubeapi.resources import Column, Resource, Scale
 from harness.simulator.kubeapi.rules import compile_all
 from harness.simulator.kubeapi.status import Cause
@@ -14,6 +17,7 @@ from harness.simulator.kubeapi.structural import Schema, compile_schema
 from harness.simulator.kubeapi.validation import invalid_value, required
 
 Json = dict[str, Any]
+_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 CRDS: Bucket = ("apiextensions.k8s.io", "customresourcedefinitions")
 AGE = Column(
     "Age", "date", ".metadata.creationTimestamp", "CreationTimestamp is a timestamp of the creation of the object."
@@ -52,18 +56,34 @@ def errors(value: Json, old: Json | None) -> list[Cause]:
         found.append(
             invalid_value("spec.versions", "object", "must have exactly one version marked as storage version")
         )
+    found += _name_errors(names, group)
+    # A cluster keeps the schema of a sole version at the top, and names it there.
+    alone = len(versions) == 1
     for index, version in enumerate(versions):
-        found += _version_errors(version, f"spec.versions[{index}]")
+        found += _version_errors(version, f"spec.versions[{index}]", "spec.validation" if alone else "")
     if old and (old.get("spec") or {}).get("scope") != spec.get("scope"):
         found.append(invalid_value("spec.scope", spec.get("scope"), "field is immutable"))
     return found
 
 
-def _version_errors(version: Json, path: str) -> list[Cause]:
+def _name_errors(names: Json, group: str) -> list[Cause]:
+    found = []
+    if group and "." not in group:
+        found.append(invalid_value("spec.group", group, "should be a domain with at least one dot"))
+    for name in ("plural", "singular", "kind", "listKind"):
+        text = names.get(name) or ""
+        if not text:
+            found.append(required(f"spec.names.{name}"))
+        elif not _LABEL.fullmatch(text.lower()):
+            found.append(invalid_value(f"spec.names.{name}", text, LABEL_1035_TEXT))
+    return found
+
+
+def _version_errors(version: Json, path: str, place: str) -> list[Cause]:
     schema = (version.get("schema") or {}).get("openAPIV3Schema")
-    here = f"{path}.schema.openAPIV3Schema"
+    here = f"{place or f'{path}.schema'}.openAPIV3Schema"
     if not isinstance(schema, dict):
-        return [required(here, "schemas are required")]
+        return [required(f"{path}.schema.openAPIV3Schema", "schemas are required")]
     if schema.get("type") != "object":
         return [invalid_value(f"{here}.type", schema.get("type", ""), "must be object at the root")]
     found = _structural_errors(schema, here)
@@ -73,9 +93,23 @@ def _version_errors(version: Json, path: str) -> list[Cause]:
         compile_all(compile_schema(schema))
     except ValueError as error:
         return [invalid_value(here, "object", str(error))]
-    except CelError as error:
-        return [invalid_value(f"{here}.x-kubernetes-validations", "object", str(error))]
+    except CelError:
+        return list(_rule_errors(schema, here))
     return []
+
+
+def _rule_errors(node: Json, path: str) -> Iterator[Cause]:
+    for index, rule in enumerate(node.get("x-kubernetes-validations") or ()):
+        text = rule.get("rule", "")
+        try:
+            compile_rule(text)
+        except CelError as error:
+            yield invalid_value(f"{path}.x-kubernetes-validations[{index}].rule", text, str(error))
+    for name, child in (node.get("properties") or {}).items():
+        yield from _rule_errors(child, f"{path}.properties[{name}]")
+    for name in ("items", "additionalProperties"):
+        if isinstance(node.get(name), dict):
+            yield from _rule_errors(node[name], f"{path}.{name}")
 
 
 def _structural_errors(node: Json, path: str) -> list[Cause]:

@@ -1,23 +1,30 @@
 """One authorized request on a resource, with what every verb needs of it."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from dataclasses import replace as with_changes
 from typing import Any
 
 import orjson
 
 from harness.simulator.kubeapi.asgi import Request, Response, json_response
-from harness.simulator.kubeapi.bodies import decode_body
+from harness.simulator.kubeapi.bodies import decode_body, media_type, repeated_fields
 from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.identity import User
 from harness.simulator.kubeapi.requests import Write
 from harness.simulator.kubeapi.resources import Resource
-from harness.simulator.kubeapi.status import bad_request
+from harness.simulator.kubeapi.status import Cause, bad_request, invalid
 from harness.simulator.kubeapi.tables import PARTIAL, partial, table, wanted_form
 from harness.simulator.kubeapi.target import Target
+from harness.simulator.kubeapi.validation import invalid_value, unsupported
 
 Json = dict[str, Any]
+_OPTIONS = {
+    "create": "CreateOptions",
+    "patch": "PatchOptions",
+    "delete": "DeleteOptions",
+    "deletecollection": "DeleteOptions",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,38 +37,51 @@ class Exchange:
     resource: Resource
     target: Target
     verb: str
+    problems: list[str] = field(default_factory=list)
 
     async def body(self) -> Any:
         """The decoded body. Raises ApiError 400, 413 or 415."""
-        return decode_body(await self.request.body(), self.request.headers.get("content-type", ""))
+        raw, kind = await self.request.body(), self.request.headers.get("content-type", "")
+        value = decode_body(raw, kind)
+        if self.request.query.get("fieldValidation") != "Ignore" and media_type(kind) in {"", "application/json"}:
+            self.problems.extend(f'duplicate field "{path}"' for path in repeated_fields(raw))
+        return value
 
     def write(self) -> Write:
-        """The write options of the request. Raises ApiError 400 for a value that is not in use."""
+        """The write options of the request. Raises ApiError 400 or 422 for a value that is not in use."""
         request, target = self.request, self.target
         if self.resource.namespaced and not target.namespace:
             raise bad_request("an empty namespace may not be set during creation")
-        dry = request.query.get("dryRun", "")
-        if dry not in {"", "All"}:
-            raise bad_request(f'Invalid value: "{dry}": supported values: "All"')
-        strictness = request.query.get("fieldValidation") or "Warn"
-        if strictness not in {"Strict", "Warn", "Ignore"}:
-            raise bad_request(f'Invalid value: "{strictness}": supported values: "Ignore", "Warn", "Strict"')
         agent = request.headers.get("user-agent", "").partition("/")[0]
-        manager = request.query.get("fieldManager") or agent or "unknown"
-        if len(manager) > 128 or not manager.isprintable():
-            raise bad_request("fieldManager must be printable and no longer than 128 characters")
+        manager = request.query.get("fieldManager") or agent[:128] or "unknown"
+        self._check_options(manager)
         return Write(
             resource=self.resource,
             namespace=target.namespace,
             name=target.name,
             subresource=target.subresource,
             manager=manager,
-            dry_run=dry == "All",
-            field_validation=strictness,
+            dry_run=request.query.get("dryRun") == "All",
+            field_validation=request.query.get("fieldValidation") or "Warn",
             force=request.flag("force"),
             user=self.user,
             warnings=request.warnings,
+            problems=self.problems,
         )
+
+    def _check_options(self, manager: str) -> None:
+        query = self.request.query
+        wrong: list[Cause] = []
+        if query.get("dryRun", "") not in {"", "All"}:
+            wrong.append(unsupported("dryRun", query["dryRun"], ["All"]))
+        if query.get("fieldValidation", "") not in {"", "Strict", "Warn", "Ignore"}:
+            wrong.append(unsupported("fieldValidation", query["fieldValidation"], ["Ignore", "Strict", "Warn"]))
+        if len(manager) > 128:
+            wrong.append(Cause("FieldValueTooLong", "fieldManager", "Too long: may not be more than 128 bytes"))
+        if not manager.isprintable():
+            wrong.append(invalid_value("fieldManager", manager, "should only contain printable characters"))
+        if wrong:
+            raise invalid(_OPTIONS.get(self.verb, "UpdateOptions"), "meta.k8s.io", "", wrong)
 
     def on(self, name: str, namespace: str) -> "Exchange":
         """The same request on one object of the collection."""

@@ -59,7 +59,7 @@ def write_managers(value: dict[str, Any], managers: list[Manager]) -> None:
     """Put the managers that own something on the object."""
     entries = []
     for each in managers:
-        if not each.paths and each.operation != "Apply":
+        if not each.paths:
             continue
         entry: dict[str, Any] = {
             "manager": each.name,
@@ -80,6 +80,13 @@ def write_managers(value: dict[str, Any], managers: list[Manager]) -> None:
 
 def record_update(old: dict[str, Any] | None, new: dict[str, Any], schema: Schema, writer: Manager) -> None:
     """Give the writer every field that it changed, and take these from the others; in place."""
+    if new["metadata"].get("managedFields") == [{}]:
+        del new["metadata"]["managedFields"]
+        return
+    if old is not None and not old["metadata"].get("managedFields"):
+        # Nobody's fields are known, so the writer cannot be told from those before it: tracking begins with an apply.
+        new["metadata"].pop("managedFields", None)
+        return
     before = tracked(old, schema) if old else frozenset()
     after = tracked(new, schema)
     changed = {
@@ -108,6 +115,8 @@ def apply_fields(
     """The outcome of a server-side apply. Raises ApiError 409 with every contested field unless forced."""
     wanted = tracked(applied, schema)
     managers = read_managers(live) if live else []
+    if live and not managers:
+        managers = [Manager("before-first-apply", "Update", writer.api_version, "", writer.time, tracked(live, schema))]
     mine = next((each for each in managers if each.identity == writer.identity), None)
     others = [each for each in managers if each.identity != writer.identity]
     if live:

@@ -26,7 +26,7 @@ _LABEL_TEXT = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric "
     "character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 )
-_LABEL_1035_TEXT = (
+LABEL_1035_TEXT = (
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an "
     "alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
 )
@@ -68,23 +68,29 @@ def read_metadata(value: dict[str, Any], resource: Resource) -> dict[str, Any]:
             continue
         wanted, told = _TYPES[name]
         if not isinstance(each, wanted) or isinstance(each, bool):
-            raise _cannot(resource, f"metadata.{name}", each, told)
+            raise _cannot(resource, name, each, told)
         if name in {"labels", "annotations"}:
             each = _string_map(each, name, resource)  # noqa: PLW2901 - the cleaned map takes the place of the raw one
         elif name == "finalizers" and not all(isinstance(item, str) for item in each):
-            raise _cannot(resource, "metadata.finalizers", each, "[]string")
+            raise _cannot(resource, name, each, "[]string")
         elif name in {"ownerReferences", "managedFields"} and not all(isinstance(item, dict) for item in each):
-            raise _cannot(resource, f"metadata.{name}", each, told)
+            raise _cannot(resource, name, each, told)
         if each or name not in {"labels", "annotations", "finalizers", "ownerReferences"}:
             kept[name] = each
     value["metadata"] = kept
     return kept
 
 
+def unknown_fields(value: dict[str, Any]) -> list[str]:
+    """Paths in the metadata of a body that no object has."""
+    meta = value.get("metadata")
+    return [f"metadata.{name}" for name in meta if name not in _TYPES] if isinstance(meta, dict) else []
+
+
 def _string_map(each: dict[str, Any], name: str, resource: Resource) -> dict[str, str]:
-    for key, item in each.items():
+    for item in each.values():
         if item is not None and not isinstance(item, str):
-            raise _cannot(resource, f"metadata.{name}.{key}", item, "string")
+            raise _cannot(resource, name, item, "string")
     return {key: item if item is not None else "" for key, item in each.items()}
 
 
@@ -132,7 +138,7 @@ def carry_over(value: dict[str, Any], old: dict[str, Any]) -> None:
 
 def _name_rule(resource: Resource) -> tuple[re.Pattern[str], str, int]:
     if resource.kind == "Service" and not resource.group:
-        return _LABEL_1035, _LABEL_1035_TEXT, 63
+        return _LABEL_1035, LABEL_1035_TEXT, 63
     if resource.kind == "Namespace" and not resource.group:
         return _LABEL, _LABEL_TEXT, 63
     return _SUBDOMAIN, _SUBDOMAIN_TEXT, 253
@@ -148,7 +154,7 @@ def name_errors(resource: Resource, name: str) -> list[Cause]:
     pattern, text, longest = _name_rule(resource)
     errors = []
     if len(name) > longest:
-        errors.append(invalid_value("metadata.name", name, f"must be no more than {longest} bytes"))
+        errors.append(invalid_value("metadata.name", name, f"must be no more than {longest} characters"))
     if not pattern.fullmatch(name):
         errors.append(invalid_value("metadata.name", name, text))
     return errors
@@ -160,7 +166,7 @@ def metadata_errors(meta: dict[str, Any]) -> list[Cause]:
     for key, value in (meta.get("labels") or {}).items():
         errors += _key_errors(key, "metadata.labels")
         if len(value) > 63:
-            errors.append(invalid_value("metadata.labels", value, "must be no more than 63 bytes"))
+            errors.append(invalid_value("metadata.labels", value, "must be no more than 63 characters"))
         if not _VALUE.fullmatch(value):
             errors.append(invalid_value("metadata.labels", value, _VALUE_TEXT))
     size = 0
@@ -175,8 +181,8 @@ def metadata_errors(meta: dict[str, Any]) -> list[Cause]:
                 errors.append(
                     invalid_value(f"metadata.ownerReferences[{index}].{name}", owner.get(name, ""), "must not be empty")
                 )
-    for index, finalizer in enumerate(meta.get("finalizers") or ()):
-        errors += _key_errors(finalizer, f"metadata.finalizers[{index}]")
+    for finalizer in meta.get("finalizers") or ():
+        errors += _key_errors(finalizer, "metadata.finalizers")
     return errors
 
 
@@ -188,7 +194,7 @@ def _key_errors(key: str, path: str) -> list[Cause]:
     if not name:
         errors.append(invalid_value(path, key, "name part must be non-empty"))
     elif len(name) > 63:
-        errors.append(invalid_value(path, key, "name part must be no more than 63 bytes"))
+        errors.append(invalid_value(path, key, "name part must be no more than 63 characters"))
     if not _KEY.fullmatch(name):
         errors.append(invalid_value(path, key, _KEY_TEXT))
     return errors

@@ -154,7 +154,7 @@ def merge(live: Any, applied: Any, schema: Schema, *, root: bool = True) -> Any:
 
 
 def remove(value: dict[str, Any], path: Path, schema: Schema) -> None:
-    """Take a path out of an object, in place, with containers that become empty by it."""
+    """Take a path out of an object, in place."""
     _remove(value, path, schema, root=True)
 
 
@@ -162,11 +162,11 @@ def _remove(value: Any, path: Path, schema: Schema, *, root: bool) -> None:
     step, rest = path[0], path[1:]
     if step.startswith("f:") and isinstance(value, dict) and step[2:] in value:
         name = step[2:]
+        child = _child(schema, name, root=root)
         if rest and rest != (_SELF,):
-            _remove(value[name], rest, _child(schema, name, root=root), root=False)
-            if value[name] in ({}, []):
-                del value[name]
-        else:
+            _remove(value[name], rest, child, root=False)
+        elif not (value[name] and isinstance(value[name], dict) and child.map_type != "atomic"):
+            # What was owned as an empty object may hold the fields of others by now.
             del value[name]
     elif step.startswith(("k:", "v:")):
         place = _find_item(value, step, schema)

@@ -19,8 +19,9 @@ from harness.simulator.kubeapi.selectors import (
     parse_fields,
     parse_labels,
 )
-from harness.simulator.kubeapi.status import ApiError, bad_request, expired
+from harness.simulator.kubeapi.status import ApiError, Cause, bad_request, expired, invalid
 from harness.simulator.kubeapi.store import Change, Entry
+from harness.simulator.kubeapi.validation import unsupported
 
 BOOKMARK_SECONDS = 30.0
 Render = Callable[[Entry], bytes]
@@ -83,41 +84,84 @@ class Page:
     remaining: int | None
 
 
-def read_page(
-    cluster: Cluster, resource: Resource, selection: Selection, limit: int, ticket: str, revision: str
-) -> Page:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which page of which version a list asks for."""
+
+    limit: int = 0
+    ticket: str = ""
+    revision: str = ""
+    match: str = ""
+
+    def check(self) -> None:
+        """Raises ApiError 400 or 422 for combinations that mean nothing."""
+        parse_revision(self.revision)
+        if not self.match:
+            return
+        wrong: list[Cause] = []
+        path = "resourceVersionMatch"
+        if not self.revision:
+            wrong.append(_forbidden(path, "resourceVersionMatch is forbidden unless resourceVersion is provided"))
+        if self.ticket:
+            wrong.append(_forbidden(path, "resourceVersionMatch is forbidden when continue is provided"))
+        if self.match not in {"Exact", "NotOlderThan"}:
+            wrong.append(unsupported(path, self.match, ["Exact", "NotOlderThan", ""]))
+        if self.match == "Exact" and self.revision == "0":
+            wrong.append(_forbidden(path, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'))
+        if wrong:
+            raise invalid("ListOptions", "meta.k8s.io", "", wrong)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the list is of exactly its revision; a limited list at a revision always is."""
+        return self.match == "Exact" or (not self.match and self.limit > 0 and self.revision not in {"", "0"})
+
+
+def _forbidden(path: str, detail: str) -> Cause:
+    return Cause("FieldValueForbidden", path, f"Forbidden: {detail}")
+
+
+def read_page(cluster: Cluster, resource: Resource, selection: Selection, wanted: Wanted) -> Page:
     """The first or next page. Raises ApiError 400 for a bad token and 410 for an old one."""
-    store = cluster.store
-    if ticket:
-        if revision not in {"", "0"}:
-            raise bad_request("specifying resource version is not allowed when using continue")
-        snapshot = store.rest(_decode_ticket(ticket))
-        if snapshot is None:
-            raise expired(
-                "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
-                "the continue parameter."
-            )
-        entries, at = snapshot.entries, snapshot.revision
-    else:
-        _check_revision(cluster, revision)
-        entries = [entry for entry in store.objects(resource.bucket, selection.namespace) if selection.wants(entry)]
-        at = store.revision
-    if not limit or len(entries) <= limit:
+    wanted.check()
+    entries, at = _next_pages(cluster, wanted) if wanted.ticket else _first_pages(cluster, resource, selection, wanted)
+    if not wanted.limit or len(entries) <= wanted.limit:
         return Page(entries, at, "", None)
-    rest = entries[limit:]
+    rest = entries[wanted.limit :]
     plain = not selection.labels and not selection.fields
-    return Page(entries[:limit], at, _encode_ticket(store.keep_rest(at, rest)), len(rest) if plain else None)
+    ticket = _encode_ticket(cluster.store.keep_rest(at, rest))
+    return Page(entries[: wanted.limit], at, ticket, len(rest) if plain else None)
 
 
-def _check_revision(cluster: Cluster, revision: str) -> None:
-    number = parse_revision(revision)
-    if number > cluster.store.revision:
-        message = f"Too large resource version: {number}, current: {cluster.store.revision}"
+def _next_pages(cluster: Cluster, wanted: Wanted) -> tuple[list[Entry], int]:
+    if wanted.revision not in {"", "0"}:
+        raise bad_request("specifying resource version is not allowed when using continue")
+    snapshot = cluster.store.rest(_decode_ticket(wanted.ticket))
+    if snapshot is None:
+        raise expired(
+            "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+            "the continue parameter."
+        )
+    return snapshot.entries, snapshot.revision
+
+
+def _first_pages(cluster: Cluster, resource: Resource, selection: Selection, wanted: Wanted) -> tuple[list[Entry], int]:
+    store = cluster.store
+    number = parse_revision(wanted.revision)
+    if number > store.revision:
+        message = f"Timeout: Too large resource version: {number}, current: {store.revision}"
         details = {
             "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
             "retryAfterSeconds": 1,
         }
         raise ApiError(504, "Timeout", message, details)
+    found: list[Entry] | None = store.objects(resource.bucket, selection.namespace)
+    at = store.revision
+    if wanted.exact:
+        found, at = store.past(resource.bucket, number), number
+        if found is None:
+            raise expired("The resourceVersion for the provided list is too old.")
+    return [entry for entry in found or () if selection.wants(entry)], at
 
 
 def parse_revision(text: str) -> int:
@@ -125,7 +169,9 @@ def parse_revision(text: str) -> int:
     if not text:
         return 0
     if not text.isdecimal() or len(text) > 19:
-        raise bad_request(f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
+        raise bad_request(
+            f'invalid resource version "{text}": expected a number such as the one on an object or a list'
+        )
     return int(text)
 
 

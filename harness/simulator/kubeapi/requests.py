@@ -13,9 +13,17 @@ from harness.simulator.kubeapi.rules import check_rules, has_rules
 from harness.simulator.kubeapi.status import Cause, bad_request, forbidden, invalid, not_found
 from harness.simulator.kubeapi.store import Entry
 from harness.simulator.kubeapi.structural import apply_defaults, drop_nulls, prune
-from harness.simulator.kubeapi.validation import validate
+from harness.simulator.kubeapi.validation import invalid_value, validate
 
 Json = dict[str, Any]
+# Errors after which rules are not worth running, because a rule could stumble over them.
+_BLOCKING = {
+    "FieldValueNotSupported",
+    "FieldValueRequired",
+    "FieldValueTooLong",
+    "FieldValueTooMany",
+    "FieldValueTypeInvalid",
+}
 _SKIPPED = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation"
 
 
@@ -33,6 +41,7 @@ class Write:
     force: bool = False
     user: User | None = None
     warnings: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
 
 def writer_of(write: Write, operation: str) -> Manager:
@@ -56,6 +65,11 @@ def check_kind(value: Json, write: Write) -> None:
         raise bad_request(
             f"the API version in the data ({version}) does not match the expected API version ({resource.api_version})"
         )
+    if kind != resource.kind and resource.custom:
+        name = (value.get("metadata") or {}).get("name", "") if isinstance(value.get("metadata"), dict) else ""
+        raise invalid(
+            resource.kind, resource.group, str(name), [invalid_value("kind", kind, f"must be {resource.kind}")]
+        )
     if kind != resource.kind:
         raise bad_request(f"the kind in the data ({kind}) does not match the expected kind ({resource.kind})")
 
@@ -66,15 +80,14 @@ def decode(value: Any, write: Write) -> Json:
         raise bad_request("the body of the request must be one object")
     resource = write.resource
     check_kind(value, write)
+    strange = metadata.unknown_fields(value)
     metadata.read_metadata(value, resource)
     schema = resource.schema()
     kept = value["metadata"]
     if not resource.custom:
         drop_nulls(value, schema)
         value["metadata"] = kept
-    unknown = prune(value, schema, root=True)
-    if unknown:
-        tell_unknown(unknown, write)
+    tell_unknown(strange + prune(value, schema, root=True), write)
     apply_defaults(value, schema)
     value["metadata"] = kept
     if not resource.custom:
@@ -83,8 +96,11 @@ def decode(value: Any, write: Write) -> Json:
 
 
 def tell_unknown(unknown: list[str], write: Write) -> None:
-    """Warn of unknown fields, refuse them (400) or keep silent, as `fieldValidation` says."""
-    texts = [f'unknown field "{path}"' for path in unknown]
+    """Warn of unknown and repeated fields, refuse them (400) or keep silent, as `fieldValidation` says."""
+    texts = [*write.problems, *(f'unknown field "{path}"' for path in sorted(unknown))]
+    write.problems.clear()
+    if not texts:
+        return
     if write.field_validation == "Strict":
         kind = write.resource.kind
         message = f'{kind} in version "{write.resource.version}" cannot be handled as a {kind}: strict decoding error: {", ".join(texts)}'
@@ -106,16 +122,24 @@ def check(value: Json, old: Json | None, write: Write) -> None:
     shape = [cause for cause in shape if cause.field != "metadata"]
     if shape and not resource.custom:
         _refuse_types(shape, write)
+    if write.subresource == "status":
+        shape = [_within_status(cause) for cause in shape]
     errors += shape
     if has_rules(schema):
-        if shape:
-            errors.append(Cause("FieldValueInvalid", "<nil>", f'Invalid value: "null": {_SKIPPED}'))
+        if any(cause.reason in _BLOCKING for cause in shape):
+            errors.append(Cause("FieldValueInvalid", "<nil>", f"Invalid value: null: {_SKIPPED}"))
         else:
             errors += check_rules(value, old, schema, root=True)
     if not resource.custom:
         errors += special.errors(value, old, resource)
     if errors:
         raise invalid(resource.kind, resource.group, name, errors)
+
+
+def _within_status(cause: Cause) -> Cause:
+    """An error of a status write: a cluster validates the status by itself, so its sentences name paths below it."""
+    inner = cause.field.removeprefix("status.")
+    return Cause(cause.reason, cause.field, cause.detail.replace(f" {cause.field} in body", f" {inner} in body"))
 
 
 def _refuse_types(causes: list[Cause], write: Write) -> None:

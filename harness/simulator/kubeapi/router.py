@@ -5,6 +5,7 @@ from harness.simulator.kubeapi.asgi import Request, Response
 from harness.simulator.kubeapi.authentication import allow, authenticate
 from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.exchange import Exchange
+from harness.simulator.kubeapi.negotiation import accepted, as_yaml
 from harness.simulator.kubeapi.rbac import Attributes
 from harness.simulator.kubeapi.status import method_not_allowed, no_such_path
 from harness.simulator.kubeapi.target import Target, parse_path
@@ -51,10 +52,13 @@ class Router:
             raise no_such_path()
         if resource.deprecation:
             request.warnings.append(resource.deprecation)
+        form = accepted(request.headers.get("accept", ""))
         exchange = Exchange(self._cluster, request, user, resource, target, verb)
         response = await self._perform(exchange)
         if verb not in {"get", "list", "watch"}:
             await self._cluster.settle()
+        if form.endswith("yaml") and response.stream is None:
+            response.body, response.media = as_yaml(response.body), form
         return response
 
     async def _perform(self, exchange: Exchange) -> Response:

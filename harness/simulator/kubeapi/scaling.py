@@ -9,7 +9,8 @@ from harness.simulator.kubeapi.exchange import Exchange
 from harness.simulator.kubeapi.patches import JSON_PATCH, json_patch, merge_patch
 from harness.simulator.kubeapi.requests import Write, live, main_write
 from harness.simulator.kubeapi.selectors import field_text
-from harness.simulator.kubeapi.status import bad_request, method_not_allowed
+from harness.simulator.kubeapi.status import bad_request, invalid, method_not_allowed
+from harness.simulator.kubeapi.validation import invalid_value
 
 Json = dict[str, Any]
 
@@ -53,21 +54,22 @@ def scale_of(value: Json, write: Write) -> Json:
 def _replicas(wanted: Any) -> int:
     spec = wanted.get("spec") if isinstance(wanted, dict) else None
     replicas = spec.get("replicas", 0) if isinstance(spec, dict) else None
-    if not isinstance(replicas, int) or isinstance(replicas, bool) or not 0 <= replicas < 2**31:
-        raise bad_request(
-            "the body of the request must be one Scale whose spec.replicas is a whole number that is not negative"
-        )
+    if not isinstance(replicas, int) or isinstance(replicas, bool) or abs(replicas) >= 2**31:
+        raise bad_request("the body of the request must be one Scale whose spec.replicas is a whole number")
+    if replicas < 0:
+        wrong = invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
+        raise invalid("Scale", "autoscaling", str((wanted.get("metadata") or {}).get("name", "")), [wrong])
     return replicas
 
 
 async def answer(exchange: Exchange) -> Response:
     """GET, PUT or PATCH of a scale."""
     write, verb, cluster = exchange.write(), exchange.verb, exchange.cluster
+    if verb not in {"get", "update", "patch"}:
+        raise method_not_allowed()
     current = cluster.from_storage(live(cluster, write).decode(), write.resource)
     if verb == "get":
         return json_response(200, scale_of(current, write))
-    if verb not in {"update", "patch"}:
-        raise method_not_allowed()
     body = await exchange.body()
     wanted: Any = scale_of(current, write)
     if verb == "update":

@@ -113,7 +113,7 @@ def parse_fields(text: str, supported: Callable[[str], bool]) -> tuple[FieldClau
     for part in filter(None, (each.strip() for each in text.split(","))):
         path, operator, value = _split_field(part)
         if not supported(path):
-            raise bad_request(f'field label not supported: "{path}"')
+            raise bad_request(f"field label not supported: {path}")
         clauses.append(FieldClause(path, value, operator))
     return tuple(clauses)
 

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,11 @@ from harness.simulator.kubeapi.status import Cause, bad_request
 from harness.simulator.kubeapi.validation import invalid_value, required
 
 Json = dict[str, Any]
+_DATA_KEY = re.compile(r"[-._a-zA-Z0-9]+")
+_DATA_KEY_TEXT = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', "
+    "regex used for validation is '[-._a-zA-Z0-9]+')"
+)
 
 
 def fill_in(value: Json, resource: Resource) -> None:
@@ -111,6 +117,32 @@ def _secret(value: Json, old: Json | None) -> list[Cause]:
     return found
 
 
+def _config_map(value: Json, old: Json | None) -> list[Cause]:
+    found = _immutable(value, old)
+    for name in ("data", "binaryData"):
+        for key in value.get(name) or ():
+            if not _DATA_KEY.fullmatch(key) or len(key) > 253:
+                found.append(invalid_value(f"{name}[{key}]", key, _DATA_KEY_TEXT))
+    return found
+
+
+def _pod(value: Json, _old: Json | None) -> list[Cause]:
+    spec = value.get("spec") or {}
+    return _containers(spec, "spec")
+
+
+def _containers(spec: Json, path: str) -> list[Cause]:
+    containers = spec.get("containers") or []
+    found = [] if containers else [required(f"{path}.containers")]
+    seen: set[str] = set()
+    for index, each in enumerate(containers):
+        name = each.get("name", "")
+        if name in seen:
+            found.append(Cause("FieldValueDuplicate", f"{path}.containers[{index}].name", f'Duplicate value: "{name}"'))
+        seen.add(name)
+    return found
+
+
 def _immutable(value: Json, old: Json | None) -> list[Cause]:
     if old and old.get("immutable"):
         changed = [n for n in ("data", "binaryData") if value.get(n) != old.get(n)]
@@ -134,6 +166,9 @@ def _workload(value: Json, old: Json | None) -> list[Cause]:
         found.append(invalid_value("spec.selector", {}, "empty selector is invalid for deployment"))
     if old and (old.get("spec") or {}).get("selector") != spec.get("selector"):
         found.append(invalid_value("spec.selector", spec.get("selector"), "field is immutable"))
+    template = (spec.get("template") or {}).get("spec")
+    if isinstance(template, dict):
+        found += _containers(template, "spec.template.spec")
     if (spec.get("replicas") or 0) < 0:
         found.append(invalid_value("spec.replicas", spec["replicas"], "must be greater than or equal to 0"))
     return found
@@ -166,7 +201,8 @@ def settle(value: Json, resource: Resource) -> None:
 _CHECKS: dict[tuple[str, str], Callable[[Json, Json | None], list[Cause]]] = {
     ("", "Secret"): _secret,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): crds.errors,
-    ("", "ConfigMap"): _immutable,
+    ("", "ConfigMap"): _config_map,
+    ("", "Pod"): _pod,
     ("", "Service"): _service,
     ("apps", "Deployment"): _workload,
     ("apps", "ReplicaSet"): _workload,

@@ -174,6 +174,21 @@ class Store:
             return sorted((e for e in objects.values() if e.namespace == namespace), key=lambda e: e.name)
         return [objects[key] for key in sorted(objects)]
 
+    def past(self, bucket: Bucket, revision: int) -> list[Entry] | None:
+        """The objects as they were at a revision, in key order; None when history no longer reaches back so far."""
+        log = self.log(bucket)
+        start = log.position_after(revision)
+        changes = log.since(start) if start is not None else None
+        if changes is None:
+            return None
+        objects = dict(self._objects.get(bucket, {}))
+        for change in reversed(changes):
+            if change.before is None:
+                objects.pop(change.entry.key, None)
+            else:
+                objects[change.before.key] = change.before
+        return [objects[key] for key in sorted(objects)]
+
     def buckets(self) -> Iterable[Bucket]:
         """Every bucket that has ever held an object."""
         return tuple(self._objects)

@@ -139,9 +139,17 @@ def prune(value: Any, schema: Schema, path: str = "", *, root: bool = False) -> 
     return dropped
 
 
+def _takes_null(schema: Schema) -> bool:
+    return schema.nullable or not (schema.type or schema.int_or_string)
+
+
 def apply_defaults(value: Any, schema: Schema) -> None:
-    """Fill in what the schema defaults, in place; a null that is not nullable gives way to the default."""
+    """Fill in what the schema defaults, in place; a null that is not nullable gives way to the default, or goes."""
     if isinstance(value, dict):
+        for name in [n for n, each in value.items() if each is None]:
+            known = schema.child(name)
+            if known is not None and not known.has_default and not _takes_null(known):
+                del value[name]
         for name, child in schema.properties.items():
             if child.has_default and (name not in value or (value[name] is None and not child.nullable)):
                 value[name] = copy.deepcopy(child.default)

@@ -105,8 +105,8 @@ def table(resource: Resource, values: list[Json], meta: Json, include: str) -> b
         row: Json = {"cells": cells(value)}
         if include == "Object":
             row["object"] = value
-        elif include != "None":
-            row["object"] = partial(value)
+        else:
+            row["object"] = None if include == "None" else partial(value)
         rows.append(row)
     whole = {
         "kind": "Table",

@@ -14,11 +14,29 @@ import orjson
 from harness.simulator.kubeapi.status import Cause
 from harness.simulator.kubeapi.structural import Schema
 
-_INT_RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
+
+def go_number(value: float) -> str:
+    """A floating point number as Go prints it: `100`, `1.5`, `1e+09`, `9.223372036854776e+18`."""
+    text = repr(float(value))
+    if "e" in text or abs(value) < 10**6:
+        return text.removesuffix(".0")
+    whole = text.replace(".", "").lstrip("-")
+    exponent = len(text.partition(".")[0].lstrip("-")) - 1
+    digits = whole.rstrip("0")
+    fraction = f".{digits[1:]}" if len(digits) > 1 else ""
+    return f"{'-' if value < 0 else ''}{digits[0]}{fraction}e+{exponent:02}"
+
+
+def _bound(bound: float, value: float) -> str:
+    """A limit as messages print it: whole beside a whole number, a floating point number beside any other."""
+    whole = isinstance(value, int) and -_INT64 <= value < _INT64 and float(bound).is_integer()
+    return str(int(bound)) if whole else go_number(bound)
 
 
 def shown(value: Any) -> str:
-    """A value as field errors quote it: strings and numbers as JSON, composites as JSON too."""
+    """A value as field errors quote it: a number as Go prints it, anything else as JSON."""
+    if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**63):
+        return go_number(value)
     return orjson.dumps(value).decode()
 
 
@@ -43,6 +61,7 @@ def validate(value: Any, schema: Schema, path: str = "") -> list[Cause]:
     return list(_errors(value, schema, path))
 
 
+_INT64 = 2**63
 _TYPE_NAMES: dict[type, str] = {
     type(None): "null",
     bool: "boolean",
@@ -54,9 +73,12 @@ _TYPE_NAMES: dict[type, str] = {
 
 
 def type_name(value: Any) -> str:
-    """The JSON type of a value as field errors name it; a whole float counts as an integer, as it does in Go."""
+    """The JSON type of a value as field errors name it; a whole float counts as an integer, and one beyond 64 bits
+    does not, as in Go."""
     if isinstance(value, float):
-        return "integer" if value.is_integer() else "number"
+        return "integer" if value.is_integer() and abs(value) < _INT64 else "number"
+    if isinstance(value, int) and not isinstance(value, bool) and not -_INT64 <= value < _INT64:
+        return "number"
     return _TYPE_NAMES[type(value)]
 
 
@@ -70,16 +92,18 @@ def _type_fits(value: Any, schema: Schema) -> bool:
 
 
 def _errors(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
-    if not _type_fits(value, schema):
+    fits = _type_fits(value, schema)
+    if not fits:
         wanted = "integer,string" if schema.int_or_string else schema.type or "object"
         came = type_name(value)
         text = f'{path or "."} in body must be of type {wanted}: "{came}"'
         yield Cause("FieldValueTypeInvalid", path, f'Invalid value: "{came}": {text}')
-        return
-    if value is None:
-        return
-    if schema.enum and value not in schema.enum:
+    if schema.enum and value is not None and value not in schema.enum:
         yield unsupported(path, value, [e if isinstance(e, str) else shown(e) for e in schema.enum])
+    if isinstance(value, int | float) and not isinstance(value, bool) and schema.type in {"integer", "number"}:
+        yield from _number_errors(value, schema, path)
+    if not fits or value is None:
+        return
     yield from _combined(value, schema, path)
     if isinstance(value, dict):
         yield from _object_errors(value, schema, path)
@@ -87,8 +111,6 @@ def _errors(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
         yield from _list_errors(value, schema, path)
     elif isinstance(value, str):
         yield from _string_errors(value, schema, path)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield from _number_errors(value, schema, path)
 
 
 def _object_errors(value: dict[str, Any], schema: Schema, path: str) -> Iterator[Cause]:
@@ -99,7 +121,7 @@ def _object_errors(value: dict[str, Any], schema: Schema, path: str) -> Iterator
     if most is not None and len(value) > most:
         yield Cause("FieldValueTooMany", path, f"Too many: {len(value)}: must have at most {most} items")
     if least is not None and len(value) < least:
-        yield invalid_value(path, value, f"{path} in body should have at least {least} properties")
+        yield invalid_value(path, len(value), f"{path} in body should have at least {least} properties")
     for name, each in value.items():
         child = schema.child(name)
         if child is not None:
@@ -111,7 +133,7 @@ def _list_errors(value: list[Any], schema: Schema, path: str) -> Iterator[Cause]
     if most is not None and len(value) > most:
         yield Cause("FieldValueTooMany", path, f"Too many: {len(value)}: must have at most {most} items")
     if least is not None and len(value) < least:
-        yield invalid_value(path, value, f"{path} in body should have at least {least} items")
+        yield invalid_value(path, len(value), f"{path} in body should have at least {least} items")
     if schema.bounds.get("uniqueItems") and len({shown(each) for each in value}) < len(value):
         yield invalid_value(path, value, f"{path} in body shouldn't contain duplicates")
     if schema.items is not None:
@@ -138,11 +160,12 @@ def _duplicates(value: list[Any], schema: Schema, path: str) -> Iterator[Cause]:
 
 def _string_errors(value: str, schema: Schema, path: str) -> Iterator[Cause]:
     most, least = schema.bounds.get("maxLength"), schema.bounds.get("minLength")
+    # A cluster reports the first of these three alone.
     if most is not None and len(value) > most:
         yield Cause("FieldValueTooLong", path, f"Too long: may not be more than {most} bytes")
-    if least is not None and len(value) < least:
+    elif least is not None and len(value) < least:
         yield invalid_value(path, value, f"{path} in body should be at least {least} chars long")
-    if schema.matcher is not None and schema.matcher.search(value) is None:
+    elif schema.matcher is not None and schema.matcher.search(value) is None:
         yield invalid_value(path, value, f"{path} in body should match '{schema.pattern}'")
     if schema.format in FORMATS and not _has_format(value, schema.format):
         detail = f"{path} in body must be of type {schema.format}: {shown(value)}"
@@ -153,18 +176,13 @@ def _number_errors(value: float, schema: Schema, path: str) -> Iterator[Cause]:
     bounds = schema.bounds
     most, least, step = bounds.get("maximum"), bounds.get("minimum"), bounds.get("multipleOf")
     if step and value % step:
-        yield invalid_value(path, value, f"{path} in body should be a multiple of {step}")
+        yield invalid_value(path, value, f"{path} in body should be a multiple of {_bound(step, value)}")
     if most is not None and (value > most or (value == most and bounds.get("exclusiveMaximum"))):
         word = "less than" if bounds.get("exclusiveMaximum") else "less than or equal to"
-        yield invalid_value(path, value, f"{path} in body should be {word} {most}")
+        yield invalid_value(path, value, f"{path} in body should be {word} {_bound(most, value)}")
     if least is not None and (value < least or (value == least and bounds.get("exclusiveMinimum"))):
         word = "greater than" if bounds.get("exclusiveMinimum") else "greater than or equal to"
-        yield invalid_value(path, value, f"{path} in body should be {word} {least}")
-    if schema.format in _INT_RANGES:
-        low, high = _INT_RANGES[schema.format]
-        if not low <= value <= high:
-            text = f"Checked value must be of type integer with format {schema.format}"
-            yield invalid_value(path, value, f"{path}: {text} in body", "FieldValueInvalid")
+        yield invalid_value(path, value, f"{path} in body should be {word} {_bound(least, value)}")
 
 
 def _combined(value: Any, schema: Schema, path: str) -> Iterator[Cause]:

@@ -45,6 +45,8 @@ async def perform(exchange: Exchange) -> Response:
             return await _delete(exchange)
         case "deletecollection":
             return await _delete_many(exchange)
+    if exchange.verb in {"update", "patch"} and exchange.resource.custom:
+        raise bad_request("name must be provided")
     raise method_not_allowed()
 
 
@@ -86,10 +88,13 @@ def _collection(exchange: Exchange) -> Response:
         reads.parse_revision(options.revision)
         events = reads.watch(exchange.cluster, resource, selection, options, render)
         return Response(200, stream=exchange.reshaped(events) if exchange.form else events)
-    limit = _number(query.get("limit", ""), "limit")
-    page = reads.read_page(
-        exchange.cluster, resource, selection, limit, query.get("continue", ""), query.get("resourceVersion", "")
+    wanted = reads.Wanted(
+        limit=_number(query.get("limit", ""), "limit"),
+        ticket=query.get("continue", ""),
+        revision=query.get("resourceVersion", ""),
+        match=query.get("resourceVersionMatch", ""),
     )
+    page = reads.read_page(exchange.cluster, resource, selection, wanted)
     return exchange.listed(reads.list_body(page, resource, render))
 
 
@@ -155,7 +160,7 @@ async def _delete_many(exchange: Exchange) -> Response:
     selection = reads.select(
         resource, exchange.target.namespace, query.get("labelSelector", ""), query.get("fieldSelector", "")
     )
-    page = reads.read_page(exchange.cluster, resource, selection, 0, "", "")
+    page = reads.read_page(exchange.cluster, resource, selection, reads.Wanted())
     for entry in page.entries:
         try:
             await deletion.delete(exchange.cluster, exchange.on(entry.name, entry.namespace).write(), options)

@@ -19,7 +19,6 @@ from harness.simulator.kubeapi.requests import (
 from harness.simulator.kubeapi.resources import Resource
 from harness.simulator.kubeapi.status import ApiError, Cause, already_exists, bad_request, conflict, invalid
 from harness.simulator.kubeapi.store import Entry
-from harness.simulator.kubeapi.validation import invalid_value
 
 Json = dict[str, Any]
 RETRIES = 8
@@ -31,6 +30,8 @@ async def create(cluster: Cluster, body: Any, write: Write) -> Json:
     value = decode(body, write)
     meta = value["metadata"]
     settle_namespace(meta, write)
+    if meta.get("resourceVersion"):
+        raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
     generated = not meta.get("name") and meta.get("generateName")
     if generated:
         meta["name"] = metadata.generated(meta["generateName"])
@@ -73,13 +74,17 @@ def commit(cluster: Cluster, value: Json, write: Write) -> Json:
     return finish_if_free(cluster, write.resource.bucket, entry).decode()
 
 
+def _misnamed(value: Json, write: Write) -> ApiError:
+    named = value["metadata"].get("name", "")
+    return bad_request(f"the name of the object ({named}) does not match the name on the URL ({write.name})")
+
+
 async def replace(cluster: Cluster, body: Any, write: Write) -> tuple[int, Json]:
     """PUT: replace an object (or one of its subresources)."""
     value = decode(body, write)
     entry = live(cluster, write)
-    named = value["metadata"].get("name")
-    if named != write.name:
-        raise bad_request(f"the name of the object ({named or ''}) does not match the name on the URL ({write.name})")
+    if value["metadata"].get("name") != write.name:
+        raise _misnamed(value, write)
     settle_namespace(value["metadata"], write)
     if write.resource.custom and not value["metadata"].get("resourceVersion"):
         causes = [
@@ -98,8 +103,7 @@ async def patch(cluster: Cluster, write: Write, change: Callable[[Json], Json]) 
         asked = value.get("metadata", {}).get("resourceVersion") if isinstance(value.get("metadata"), dict) else None
         value = decode(value, write)
         if value["metadata"].get("name") != write.name:
-            renamed = invalid_value("metadata.name", value["metadata"].get("name", ""), "field is immutable")
-            raise invalid(write.resource.kind, write.resource.group, write.name, [renamed])
+            raise _misnamed(value, write)
         settle_namespace(value["metadata"], write)
         try:
             return 200, await update(cluster, entry, value, write, "Update")
