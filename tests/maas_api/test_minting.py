@@ -340,3 +340,31 @@ def test_the_instance_sets_the_longest_lifetime_where_no_tenant_does(make_instan
     maas = make_instance(max_expiration_days=2)
     maas.subscription("s", ["m1"], users=("carol",))
     assert _lifetime(maas.mint(maas.caller("carol"))) == timedelta(days=2)
+
+
+@pytest.mark.row("MAAS-KEY-043", "MAAS-SEC-010")
+def test_a_key_that_mints_a_key_is_not_outlived_by_it(maas: Instance, upstream: Instance) -> None:
+    lifetimes = []
+    for instance in (maas, upstream):
+        instance.subscription("s", ["m1"], users=("carol",))
+        minter = instance.mint(instance.caller("carol"), ephemeral=True, expiresIn="10m")
+        by_key = instance.caller("carol", Authorization=f"Bearer {minter['key']}")
+        minted = instance.mint(by_key)
+        lifetimes.append(_lifetime(minted))
+        too_long = by_key.post("/v1/api-keys", json={"name": "a", "expiresIn": "30d"})
+        if instance is maas:
+            assert minted["expiresAt"] == minter["expiresAt"]
+            assert too_long.status_code == 400
+            assert "maximum" in too_long.json()["error"]
+        else:
+            assert too_long.status_code == 201
+    assert lifetimes[0] < timedelta(minutes=10)
+    assert lifetimes[1] == timedelta(days=90)
+
+
+@pytest.mark.row("MAAS-SEC-010")
+def test_an_unknown_key_mints_nothing(maas: Instance) -> None:
+    maas.subscription("s", ["m1"], users=("carol",))
+    for text in ("sk-oai-a_b", "sk-oai-"):
+        response = maas.caller("carol", Authorization=f"Bearer {text}").post("/v1/api-keys", json={"name": "a"})
+        assert response.status_code == 403

@@ -32,12 +32,13 @@ class Minted:
     record: KeyRecord
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """The tenant's limits. `longest_days` bounds the lifetime of keys that are not ephemeral."""
+    """The limits of a mint. `longest_days` bounds keys that are not ephemeral; no key outlives `ends_at` (microseconds)."""
 
     tenant: str
     longest_days: int
+    ends_at: int | None = None
     upstream: bool = False
 
 
@@ -47,7 +48,8 @@ def mint(catalogue: Catalogue, caller: Caller, wanted: CreateKey, rules: Rules) 
     ephemeral = bool(wanted.ephemeral)
     name = checked_name(wanted.name, ephemeral=ephemeral, nanoseconds=nanoseconds)
     labels = checked_labels(wanted.labels)
-    seconds = _lifetime(wanted.expires_in, EPHEMERAL_S if ephemeral else rules.longest_days * DAY)
+    now = nanoseconds // 1000
+    seconds = _lifetime(wanted.expires_in, _longest(rules, now, ephemeral=ephemeral))
     subscription = _subscription(catalogue, caller, wanted.subscription, upstream=rules.upstream)
     if not all(storable_group(group) for group in caller.groups):
         if rules.upstream:
@@ -57,7 +59,6 @@ def mint(catalogue: Catalogue, caller: Caller, wanted: CreateKey, rules: Rules) 
             "a group of the caller has a name that cannot be stored with a key: only letters, digits and : . _ - are",
         )
     credential = generate()
-    now = nanoseconds // 1000
     record = KeyRecord(
         id=str(uuid.uuid4()),
         key_hash=credential.digest(),
@@ -76,7 +77,17 @@ def mint(catalogue: Catalogue, caller: Caller, wanted: CreateKey, rules: Rules) 
     return Minted(credential, record)
 
 
-def _lifetime(wanted: str | float | None, longest: int) -> Decimal:
+def _longest(rules: Rules, now: int, *, ephemeral: bool) -> Decimal:
+    """Seconds that a key may live from now."""
+    longest = Decimal(EPHEMERAL_S if ephemeral else rules.longest_days * DAY)
+    if rules.ends_at is not None:
+        longest = min(longest, Decimal(rules.ends_at - now) / MICROSECONDS)
+    if longest <= 0:
+        raise MintRejectedError(403, "the API key of the request has expired")
+    return longest
+
+
+def _lifetime(wanted: str | float | None, longest: Decimal) -> Decimal:
     """Seconds; the longest when none is wanted."""
     if wanted is None:
         return Decimal(longest)
@@ -87,7 +98,7 @@ def _lifetime(wanted: str | float | None, longest: int) -> Decimal:
     if seconds <= 0:
         raise MintRejectedError(400, "expiration must be positive")
     if seconds > longest:
-        raise MintRejectedError(400, f"expiration exceeds the maximum of {longest} seconds")
+        raise MintRejectedError(400, f"expiration exceeds the maximum of {longest:f} seconds")
     return seconds
 
 

@@ -15,6 +15,7 @@ from harness.simulator.component import address, announce, listen, until_stopped
 from . import app
 from .administrators import Administrators
 from .catalogue import Catalogue
+from .connection import BoundedConnection
 from .kubernetes import Kubernetes, KubernetesError
 from .metrics import Metrics
 from .service import Service, UsageMemory
@@ -139,6 +140,7 @@ def _server(application: ASGIApp, settings: Settings, *, secure: bool) -> "_Serv
         log_config=None,
         access_log=False,
         lifespan="off",
+        http=BoundedConnection,
         server_header=False,
         timeout_keep_alive=60,
         timeout_graceful_shutdown=_STOP_S,
