@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from harness.simulator.kubelet.child import Programs
 from harness.simulator.kubelet.launch import Launch
 from harness.simulator.kubelet.process import ModelProcess
 
@@ -31,7 +32,7 @@ class Watched:
         def launch(ready: Path) -> Launch:
             return Launch((sys.executable, "-c", program, str(ready)))
 
-        self.process = ModelProcess(launch, folder, folder.parent / "log", self._changed)
+        self.process = ModelProcess(launch, Programs(), folder, folder.parent / "log", self._changed)
 
     def _changed(self) -> None:
         self.steps.append(self.process.standing.state)

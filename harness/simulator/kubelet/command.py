@@ -15,7 +15,8 @@ from harness.simulator.controllers.runtime.cluster import Cluster
 from harness.simulator.controllers.runtime.connection import UnusableConnectionError, connect
 from harness.simulator.controllers.runtime.controller import Manager
 from harness.simulator.controllers.runtime.manifest import Manifest
-from harness.simulator.kubelet.launch import Launch, Runtime, mock_launch, vllm_launch
+from harness.simulator.kubelet.child import Nursery
+from harness.simulator.kubelet.launch import MOCK, Launch, Runtime, mock_launch, vllm_launch
 from harness.simulator.kubelet.process import free_port
 from harness.simulator.kubelet.reconciler import install
 
@@ -66,7 +67,10 @@ async def run(kubeconfig: Path | None, folder: Path, runtime: Runtime, ready_fil
         return mock_launch(pod, ready) if runtime == "mock" else vllm_launch(pod, free_port())
 
     manager = Manager(Cluster(connect(kubeconfig, "kubelet")), CollectorRegistry())
-    pods = install(manager, folder, launcher)
+    nursery = Nursery(MOCK)
+    pods = install(manager, folder, launcher, nursery)
+    if runtime == "mock":
+        await nursery.prepare()
     synced = asyncio.Event()
     work = asyncio.create_task(manager.run(synced))
     stopped = asyncio.create_task(until_stopped())

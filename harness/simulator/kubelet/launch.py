@@ -15,6 +15,7 @@ from harness.simulator.controllers.runtime.manifest import Manifest, annotations
 
 Runtime = Literal["mock", "vllm"]
 MAIN = "main"
+MOCK = "mock_vllm"
 SERVED_NAMES = "maas-conformance.dev/served-model-names"
 MODEL_SERVERS = frozenset({"mock-vllm", "vllm", "llm-d-inference-sim"})
 _OURS = frozenset({"--port", "--host", "--admin-port", "--ready-file"})
@@ -27,11 +28,20 @@ class UnrunnableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A process to start. `port` is chosen beforehand only for servers that cannot announce their own."""
+    """A process to start: a Python module with arguments, or without `module` a whole command.
+
+    `port` is chosen beforehand only for servers that cannot announce their own.
+    """
 
     arguments: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     port: int | None = None
+    module: str | None = None
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The command line of a process of its own."""
+        return self.arguments if self.module is None else (sys.executable, "-P", "-m", self.module, *self.arguments)
 
 
 def model_container(pod: Manifest) -> dict[str, Any]:
@@ -118,7 +128,7 @@ def mock_launch(pod: Manifest, ready_file: Path) -> Launch:
             raise UnrunnableError("the Pod names no model: expected --served-model-name or --model in its command")
         arguments = ["serve", names[0], "--served-model-name", *names]
     ours = ["--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--ready-file", str(ready_file)]
-    return Launch((sys.executable, "-P", "-m", "mock_vllm", *arguments, *ours), environment_of(container))
+    return Launch((*arguments, *ours), environment_of(container), module=MOCK)
 
 
 def vllm_launch(pod: Manifest, port: int) -> Launch:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from harness.simulator.component import die_with_parent
+from harness.simulator.kubelet.child import Child, Starter
 from harness.simulator.kubelet.launch import Launch
 
 State = Literal["starting", "running", "backoff", "stopped"]
@@ -44,22 +44,28 @@ class Standing:
 class ModelProcess:
     """Keeps one process alive until `stop`; `changed` is called after each step of its life."""
 
-    def __init__(self, launch: Callable[[Path], Launch], folder: Path, log: Path, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, launch: Callable[[Path], Launch], starter: Starter, folder: Path, log: Path, changed: Callable[[], None]
+    ) -> None:
         self.standing = Standing()
         self._launch = launch
+        self._starter = starter
         self._ready_file = folder / "ready.json"
         self._folder = folder
         self._log = log
         self._changed = changed
-        self._process: asyncio.subprocess.Process | None = None
+        self._start: asyncio.Task[Child] | None = None
+        self._process: Child | None = None
         self._stopping = False
         self._life = asyncio.get_running_loop().create_task(self._live())
 
     async def stop(self, grace_s: float) -> None:
         """End the process and all it started: SIGTERM, and after `grace_s` seconds SIGKILL."""
         self._stopping = True
+        if self._start is not None:
+            await asyncio.wait({self._start})
         process = self._process
-        if process is not None and process.returncode is None:
+        if process is not None:
             _signal(process.pid, signal.SIGTERM)
             try:
                 await asyncio.wait_for(process.wait(), grace_s)
@@ -93,17 +99,7 @@ class ModelProcess:
         """Start, wait until it serves, wait until it ends."""
         self._ready_file.unlink(missing_ok=True)
         launch = self._launch(self._ready_file)
-        with self._log.open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
-                *launch.arguments,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **launch.environment, "MAAS_DIE_WITH_PARENT": "1"},
-                start_new_session=True,
-                preexec_fn=die_with_parent,
-            )
-        self._process = process
+        process = self._process = await self._started(launch)
         self.standing.pid = process.pid
         self._step("starting")
         serving = asyncio.create_task(self._until_serving(launch))
@@ -114,9 +110,21 @@ class ModelProcess:
                 self.standing.endpoints = serving.result()
                 self._step("running")
             self.standing.exit_code = await ended
+            self._process = None
+            _signal(process.pid, signal.SIGKILL)  # what it started must not outlive it
         finally:
             serving.cancel()
             ended.cancel()
+
+    async def _started(self, launch: Launch) -> Child:
+        """The child, known to `stop` even when this is cancelled while it starts."""
+        self._start = asyncio.get_running_loop().create_task(self._starter.start(launch, self._log))
+        self._start.add_done_callback(self._note)
+        return await asyncio.shield(self._start)
+
+    def _note(self, start: asyncio.Task[Child]) -> None:
+        if not start.cancelled() and start.exception() is None:
+            self._process = start.result()
 
     async def _until_serving(self, launch: Launch) -> dict[str, str]:
         """Endpoints by name, once the server says that it is ready: by its ready file, or by GET /health where it writes none."""

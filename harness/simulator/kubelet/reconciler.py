@@ -13,6 +13,7 @@ from harness.simulator.controllers.runtime.controller import Controller, Manager
 from harness.simulator.controllers.runtime.kind import DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE
 from harness.simulator.controllers.runtime.manifest import Key, Manifest, is_deleting, key_of, labels, spec, timestamp
 from harness.simulator.controllers.runtime.store import Change
+from harness.simulator.kubelet.child import Starter
 from harness.simulator.kubelet.endpoints import MANAGER, MANAGER_LABEL, SERVICE_LABEL, endpoint_slice, selects
 from harness.simulator.kubelet.launch import Launch, UnrunnableError
 from harness.simulator.kubelet.pod import ADMIN_URL, URL, address_annotations, new_pod, pod_status, refused_status
@@ -65,10 +66,11 @@ class DeploymentReconciler:
 class PodReconciler:
     """Pod → process, and the process's standing → Pod status."""
 
-    def __init__(self, cluster: Cluster, folder: Path, launcher: Launcher) -> None:
+    def __init__(self, cluster: Cluster, folder: Path, launcher: Launcher, starter: Starter) -> None:
         self._cluster = cluster
         self._folder = folder
         self._launcher = launcher
+        self._starter = starter
         self._processes: dict[Key, tuple[str, ModelProcess]] = {}
         self._ending: dict[Key, asyncio.Task[None]] = {}
         self.wake: Callable[[Key], None] = lambda _: None
@@ -98,6 +100,7 @@ class PodReconciler:
         running = [process.stop(grace_s) for _, process in self._processes.values()]
         self._processes.clear()
         await asyncio.gather(*running, *self._ending.values())
+        await self._starter.close()
 
     async def _start(self, key: Key, pod: Manifest) -> tuple[str, ModelProcess] | None:
         folder = self._folder / "pods" / pod["metadata"]["uid"]
@@ -110,7 +113,7 @@ class PodReconciler:
         output = self._log_of(key)
         output.parent.mkdir(parents=True, exist_ok=True)
         process = ModelProcess(
-            lambda ready_file: self._launcher(pod, ready_file), folder, output, lambda: self.wake(key)
+            lambda ready_file: self._launcher(pod, ready_file), self._starter, folder, output, lambda: self.wake(key)
         )
         self._processes[key] = (pod["metadata"]["uid"], process)
         log.info("pod %s started", key)
@@ -171,12 +174,12 @@ class EndpointReconciler:
         return None
 
 
-def install(manager: Manager, folder: Path, launcher: Launcher) -> PodReconciler:
+def install(manager: Manager, folder: Path, launcher: Launcher, starter: Starter) -> PodReconciler:
     """Add the kubelet stand-in to a manager; the returned reconciler ends all processes when asked."""
     cluster = manager.cluster
     pods = cluster.informer(POD, {"owner": owners})
     services = cluster.informer(SERVICE)
-    reconciler = PodReconciler(cluster, folder, launcher)
+    reconciler = PodReconciler(cluster, folder, launcher, starter)
     deployments = manager.add("deployment", DeploymentReconciler(cluster))
     deployments.owns(cluster.informer(DEPLOYMENT))
     deployments.follows(pods, _owning_deployment)

@@ -48,16 +48,21 @@ class Informer:
                 pause = FIRST_PAUSE_S
                 await self._watch(version)
             except ApiError as error:
-                absent = error.status.code == 404
-                if absent:
+                if error.status.code == 410:  # history was compacted: the list is all there is to it
+                    continue
+                if error.status.code == 404:
                     self.synced.set()
-                elif error.status.code != 410:
-                    log.warning("%s: %s", self.kind, error)
-                await asyncio.sleep(ABSENT_KIND_PAUSE_S if absent else FIRST_PAUSE_S)
+                    await asyncio.sleep(ABSENT_KIND_PAUSE_S)
+                    continue
+                pause = await self._rest(pause, error)
             except Exception as error:  # noqa: BLE001 - whatever ends a watch, the next list heals it
-                log.warning("%s: watch ended (%s: %s), listing again", self.kind, type(error).__name__, error)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE_S)
+                pause = await self._rest(pause, error)
+
+    async def _rest(self, pause: float, error: Exception) -> float:
+        """Wait before the next list; returns how long to wait after another failure."""
+        log.warning("%s: %s: %s; listing again in %.2f s", self.kind, type(error).__name__, error, pause)
+        await asyncio.sleep(pause)
+        return min(pause * 2, LONGEST_PAUSE_S)
 
     async def _list(self) -> str:
         scope: dict[str, Any] = {"namespace": "*"} if self.kind.namespaced else {}
