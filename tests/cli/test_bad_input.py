@@ -34,7 +34,7 @@ def test_a_setting_without_a_value_is_usage(capsys: pytest.CaptureFixture[str]) 
 
 def test_an_unknown_setting_is_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["up", "--set", "colour=red"]) == 2
-    assert "the embedded target has no setting 'colour'" in said(capsys)
+    assert "the target embedded has no setting 'colour'" in said(capsys)
 
 
 def test_an_unknown_component_to_replace_is_usage(capsys: pytest.CaptureFixture[str], state_home: Path) -> None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.kube.documents import Document
+from harness.kube.wait import Bound
 from harness.platforms.embedded.world import announce_maas_api
-from harness.platforms.platform import ModelHandle, Namespaces, Parameters
+from harness.platforms.platform import ModelHandle, Namespaces
 from harness.platforms.target import Progress
 
 
@@ -24,6 +25,7 @@ def populate(
     kubeconfig: Path,
     documents: Sequence[Document],
     ready: Mapping[str, "Future[Mapping[str, str]]"],
+    bound: Bound,
     progress: Progress,
 ) -> Found:
     """Apply the documents as soon as the API answers, announce maas-api when it does, and wait until the world is in force.
@@ -32,7 +34,6 @@ def populate(
     """
     from harness.kube.apply import apply_documents
     from harness.kube.cluster import Cluster
-    from harness.kube.wait import Bound
     from harness.platforms import inventory
     from harness.platforms.readiness import wait_until_in_force
 
@@ -43,7 +44,6 @@ def populate(
         apply_documents(cluster, documents)
         announce_maas_api(cluster, ready["maas-api"].result()["api"])
         progress("waiting until models are Ready and policies Enforced")
-        bound = Bound("ready_bound_s", Parameters().ready_bound_s)
         wait_until_in_force(cluster, [document.manifest for document in documents], bound)
         models = inventory.governed_models(cluster)
         return Found(models, inventory.namespaces(cluster, models), cluster.version())

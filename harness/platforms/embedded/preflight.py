@@ -23,14 +23,14 @@ def require_free_port(port: int) -> None:
             ) from error
 
 
-def require_vllm() -> None:
-    """Raise EnvironmentFault, in one sentence, when `--backend vllm` cannot work here."""
+def require_vllm(*, without_gpu: bool) -> None:
+    """Raise EnvironmentFault, in one sentence, when `--backend vllm` cannot work here; `without_gpu` waives the GPU."""
     if shutil.which("vllm") is None:
         raise EnvironmentFault(
             "--backend vllm needs the command vllm on the PATH (pip install vllm) and a GPU, and this machine has no such command: "
             "leave the option out to use the mock"
         )
-    if not gpus():
+    if not without_gpu and not gpus():
         raise EnvironmentFault(
             "--backend vllm needs a GPU that nvidia-smi can see, and there is none here: leave the option out to use the mock"
         )

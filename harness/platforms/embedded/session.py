@@ -9,24 +9,26 @@ from pathlib import Path
 from typing import Final
 
 from harness.kube.documents import Document
+from harness.kube.wait import Bound
 from harness.outcome import UsageFault
 from harness.platforms.data import data_folder
 from harness.platforms.embedded import preflight, topology
 from harness.platforms.embedded.description import describe
 from harness.platforms.embedded.population import populate
+from harness.platforms.embedded.settings import EmbeddedSettings
 from harness.platforms.embedded.world import base_documents, world_documents
 from harness.platforms.lease import Lease
 from harness.platforms.machine import envoy_binary
-from harness.platforms.platform import Parameters, Platform
+from harness.platforms.platform import Platform
 from harness.platforms.remains import sweep_dead_runs
 from harness.platforms.supervisor import Endpoints, Part, Supervisor
 from harness.platforms.target import Progress, TargetOptions
 from harness.platforms.termination import deferred, sigterm_interrupts, uninterrupted
 
-COMPONENT_SETTING: Final = "component."
 PLATFORM_FILE: Final = "platform.json"
 """In the run's private folder, beside the kubeconfig's: what `--platform` and Locust take for a platform that is up."""
-"""`--set component.NAME=MODULE` runs another module in a component's place: how the self-test breaks one seam at a time."""
+LATE_S: Final = 5.0
+"""How much longer the supervisor waits than the populating thread, whose own bound says more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,12 @@ class Announcements:
 def embedded_platform(options: TargetOptions, progress: Progress) -> Iterator[Platform]:
     """The platform for the length of the block; its processes and files go with it, also when something fails midway."""
     started = time.monotonic()
+    settings = EmbeddedSettings.read(options.settings, options.backend)
     preflight.require_free_port(options.gateway_port)
     envoy_binary()
     if options.backend == "vllm":
-        preflight.require_vllm()
-    documents = [*base_documents(), *world_documents(options.worlds)]
-    replaced = _replacements(options.settings)
+        preflight.require_vllm(without_gpu=settings.without_gpu)
+    documents = [*base_documents(), *world_documents(options)]
     with supervised(options, progress) as (lease, supervisor):
         plan = topology.Plan(
             private=lease.private,
@@ -65,9 +67,10 @@ def embedded_platform(options: TargetOptions, progress: Progress) -> Iterator[Pl
             listeners=topology.listeners_of(documents),
             gateway_port=options.gateway_port,
             backend=options.backend,
-            replaced=replaced,
+            replaced=settings.replaced,
         )
-        yield _boot(plan, supervisor, documents, progress, started)
+        bound = Bound("ready_bound_s", settings.ready_bound_s)
+        yield _boot(plan, supervisor, documents, bound, progress, started)
 
 
 @contextmanager
@@ -92,34 +95,27 @@ def crd_folders() -> tuple[Path, ...]:
     return tuple(sorted(folder for folder in data_folder("crds").iterdir() if folder.is_dir()))
 
 
-def _replacements(settings: Mapping[str, str]) -> dict[str, str]:
-    unknown = sorted(name for name in settings if not name.startswith(COMPONENT_SETTING))
-    if unknown:
-        raise UsageFault(
-            f"the embedded target has no setting {unknown[0]!r}; it knows {COMPONENT_SETTING}NAME=MODULE, which replaces a component"
-        )
-    return {name.removeprefix(COMPONENT_SETTING): module for name, module in settings.items()}
-
-
 def _boot(
-    plan: topology.Plan, supervisor: Supervisor, documents: list[Document], progress: Progress, started: float
+    plan: topology.Plan,
+    supervisor: Supervisor,
+    documents: list[Document],
+    bound: Bound,
+    progress: Progress,
+    started: float,
 ) -> Platform:
     parts = _parts(plan)
     progress(f"starting {len(parts)} components")
     supervisor.load(parts)
     announcements = Announcements({name: Future() for name in ("kubeapi", "maas-api")})
     with ThreadPoolExecutor(1, thread_name_prefix="populate") as pool:
-        population = pool.submit(populate, plan.kubeconfig, documents, announcements.promises, progress)
+        population = pool.submit(populate, plan.kubeconfig, documents, announcements.promises, bound, progress)
 
         def done(ready: Endpoints) -> bool:
             announcements.pass_on(ready)
             return population.done() and (population.exception() is not None or supervisor.all_ready(ready))
 
         try:
-            bound = Parameters().ready_bound_s
-            endpoints = supervisor.until(
-                done, bound_s=bound + 5
-            )  # the populating thread's own bound ends first, and says more
+            endpoints = supervisor.until(done, bound_s=bound.seconds + LATE_S)
             found = population.result()
         except BaseException:
             announcements.cancel()

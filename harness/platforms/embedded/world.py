@@ -1,6 +1,5 @@
 """Filling a fresh Kubernetes API: the platform's own objects, the world, and the address of maas-api."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -9,7 +8,10 @@ from harness.kube.cluster import Cluster
 from harness.kube.documents import Document, read_documents
 from harness.kube.manifest import Manifest, Ref
 from harness.platforms.data import data_folder
+from harness.platforms.gpu import load_profile, render
+from harness.platforms.target import TargetOptions
 
+SMALL_PROFILE: Final = Path("qwen3-0.6b")
 MAAS_API: Final = Ref("v1", "Service", "maas-api", "odh-ai-gateway-infra")
 
 
@@ -18,10 +20,26 @@ def base_documents() -> list[Document]:
     return read_documents([data_folder("cluster") / "base"])
 
 
-def world_documents(worlds: Iterable[Path]) -> list[Document]:
-    """The manifests of these worlds, or of the default one."""
-    named = list(worlds)
-    return read_documents(named or [data_folder("worlds") / "default"])
+def world_documents(options: TargetOptions) -> list[Document]:
+    """The manifests of the named worlds, or of the default one, and the model of a GPU profile.
+
+    The default world's models have no weights, so with a real vLLM its tenant alone is taken, and a small model of a profile beside it.
+    """
+    profile = options.gpu_profile
+    default = data_folder("worlds") / "default"
+    if options.worlds:
+        documents = read_documents(options.worlds)
+    elif options.backend == "vllm":
+        documents = read_documents([default / "tenant.yaml"])
+        profile = profile or SMALL_PROFILE
+    else:
+        documents = read_documents([default])
+    if profile is None:
+        return documents
+    return [
+        *documents,
+        *(Document(manifest, profile, index) for index, manifest in enumerate(render(load_profile(profile)), 1)),
+    ]
 
 
 def maas_api_slice(url: str) -> Manifest:
