@@ -145,8 +145,15 @@ def _contested(
         Contested(each.shown, path)
         for each in others
         for path in sorted(wanted & each.paths)
-        if path[-1] != "." and lookup(live, path, schema) != lookup(applied, path, schema)
+        if path[-1] != "." and _differs(lookup(live, path, schema), lookup(applied, path, schema))
     ]
+
+
+def _differs(one: tuple[bool, Any], other: tuple[bool, Any]) -> bool:
+    """Whether two states of an owned path contradict each other; an object owned while it was empty contradicts no content."""
+    if isinstance(one[1], dict) and isinstance(other[1], dict) and not (one[1] and other[1]):
+        return False
+    return one != other
 
 
 def _conflict(contested: list[Contested]) -> ApiError:

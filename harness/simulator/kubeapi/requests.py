@@ -62,6 +62,9 @@ def check_kind(value: Json, write: Write) -> None:
     if not version:
         raise bad_request("Object 'apiVersion' is missing in the body of the request")
     if version != resource.api_version:
+        if resource.custom:
+            # A cluster decodes with the schema of the version in the body, finds none, and warns of every field.
+            tell_unknown([name for name in value if name not in {"apiVersion", "kind", "metadata"}], write)
         raise bad_request(
             f"the API version in the data ({version}) does not match the expected API version ({resource.api_version})"
         )
