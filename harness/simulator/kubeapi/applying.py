@@ -64,7 +64,7 @@ async def _create_applied(cluster: Cluster, value: Json, write: Write, writer: M
     if resource.status_subresource:
         value.pop("status", None)
     value = apply_fields(None, value, resource.schema(), writer, force=True)
-    managed = value["metadata"]["managedFields"]
+    managed = value["metadata"].get("managedFields")  # none when the applied object owns no field but its name
     value = decode(value, write)
     metadata.identify(value)
     meta = value["metadata"]
@@ -75,5 +75,6 @@ async def _create_applied(cluster: Cluster, value: Json, write: Write, writer: M
     value = await admit_create(cluster, value, write)
     if cluster.store.get(resource.bucket, write.namespace, write.name) is not None:
         raise already_exists(resource.plural, resource.group, write.name)
-    value["metadata"]["managedFields"] = managed
+    if managed:
+        value["metadata"]["managedFields"] = managed
     return commit(cluster, value, write)
