@@ -129,7 +129,8 @@ def apply_fields(
         ]
     result = merge(live, applied, schema) if live else applied
     elsewhere = frozenset[tuple[str, ...]]().union(*(each.paths for each in others))
-    gone = sorted(mine.paths - wanted, key=len, reverse=True) if mine else []
+    # Whole items go before their fields: an item that has lost its key can no longer be found.
+    gone = sorted(mine.paths - wanted, key=lambda path: (path[-1] != ".", -len(path), path)) if mine else []
     for path in gone:
         if path not in elsewhere:
             remove(result, path, schema)
