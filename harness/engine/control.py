@@ -53,6 +53,7 @@ class Control:
         self.journal = journal
         self.platform: Platform | None = None
         self.fault: Fault | None = None
+        self.suite_digest = ""
         self._catalogue = catalogue
         self._profile = profile
         self._began = time.monotonic()
@@ -92,6 +93,8 @@ class Control:
                 versions=dict(platform.versions),
                 parameters=platform.parameters.model_dump(),
                 startup_s=platform.startup_s,
+                catalogue_digest=self._catalogue.digest,
+                suite_digest=self.suite_digest,
             )
         )
         return platform

@@ -31,6 +31,10 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     versions: dict[str, str]
     parameters: dict[str, float]
     startup_s: float | None
+    catalogue_digest: str = ""
+    """16 hex digits: the requirements that were judged."""
+    suite_digest: str = ""
+    """SHA-256 over the files of checks: what judged them."""
 
 
 class StepTaken(Event, frozen=True, kw_only=True, tag="step"):

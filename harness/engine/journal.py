@@ -4,6 +4,7 @@ A process only ever appends whole lines to a part of its own, so neither a kille
 """
 
 import heapq
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,15 +28,22 @@ class JournalPart:
         self.worker = worker
         self._file = (folder / f"{worker}.ndjson").open("ab", buffering=0)
         self._last = 0.0
+        self._lock = threading.Lock()
 
     def now(self) -> float:
         """Unix seconds, for the event that is about to be written."""
-        self._last = max(self._last, time.time())
-        return self._last
+        return time.time()
 
     def write(self, event: AnyEvent) -> None:
-        """Append one event with a single write, so that a reader never sees half of it for long."""
-        self._file.write(encode(event))
+        """Append one event with a single write, so that a reader never sees half of it for long.
+
+        Checks may write from several threads: an event that was overtaken gets the time of the one that overtook it.
+        """
+        with self._lock:
+            if event.at < self._last:
+                event = msgspec.structs.replace(event, at=self._last)
+            self._last = event.at
+            self._file.write(encode(event))
 
     def close(self) -> None:
         """Close the file; writing afterwards raises ValueError."""

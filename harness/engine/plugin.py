@@ -7,6 +7,7 @@ Loaded into each pytest session on the machine, it imports nothing but pytest un
 import os
 from collections.abc import Generator
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -83,6 +84,7 @@ def _configure_controller(config: pytest.Config) -> None:
     from harness.engine.control import Control
     from harness.engine.run_journal import RunJournal
     from harness.engine.session import Session
+    from harness.engine.suite_digest import digest_of
     from harness.reporting.reports import reports_of
     from harness.spec.catalogue import catalogue
     from harness.spec.profile import profile_named
@@ -92,6 +94,7 @@ def _configure_controller(config: pytest.Config) -> None:
     reports = reports_of(settings, verbosity=config.get_verbosity())
     journal = RunJournal(settings.out, reports.consumers)
     control = Control(settings, catalogue(), profile, journal)
+    control.suite_digest = digest_of((Path(argument.partition("::")[0]) for argument in config.args), config.rootpath)
     config.stash[CONTROL] = control
     config.add_cleanup(control.close)
     config.pluginmanager.register(control, "maas-control")

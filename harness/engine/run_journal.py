@@ -10,7 +10,7 @@ import pytest
 
 from harness.engine.consumer import Consumer
 from harness.engine.events import AnyEvent, CredentialFound, RunFinished, StepTaken
-from harness.engine.journal import JOURNAL, JournalPart, JournalTail, discard, merge
+from harness.engine.journal import JOURNAL, JournalPart, JournalTail, discard, merge, read_journal
 from harness.engine.options import OUT
 from harness.engine.record import RunRecord
 from harness.engine.redaction import RedactingFile, files_with_credentials
@@ -72,6 +72,8 @@ class RunJournal:
         self.write(end)
         self.part.close()
         merge(self.out)
+        # the reports are a function of the journal as it lies there, so that anybody can make them again and compare
+        self.record = RunRecord.of(read_journal(self.out))
         self._report()
         found = files_with_credentials(self.out, secrets)
         if found:

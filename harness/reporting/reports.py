@@ -7,12 +7,9 @@ from harness.engine.consumer import Consumer
 from harness.engine.events import AnyEvent
 from harness.engine.record import RunRecord
 from harness.engine.settings import RunSettings
-from harness.reporting.allure import AllureWriter
 from harness.reporting.console import PlainConsole, terminal
-from harness.reporting.html import HtmlWriter
-from harness.reporting.junit import JUnitWriter
 from harness.reporting.outline import summary_lines
-from harness.reporting.summary import SummaryWriter
+from harness.reporting.regenerate import writers
 
 
 class Reports:
@@ -23,8 +20,7 @@ class Reports:
         self._verbosity = verbosity
         self._record: RunRecord | None = None
         self._speaks = console is None
-        writers = (SummaryWriter(out), JUnitWriter(out), AllureWriter(out), HtmlWriter(out))
-        self.consumers: tuple[Consumer, ...] = (*writers, *((console,) if console else ()), self)
+        self.consumers: tuple[Consumer, ...] = (*writers(out), *((console,) if console else ()), self)
 
     def on_event(self, event: AnyEvent, record: RunRecord) -> None:
         """Nothing to do before the end."""

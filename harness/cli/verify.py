@@ -1,0 +1,46 @@
+"""`maas-conformance verify`: would this report be accepted? Offline, and without trusting whoever sent it."""
+
+from pathlib import Path
+
+import click
+import orjson
+
+from harness.cli.suite import collect, scenarios
+from harness.engine.suite_digest import digest_of
+from harness.outcome import ExitCode
+from harness.reporting.conformance import ConformanceReport
+from harness.reporting.verification import Objection, verify
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("-v", "--verbose", is_flag=True, help="Tell every objection; else the first of each rule.")
+def command(folder: Path, as_json: bool, verbose: bool) -> int:
+    """Verify the report in FOLDER: exit 0 when it would be accepted, 1 when not, with the rule, what it expected and what it found."""
+    suite = collect("--maas-target", "embedded")
+    report, objections = verify(folder, suite.proofs, digest_of([scenarios()], scenarios().parent))
+    if as_json:
+        click.echo(orjson.dumps(_document(objections), option=orjson.OPT_INDENT_2).decode())
+    else:
+        click.echo("\n".join(_lines(report, objections, verbose=verbose)))
+    return ExitCode.NOT_CONFORMANT if objections else ExitCode.CONFORMANT
+
+
+def _document(objections: list[Objection]) -> dict[str, object]:
+    fields = ("rule", "expected", "found", "mend")
+    return {
+        "accepted": not objections,
+        "objections": [{name: getattr(objection, name) for name in fields} for objection in objections],
+    }
+
+
+def _lines(report: ConformanceReport | None, objections: list[Objection], *, verbose: bool) -> list[str]:
+    if not objections and report is not None:
+        told_of = f"{report.result.passed} checks passed on target {report.platform.target}"
+        return [f"accepted: {report.statement}; {told_of}, valid until {report.valid_until:%Y-%m-%d}"]
+    first: dict[str, Objection] = {}
+    for objection in objections:
+        first.setdefault(objection.rule, objection)
+    told = objections if verbose else list(first.values())
+    return [f"refused: {objection}" for objection in told]
