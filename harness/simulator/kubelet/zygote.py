@@ -29,6 +29,7 @@ class Zygote:
 
     def __init__(self, entry: Entry) -> None:
         self._entry = entry
+        self._pid = os.getpid()
         self._children: set[int] = set()
         self._pending = b""
         self._wake_read, self._wake_write = os.pipe()
@@ -71,6 +72,8 @@ class Zygote:
         try:
             os.setsid()
             die_with_parent()
+            if os.getppid() != self._pid:  # the zygote died before the wish above was known
+                os._exit(_UNCAUGHT)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._redirect(request["log"])
