@@ -54,7 +54,7 @@ def prompt_of(rendered: Rendered, request: ChatRequest, model: Model, tokens: in
     cached = model.engines[0].cache is not None
     if not (cached or request.return_token_ids or request.prompt_logprobs):
         return Prompt(tokens, "", [])
-    return Prompt(tokens, rendered.text(), rendered.pieces(model.tokenizer))
+    return Prompt(tokens, rendered.text(), rendered.pieces(model.tokenizer), rendered.ids(model.tokenizer))
 
 
 def routes(app: App) -> list[Route]:

@@ -48,7 +48,7 @@ def _ids(model: Model, ids: list[int]) -> Prompt:
     if wrong:
         raise ApiError(f"Token id {max(wrong)} is out of vocabulary", param="prompt")
     pieces = model.tokenizer.pieces(ids)
-    return Prompt(len(ids), "".join(pieces), pieces)
+    return Prompt(len(ids), "".join(pieces), pieces, ids)
 
 
 def check_completion(request: CompletionRequest) -> None:

@@ -15,7 +15,7 @@ def routes(app: App) -> list[Route]:
     """Probes, which the journal leaves out."""
 
     def health(exchange: Exchange) -> None:
-        exchange.reply(b"", content_type=b"")
+        exchange.reply(b"", 503 if app.starting else 200, b"")
 
     tasks: set[asyncio.Task[None]] = set()
 

@@ -39,7 +39,8 @@ def prompt_ids_text(reply: Generation, number: int = 0) -> bytes:
     """`prompt_token_ids`: the ids of a prompt when token ids are asked for."""
     if not reply.show.token_ids:
         return b"null"
-    return encode(reply.model.tokenizer.encode(reply.prompts[number].text))
+    prompt = reply.prompts[number]
+    return encode(prompt.ids or reply.model.tokenizer.encode(prompt.text))
 
 
 class ChatWhole(Whole):

@@ -1,6 +1,6 @@
 """One request under generation: its sequences, its place in the journal, and what happens when its client goes away."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mock_vllm.answers.answer import Answer
 from mock_vllm.answers.probabilities import Probabilities
@@ -40,6 +40,7 @@ class Prompt:
     tokens: int
     text: str
     pieces: list[str]
+    ids: list[int] = field(default_factory=list)
 
 
 class Generation:
@@ -96,7 +97,7 @@ class Generation:
                 )
                 if cache is not None:
                     sequence.hashes = hashes
-                    sequence.ids = self.model.tokenizer.encode(prompt.text) if cache.listeners else []
+                    sequence.ids = (prompt.ids or self.model.tokenizer.encode(prompt.text)) if cache.listeners else []
                 self.sequences.append(sequence)
         self.open = len(self.sequences)
         entry = self.entry

@@ -35,7 +35,8 @@ def check_sampling(request: Sampling, max_tokens: int | None, *, zero_allowed: b
             raise _refuse(name, wanted, value)
     if request.prompt_logprobs is not None:
         check_prompt_logprobs(request)
-    if request.stop and "" in request.stop:
+    stop = request.stop
+    if stop is not None and (stop == "" if isinstance(stop, str) else "" in stop):
         raise ApiError("stop cannot contain an empty string.", param="stop")
     if request.allowed_token_ids is not None and not request.allowed_token_ids:
         raise ApiError("allowed_token_ids is not None and empty!", param="allowed_token_ids")

@@ -29,6 +29,8 @@ SPECIAL: Final = (
     "<|assistant|>",
     "<|tool|>",
     "<|image|>",
+    "<|tools|>",
+    "<|developer|>",
 )
 BASE: Final = len(ALPHABET)
 _DIGIT: Final = {character: number for number, character in enumerate(ALPHABET)}
@@ -121,5 +123,5 @@ class BuiltinTokenizer:
         return [token_text(number) for number in ids]
 
     def special(self, text: str) -> int:
-        """The id of a special token such as `<|user|>`."""
-        return _SPECIAL_IDS[text]
+        """The id of a special token such as `<|user|>`; one that is not known is `<|pad|>`."""
+        return _SPECIAL_IDS.get(text, 0)
