@@ -20,7 +20,7 @@ from harness.simulator.kubelet.launch import MOCK, Launch, Runtime, mock_launch,
 from harness.simulator.kubelet.process import free_port
 from harness.simulator.kubelet.reconciler import install
 
-STOP_GRACE_S = 1.2
+STOP_GRACE_S = 1.0
 
 
 class UnreadyMachine(click.ClickException):
