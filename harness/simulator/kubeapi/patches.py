@@ -65,7 +65,7 @@ def strategic_patch(value: Any, patch: dict[str, Any], schema: Schema | None) ->
         raise bad_request(f"unknown patch type: {directive}")
     result = dict(value) if isinstance(value, dict) else {}
     if "$retainKeys" in patch:
-        keep = set(patch["$retainKeys"] or ())
+        keep = _items_of(patch, "$retainKeys")
         result = {k: v for k, v in result.items() if k in keep}
     for name, each in patch.items():
         if name.startswith(_DIRECTIVES):
@@ -75,6 +75,13 @@ def strategic_patch(value: Any, patch: dict[str, Any], schema: Schema | None) ->
     _primitive_deletions(result, patch)
     _order(result, patch, schema)
     return result
+
+
+def _items_of(patch: dict[str, Any], directive: str) -> list[Any]:
+    items = patch[directive]
+    if not isinstance(items, list):
+        raise bad_request(f"{directive} of a strategic merge patch must be a list")
+    return items
 
 
 def _merge_field(result: dict[str, Any], name: str, each: Any, child: Schema | None) -> None:
@@ -112,10 +119,13 @@ def _merge_list(current: Any, patch: list[Any], schema: Schema) -> list[Any]:
 
 
 def _primitive_deletions(result: dict[str, Any], patch: dict[str, Any]) -> None:
-    for name, each in patch.items():
+    for name in patch:
         if name.startswith("$deleteFromPrimitiveList/"):
             field = name.partition("/")[2]
-            result[field] = [item for item in result.get(field) or () if item not in (each or ())]
+            present = result.get(field)
+            if isinstance(present, list):
+                gone = _items_of(patch, name)
+                result[field] = [item for item in present if item not in gone]
 
 
 def _order(result: dict[str, Any], patch: dict[str, Any], schema: Schema | None) -> None:

@@ -94,6 +94,7 @@ def decode(value: Any, write: Write) -> Json:
     apply_defaults(value, schema)
     value["metadata"] = kept
     if not resource.custom:
+        _refuse_types(validate({k: v for k, v in value.items() if k != "metadata"}, schema), write)
         special.fill_in(value, resource)
     return value
 
@@ -123,8 +124,6 @@ def check(value: Json, old: Json | None, write: Write) -> None:
         errors += metadata.update_errors(value, old)
     shape = validate({k: v for k, v in value.items() if k != "metadata"}, schema)
     shape = [cause for cause in shape if cause.field != "metadata"]
-    if shape and not resource.custom:
-        _refuse_types(shape, write)
     if write.subresource == "status":
         shape = [_within_status(cause) for cause in shape]
     errors += shape
