@@ -11,9 +11,10 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from harness.simulator.maas_api.database import StoreError
 from harness.simulator.maas_api.record import KeyRecord, Status
 from harness.simulator.maas_api.search import KeySearch
-from harness.simulator.maas_api.store import KeyStore, Scope, StoreError
+from harness.simulator.maas_api.store import KeyStore, Scope
 
 from .postgresql import server
 from .test_keys import MICROSECONDS, record
@@ -233,6 +234,8 @@ async def test_concurrent_changes_are_all_kept(store: KeyStore) -> None:
         ("nonsense", "expected sqlite:///FILE or postgresql://"),
         ("mysql://u:hush@h/d", "'mysql' is not supported"),
         ("sqlite:////nowhere/at/all.db", "cannot use the database sqlite"),
+        ("sqlite://", "the SQLite database has no file"),
+        ("sqlite:///:memory:", "the SQLite database has no file"),
         ("postgresql://user:hush@127.0.0.1:1/db", "cannot use the database postgresql"),
     ],
     indirect=False,
@@ -248,7 +251,7 @@ async def test_a_database_that_cannot_be_used_is_one_sentence_without_password(u
 async def test_the_sqlite_file_is_durable_and_private_to_hashes(tmp_path: Path) -> None:
     opened = await KeyStore.open(f"sqlite:///{tmp_path}/keys.db")
     await opened.add(record(1))
-    async with opened._engine.connect() as connection:
+    async with opened._database._engine.connect() as connection:
         modes = [
             (await connection.execute(text(f"PRAGMA {name}"))).scalar_one() for name in ("journal_mode", "synchronous")
         ]

@@ -6,11 +6,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from .database import StoreError
 from .errors import ApiError, RequestError, json_response
 from .identity import GROUPS, USERNAME
 from .routes import OPERATIONS, Operation
 from .service import Service
-from .store import StoreError
 from .transport import ROUTE, Transport
 
 

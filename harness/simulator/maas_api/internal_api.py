@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .credential import parse
+from .database import StoreError
 from .entities import Subscription
 from .errors import RequestError, json_response
 from .messages import SelectSubscription, ValidateKey
@@ -13,7 +14,7 @@ from .record import MICROSECONDS, KeyRecord, Status
 from .requests import read
 from .selection import Question, Selected, SelectionError, select
 from .service import Service, microseconds
-from .store import Scope, StoreError
+from .store import Scope
 
 _CLEANUP_AGE_S = 30 * 60
 

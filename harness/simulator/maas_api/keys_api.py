@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .credential import parse
+from .database import StoreError
 from .duration import format_go
 from .errors import RequestError, json_response
 from .identity import Caller, bearer, caller_of, strict_caller
@@ -19,7 +20,7 @@ from .record import KeyRecord, Status, rfc3339
 from .requests import read
 from .search import SORT_FIELDS, KeySearch
 from .service import Service, microseconds
-from .store import Scope, StoreError
+from .store import Scope
 
 audit = logging.getLogger("harness.simulator.maas_api.audit")
 

@@ -16,11 +16,12 @@ from . import app
 from .administrators import Administrators
 from .catalogue import Catalogue
 from .connection import BoundedConnection
+from .database import StoreError
 from .kubernetes import Kubernetes, KubernetesError
 from .metrics import Metrics
 from .service import Service, UsageMemory
 from .settings import Settings
-from .store import KeyStore, StoreError
+from .store import KeyStore
 
 log = logging.getLogger(__name__)
 

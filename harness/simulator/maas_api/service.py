@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from .administrators import Administrators
 from .catalogue import Catalogue
+from .database import StoreError
 from .kubernetes import Cluster
 from .metrics import Metrics
 from .minting import Rules
 from .settings import Settings
-from .store import KeyStore, StoreError
+from .store import KeyStore
 
 log = logging.getLogger(__name__)
 

@@ -1,41 +1,17 @@
 """The key store: the same statements on SQLite (durable file) and on PostgreSQL."""
 
-import contextlib
-import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import (
-    ColumnElement,
-    Row,
-    and_,
-    bindparam,
-    delete,
-    event,
-    exists,
-    func,
-    insert,
-    or_,
-    select,
-    text,
-    update,
-)
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from .database import Database
 from .record import KeyRecord, Status
 from .search import KeySearch
-from .tables import api_key_labels, api_keys, metadata
-
-_SCHEMA_LOCK = 0x6D616173
-"""PostgreSQL advisory lock under which the tables are made."""
-
-
-class StoreError(Exception):
-    """The database cannot be used; the message names no credential."""
+from .tables import api_key_labels, api_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +26,17 @@ class Scope:
 class KeyStore:
     """Every method is one transaction: when it returns, the change is durable. Raises StoreError on a database failure."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     @classmethod
     async def open(cls, url: str) -> "KeyStore":
         """Connect and create missing tables. Raises StoreError for a bad URL or an unreachable server."""
-        engine = _engine(url)
-        try:
-            async with engine.begin() as connection:
-                # Two instances may find an empty database at the same time: the second waits for the first.
-                if connection.dialect.name == "postgresql":
-                    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SCHEMA_LOCK})
-                else:
-                    await connection.execute(text("BEGIN IMMEDIATE"))
-                await connection.run_sync(metadata.create_all)
-        except (SQLAlchemyError, OSError) as error:
-            await engine.dispose()
-            raise StoreError(f"cannot use the database {engine.url.render_as_string()}: {_cause(error)}") from error
-        return cls(engine)
+        return cls(await Database.open(url))
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._engine.dispose()
+        await self._database.close()
 
     async def add(self, record: KeyRecord) -> None:
         """Store a new key."""
@@ -91,7 +55,7 @@ class KeyStore:
             "expires_at": record.expires_at,
             "last_used_at": record.last_used_at,
         }
-        async with self._transaction() as connection:
+        async with self._database.transaction() as connection:
             await connection.execute(insert(api_keys).values(row))
             if record.labels:
                 labels = [{"key_id": record.id, "label": name, "value": value} for name, value in record.labels.items()]
@@ -99,13 +63,12 @@ class KeyStore:
 
     async def by_hash(self, key_hash: str) -> KeyRecord | None:
         """The key of that hash, of any tenant, without its labels: the question of every inference call."""
-        async with self._transaction() as connection:
-            row = (await connection.execute(_BY_HASH, {"wanted": key_hash})).one_or_none()
+        row = await self._database.one(_BY_HASH, {"wanted": key_hash})
         return _record(row, {}) if row else None
 
     async def by_id(self, tenant: str, key_id: str) -> KeyRecord | None:
         """A tenant's key."""
-        async with self._transaction() as connection:
+        async with self._database.reading() as connection:
             query = select(api_keys).where(api_keys.c.tenant == tenant, api_keys.c.id == key_id)
             found = await _records(connection, (await connection.execute(query)).all())
         return found[0] if found else None
@@ -120,7 +83,7 @@ class KeyStore:
             .offset(wanted.offset)
             .limit(wanted.limit + 1)
         )
-        async with self._transaction() as connection:
+        async with self._database.reading() as connection:
             rows = (await connection.execute(query)).all()
             found = await _records(connection, rows[: wanted.limit])
         return found, len(rows) > wanted.limit
@@ -138,7 +101,7 @@ class KeyStore:
 
     async def count(self, scope: Scope, now: int) -> int:
         """How many keys `revoke_all` would revoke."""
-        async with self._transaction() as connection:
+        async with self._database.reading() as connection:
             return int(
                 (
                     await connection.execute(select(func.count()).select_from(api_keys).where(*_scope(scope, now)))
@@ -158,21 +121,13 @@ class KeyStore:
     async def remove_ephemeral(self, expired_before: int) -> int:
         """Delete ephemeral keys that expired before that instant; how many there were."""
         old = and_(api_keys.c.ephemeral, api_keys.c.expires_at < expired_before)
-        async with self._transaction() as connection:
+        async with self._database.transaction() as connection:
             ids = select(api_keys.c.id).where(old)
             await connection.execute(delete(api_key_labels).where(api_key_labels.c.key_id.in_(ids)))
             return int((await connection.execute(delete(api_keys).where(old))).rowcount)
 
-    @contextlib.asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
-        try:
-            async with self._engine.begin() as connection:
-                yield connection
-        except (SQLAlchemyError, OSError) as error:
-            raise StoreError(f"the database does not answer: {type(error).__name__}") from error
-
     async def _change(self, statement: Any) -> int:
-        async with self._transaction() as connection:
+        async with self._database.transaction() as connection:
             return int((await connection.execute(statement)).rowcount)
 
 
@@ -247,38 +202,3 @@ def _record(row: Row[Any], labels: Mapping[str, str]) -> KeyRecord:
         last_used_at=row.last_used_at,
         labels=labels,
     )
-
-
-def _engine(url: str) -> AsyncEngine:
-    """The engine of `sqlite:///FILE` or `postgresql://…` (also `postgres://`, as secrets often have it)."""
-    try:
-        parsed = make_url(re.sub(r"^postgres://", "postgresql://", url))
-    except ArgumentError as error:
-        raise StoreError(
-            "the database URL is not readable: expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
-        ) from error
-    if parsed.get_backend_name() == "sqlite":
-        engine = create_async_engine(parsed.set(drivername="sqlite+aiosqlite"))
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-        return engine
-    if parsed.get_backend_name() == "postgresql":
-        query = dict(parsed.query)
-        if mode := query.pop("sslmode", None):
-            query["ssl"] = mode
-        return create_async_engine(
-            parsed.set(drivername="postgresql+asyncpg", query=query), pool_size=10, pool_pre_ping=True
-        )
-    raise StoreError(f"the database {parsed.get_backend_name()!r} is not supported: expected sqlite or postgresql")
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    """Write-ahead log, so readers never wait for writers; FULL, so that an acknowledged key survives a power cut."""
-    cursor = connection.cursor()
-    for setting in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {setting}")
-    cursor.close()
-
-
-def _cause(error: BaseException) -> str:
-    origin = getattr(error, "orig", None) or error
-    return str(origin).splitlines()[0] if str(origin) else type(origin).__name__
