@@ -192,11 +192,13 @@ class Cluster:
             **options,
         )
 
-    def create(self, manifest: Mapping[str, Any], *, subresource: str = "") -> Manifest:
+    def create(self, manifest: Mapping[str, Any], *, subresource: str = "", dry_run: bool = False) -> Manifest:
         """POST the manifest; with a subresource (`/token`) it is posted below the object that it names."""
         ref = Ref.of(manifest) if "name" in (manifest.get("metadata") or {}) else None
         target = ref if ref and subresource else _collection(manifest)
-        return self._request(f"create {ref or manifest.get('kind')}", "post", target, subresource, body=dict(manifest))
+        options: dict[str, Any] = {"dry_run": "All"} if dry_run else {}
+        what = f"create {ref or manifest.get('kind')}"
+        return self._request(what, "post", target, subresource, body=dict(manifest), **options)
 
     def patch(self, ref: Ref, patch: Mapping[str, Any] | list[Any], *, subresource: str = "") -> Manifest:
         """A JSON merge patch for a mapping, a JSON patch for a list of operations."""
