@@ -8,6 +8,7 @@ from typing import Final, Protocol
 import msgspec
 
 MILLISECOND: Final = 0.001
+GRAIN: Final = 1e-9  # differences of clock readings are not exact: a token that is a nanosecond early is due
 
 
 class Pace(Protocol):
@@ -36,11 +37,11 @@ class SteadyPace:
 
     def count(self, elapsed: float) -> int:
         """See `Pace`."""
-        if elapsed < self.first:
+        if elapsed < self.first - GRAIN:
             return 0
-        if self.gap <= 0:
+        if self.gap <= GRAIN:
             return self.length
-        return min(self.length, 1 + int((elapsed - self.first) / self.gap + 1e-9))
+        return min(self.length, 1 + int((elapsed - self.first + GRAIN) / self.gap))
 
 
 class DrawnPace:
@@ -57,7 +58,7 @@ class DrawnPace:
 
     def count(self, elapsed: float) -> int:
         """See `Pace`."""
-        return bisect_right(self._offsets, elapsed + 1e-9)
+        return bisect_right(self._offsets, elapsed + GRAIN)
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
