@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import socket
 import threading
@@ -14,6 +15,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+
+
+NUMBER = itertools.count()
 
 
 @contextlib.contextmanager
@@ -172,9 +176,10 @@ class ManagementApi:
 
     def key(self, user: str, subscription: str = "s1", groups: tuple[str, ...] = ("system:authenticated",)) -> str:
         """A key of a user, bound to a subscription."""
-        key = f"sk-oai-{user}-{len(self.keys)}"
+        number = next(NUMBER)
+        key = f"sk-oai-{user}-{number}"
         self.keys[key] = {
-            "valid": True, "username": user, "userId": f"id-{user}", "keyId": f"id-{len(self.keys)}",
+            "valid": True, "username": user, "userId": f"id-{user}", "keyId": f"id-{number}",
             "groups": list(groups), "subscription": subscription,
         }  # fmt: skip
         return key

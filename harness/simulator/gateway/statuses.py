@@ -21,6 +21,8 @@ from harness.simulator.gateway.watch import KINDS
 LOG = logging.getLogger("gateway.status")
 URLS_ANNOTATION = "maas-conformance.dev/listener-urls"
 CONTROLLER = "maas-conformance.dev/gateway-controller"
+SERVED_CONDITION = "maas-conformance.dev/Served"
+"""On a route's parent: Envoy has a ready endpoint for each backend. Without it, a model that is Ready could still answer 503."""
 POLICY_CONTROLLER_MESSAGE = "in force in Envoy and in the limiter"
 RESOURCES = {kind.slot: kind.resource() for kind in KINDS}
 Change = tuple[str, Key, dict[str, Any], bool]
@@ -151,6 +153,11 @@ def parent_status(route: Object, item: Attachment, plan: Plan, old: list[Any], s
     conditions = [
         Condition("Accepted", item.accepted, item.reason),
         Condition("ResolvedRefs", reason == "ResolvedRefs", reason, message),
+        Condition(
+            SERVED_CONDITION,
+            item.route not in plan.idle,
+            "NoEndpoints" if item.route in plan.idle else "EndpointsReady",
+        ),
     ]
     return {
         "parentRef": reference,

@@ -100,7 +100,7 @@ class UnaryConnection(asyncio.Protocol):
         """Announce settings and a connection window that is in practice unlimited."""
         self._transport = cast("asyncio.Transport", transport)
         self._peers.add(self)
-        settings = struct.pack(">HIHIHI", 1, 0, 3, 2**31 - 1, 4, MAX_MESSAGE + 5)
+        settings = struct.pack(">HIHIHI", 1, 0, 3, 2**31 - 1, 4, MAX_MESSAGE + 5 + MAX_FRAME)
         grow = struct.pack(">I", CONNECTION_WINDOW - DEFAULT_WINDOW)
         self._transport.write(frame(SETTINGS, 0, 0, settings) + frame(WINDOW_UPDATE, 0, 0, grow))
 
@@ -193,6 +193,7 @@ class UnaryConnection(asyncio.Protocol):
         if len(message) > MAX_MESSAGE + 5:
             del self._streams[stream]
             self._fail(stream, RESOURCE_EXHAUSTED, f"a message above {MAX_MESSAGE} bytes")
+            self._out.append(frame(RST_STREAM, 0, stream, struct.pack(">I", 0)))
         elif flags & END_STREAM:
             self._dispatch(stream)
 

@@ -11,11 +11,8 @@ local FORCED = '"stream_options":{"include_usage":true,"continuous_usage_stats":
 
 function envoy_on_request(handle)
   local asked = handle:streamInfo():dynamicMetadata():get("maas.req")
-  if asked == nil or asked["stream"] ~= true then
-    return
-  end
   local body = handle:body()
-  if body == nil then
+  if asked == nil or not asked["stream"] or body == nil then
     return
   end
   local text = body:getBytes(0, body:length())
@@ -37,6 +34,9 @@ end
 
 -- Wrappers of the stream's metadata end with each yield, so they are fetched anew.
 local function remember(handle, key, value)
+  if value == nil then
+    return
+  end
   handle:streamInfo():dynamicMetadata():set("maas.usage", key, value)
 end
 
@@ -44,15 +44,26 @@ local function number_after(usage, key)
   return tonumber(string.match(usage, '"' .. key .. '"%s*:%s*(%d+)'))
 end
 
-local function without_usage(line)
-  if string.find(line, '"choices"%s*:%s*%[%s*%]') then
-    return line
+local USAGE = '"usage"%s*:%s*(%b{})'
+local EMPTY_CHOICES = '"choices"%s*:%s*%[%s*%]'
+
+local function without_usage(text)
+  local cut, found = string.gsub(text, ',%s*"usage"%s*:%s*%b{}', "")
+  if found > 0 then
+    return cut
   end
-  local cut, found = string.gsub(line, ',%s*"usage"%s*:%s*%b{}', "", 1)
-  if found == 0 then
-    cut = string.gsub(line, '"usage"%s*:%s*%b{}%s*,?', "", 1)
+  return (string.gsub(text, '"usage"%s*:%s*%b{}%s*,?', ""))
+end
+
+-- Whole lines without the usage that only the gateway asked for; a line with empty choices, the closing one, keeps its own.
+local function stripped(text)
+  local at = string.find(text, EMPTY_CHOICES)
+  if at == nil then
+    return without_usage(text)
   end
-  return cut
+  local first = string.match(string.sub(text, 1, at), ".*\n()") or 1
+  local last = string.find(text, "\n", at, true) or #text
+  return without_usage(string.sub(text, 1, first - 1)) .. string.sub(text, first, last) .. stripped(string.sub(text, last + 1))
 end
 
 function envoy_on_response(handle)
@@ -65,45 +76,27 @@ function envoy_on_response(handle)
   if strip and handle:headers():get("content-length") ~= nil then
     handle:headers():remove("content-length")
   end
-  local held, last, usage, told = "", nil, nil, nil
+  local held, last, usage = "", nil, nil
   for chunk in handle:bodyChunks() do
     last = chunk
     local text = held .. chunk:getBytes(0, chunk:length())
-    local out = {}
-    local at = 1
-    while true do
-      local newline = string.find(text, "\n", at, true)
-      if newline == nil then
-        break
-      end
-      local line = string.sub(text, at, newline)
-      at = newline + 1
-      local found = string.match(line, '"usage"%s*:%s*(%b{})')
-      if found ~= nil then
-        usage = found
-        if strip then
-          line = without_usage(line)
-        end
-      end
-      out[#out + 1] = line
-    end
-    held = string.sub(text, at)
+    local after = string.match(text, ".*\n()") or 1
+    local whole = string.sub(text, 1, after - 1)
+    held = string.sub(text, after)
+    local found = string.match(whole, ".*" .. USAGE)
     if strip then
-      chunk:setBytes(table.concat(out))
+      chunk:setBytes(found and stripped(whole) or whole)
     end
-    if usage ~= nil and usage ~= told then
-      local total = number_after(usage, "total_tokens")
-      if total ~= nil then
-        remember(handle, "total_tokens", total)
-      end
-      told = usage
+    if found ~= nil and found ~= usage then
+      usage = found
+      remember(handle, "total_tokens", number_after(usage, "total_tokens"))
     end
   end
   if strip and held ~= "" and last ~= nil then
     last:setBytes(held)
   end
   if usage ~= nil then
-    remember(handle, "prompt_tokens", number_after(usage, "prompt_tokens") or 0)
-    remember(handle, "completion_tokens", number_after(usage, "completion_tokens") or 0)
+    remember(handle, "prompt_tokens", number_after(usage, "prompt_tokens"))
+    remember(handle, "completion_tokens", number_after(usage, "completion_tokens"))
   end
 end

@@ -1,15 +1,16 @@
 """Envoy's rate limit service protocol (v3) on the limiter's decisions.
 
-A descriptor carries `phase` (check or report), `auth.identity.*` entries that predicates and counters may name, `request.path`, and
-`label.*` entries that become labels of the metrics. A report's tokens are the descriptor's `hits_addend`.
+A descriptor carries `phase` (check or report), `auth.identity.userid` and `auth.identity.selected_subscription_key`, which predicates
+and counters may name, `request.path`, and `label.*` entries that become labels of the metrics, beside the labels `user` and
+`subscription`. A report's tokens are the descriptor's `hits_addend`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from envoy.service.ratelimit.v3 import rls_pb2
 
-from harness.simulator.gateway.limiter.admission import Admission, Subject, UnknownDomainError
+from harness.simulator.gateway.limiter.admission import SUBSCRIPTION_KEY, Admission, Subject, UnknownDomainError
 from harness.simulator.gateway.unary import INVALID_ARGUMENT, UNAVAILABLE, GrpcError
 
 IDENTITY = "auth.identity."
@@ -36,7 +37,15 @@ def read(domain: str, descriptor: Any) -> tuple[str, Subject, dict[str, str]]:
             phase = value
         elif key == "request.path":
             path = value
-    return phase, Subject(domain, tuple(identity), path), labels
+    subject = Subject(domain, tuple(identity), path)
+    return phase, subject, who(subject.fields()) | labels
+
+
+def who(identity: Mapping[str, str]) -> dict[str, str]:
+    """The labels `user` and `subscription` (its name alone), as far as the identity is known."""
+    labels = {"user": identity["userid"]} if "userid" in identity else {}
+    subscription = identity.get(SUBSCRIPTION_KEY, "").partition("@")[0].rpartition("/")[2]
+    return labels | ({"subscription": subscription} if subscription else {})
 
 
 def should_rate_limit(admission: Admission) -> Callable[[bytes], bytes]:

@@ -48,6 +48,7 @@ class Plan:
     limits: Mapping[str, Limits]
     attachments: tuple[Attachment, ...]
     unresolved: Mapping[Key, tuple[str, str]]
+    idle: frozenset[Key]
     auth_standings: Mapping[Key, Standing]
     token_standings: Mapping[Key, Standing]
     governed: frozenset[Key]
@@ -100,6 +101,7 @@ def make_plan(snapshot: Snapshot, endpoints: tuple[Endpoint, ...], before: froze
         limits=limits,
         attachments=found,
         unresolved=unresolved(everything),
+        idle=idle(everything),
         auth_standings=auth_standings,
         token_standings=token_standings,
         governed=governed,
@@ -136,3 +138,13 @@ def unresolved(items: Iterable[PlannedRoute]) -> dict[Key, tuple[str, str]]:
     return {
         item.route: (found.reason, found.message) for item in items for found in item.backends if found.cluster is None
     }
+
+
+def idle(items: Iterable[PlannedRoute]) -> frozenset[Key]:
+    """Routes of which some backend has no ready endpoint: Envoy answers 503 for them."""
+    return frozenset(
+        item.route
+        for item in items
+        for found in item.backends
+        if found.cluster is not None and not found.cluster.endpoints and not found.cluster.hostname
+    )
