@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 
-from harness.simulator.kubeapi import bootstrap, builtin, crds, rbac
+from harness.simulator.kubeapi import bootstrap, builtin, crds, lifecycle, rbac
 from harness.simulator.kubeapi.admission import Admission
 from harness.simulator.kubeapi.certificates import Certificates, dump_key, issue, load_key
 from harness.simulator.kubeapi.cluster import Cluster
@@ -77,6 +77,7 @@ def build(archive: Archive | None, given: Credentials, folders: Iterable[Path]) 
     cluster.admission = Admission(cluster)
     crds.follow(cluster)
     rbac.follow(cluster)
+    lifecycle.follow(cluster)
     bootstrap.furnish(cluster, given.certificates.ca)
     for folder in folders:
         for definition in bootstrap.load_definitions(folder):

@@ -21,6 +21,7 @@ class Cluster:
     identities: Identities
     admission: "Admission" = field(init=False)
     archive: Archive | None = None
+    draining: set[str] = field(default_factory=set)
     closing: bool = False
 
     async def settle(self) -> None:

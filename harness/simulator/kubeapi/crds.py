@@ -228,11 +228,6 @@ def follow(cluster: Cluster) -> None:
         cluster.registry.remove(group, plural)
         if change.type != "DELETED":
             cluster.registry.add(resources_of(value))
-            return
-        from harness.simulator.kubeapi.lifecycle import mark_deleted
-
-        for entry in cluster.store.objects((group, plural)):
-            mark_deleted(cluster, (group, plural), entry, "Background")
 
     cluster.store.listen(changed)
     for entry in cluster.store.objects(CRDS):

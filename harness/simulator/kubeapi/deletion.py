@@ -4,9 +4,9 @@ from typing import Any
 
 from harness.simulator.kubeapi import special
 from harness.simulator.kubeapi.cluster import Cluster
-from harness.simulator.kubeapi.lifecycle import collect_dependents, mark_deleted
+from harness.simulator.kubeapi.lifecycle import Manner, mark_deleted
 from harness.simulator.kubeapi.requests import Write, live
-from harness.simulator.kubeapi.status import Cause, conflict, invalid, success
+from harness.simulator.kubeapi.status import Cause, bad_request, conflict, invalid, success
 
 Json = dict[str, Any]
 
@@ -26,13 +26,22 @@ async def delete(cluster: Cluster, write: Write, options: Json) -> tuple[int, Js
     entry = live(cluster, write)
     if write.dry_run:
         return 200, success(resource.plural, resource.group, entry.name, entry.uid)
-    policy = _policy(options)
+    manner = Manner(_policy(options), _grace(options))
     special.on_delete(entry.decode(), resource)
-    remaining = mark_deleted(cluster, resource.bucket, entry, policy)
+    remaining = mark_deleted(cluster, resource.bucket, entry, manner)
     if remaining is not None:
         return 200, cluster.from_storage(remaining.decode(), resource)
-    collect_dependents(cluster, entry.uid)
     return 200, success(resource.plural, resource.group, entry.name, entry.uid)
+
+
+def _grace(options: Json) -> int | None:
+    grace = options.get("gracePeriodSeconds")
+    if grace is None:
+        return None
+    text = str(grace)
+    if isinstance(grace, bool) or not text.removeprefix("-").isdecimal() or len(text) > 18:
+        raise bad_request(f"DeleteOptions.gracePeriodSeconds must be a whole number of seconds, not {text[:40]!r}")
+    return int(text)
 
 
 def _policy(options: Json) -> str:

@@ -137,8 +137,9 @@ async def _options(exchange: Exchange) -> Json:
     options = decode_body(raw, request.headers.get("content-type", "")) if raw.strip() else {}
     if not isinstance(options, dict):
         raise bad_request("the body of a delete must be DeleteOptions")
-    if "propagationPolicy" in request.query:
-        options.setdefault("propagationPolicy", request.query["propagationPolicy"])
+    for name in ("propagationPolicy", "gracePeriodSeconds"):
+        if name in request.query:
+            options.setdefault(name, request.query[name])
     if request.flag("orphanDependents"):
         options.setdefault("orphanDependents", True)
     if options.get("dryRun"):
