@@ -12,8 +12,9 @@ from harness.simulator.controllers.kserve.route import (
     has_managed_route,
     http_route,
     not_ready,
+    unserved,
 )
-from harness.simulator.controllers.kserve.status import Observation, Trouble, written_status
+from harness.simulator.controllers.kserve.status import Observation, Trouble, workload_trouble, written_status
 from harness.simulator.controllers.kserve.tier import LABEL, MalformedTiersError, granted_tiers, role, role_binding
 from harness.simulator.controllers.kserve.workload import deployment, workload_service
 from harness.simulator.controllers.runtime.cluster import Cluster
@@ -123,11 +124,12 @@ class InferenceServiceReconciler:
         route = self._cluster.store(HTTP_ROUTE).get(Key(key.namespace, route_name(service)))
         routed = has_managed_route(service)
         present = [(ref, found) for ref in wanted if (found := self._gateway(ref)) is not None]
+        running = self._cluster.store(DEPLOYMENT).get(Key(key.namespace, deployment_name(service)))
         seen = Observation(
             service=service,
-            deployment=self._cluster.store(DEPLOYMENT).get(Key(key.namespace, deployment_name(service))),
+            deployment=running,
             gateways=gateways or self._unprogrammed(present),
-            route=gateways or self._route_trouble(route),
+            route=gateways or self._route_trouble(route, available=workload_trouble(service, running) is None),
             gateways_named=named,
             routed=routed,
             addresses=addresses(service, present) if routed and not is_stopped(service) else [],
@@ -171,8 +173,11 @@ class InferenceServiceReconciler:
         return Trouble("GatewaysNotReady", f"not programmed yet: {', '.join(waiting)}") if waiting else None
 
     @staticmethod
-    def _route_trouble(route: Manifest | None) -> Trouble | None:
+    def _route_trouble(route: Manifest | None, *, available: bool) -> Trouble | None:
+        """A model without Pods has no served route either, which its workload says better: only one that is available waits for it."""
         text = not_ready(route) if route is not None else "the HTTPRoute has not been created yet"
+        if not text and available and route is not None:
+            text = unserved(route)
         return Trouble("HTTPRoutesNotReady", text) if text else None
 
 

@@ -15,6 +15,8 @@ from harness.simulator.controllers.runtime.condition import find
 from harness.simulator.controllers.runtime.manifest import Manifest, generation, owner_reference, spec, status
 
 GROUP = "gateway.networking.k8s.io"
+SERVED = "maas-conformance.dev/Served"
+"""The reference gateway's word that its proxy has endpoints for a route; other gateways do not say."""
 ENDPOINTS = ("completions", "chat-completions", "responses", "messages")
 
 
@@ -130,6 +132,16 @@ def not_ready(route: Manifest) -> str:
                 return f"Gateway {where}: {kind} is not True ({reason})"
             if int(condition.get("observedGeneration") or generation(route)) < generation(route):
                 return f"Gateway {where} has not seen the latest route yet"
+    return ""
+
+
+def unserved(route: Manifest) -> str:
+    """Why a gateway would answer 503 for an accepted route, one sentence; empty where gateways say nothing about it."""
+    for entry in status(route).get("parents") or ():
+        condition = find(entry.get("conditions"), SERVED)
+        if condition is not None and condition.get("status") != "True":
+            parent = entry.get("parentRef") or {}
+            return f"Gateway {parent.get('namespace')}/{parent.get('name')} serves no endpoint of the route yet ({condition.get('reason')})"
     return ""
 
 
