@@ -7,6 +7,7 @@ from pydantic.json_schema import models_json_schema
 
 from .routes import OPERATIONS, Operation
 
+_REFERENCE = "#/components/schemas/{model}"
 _TEXT: dict[str, Any] = {"type": "string"}
 _ERRORS: dict[str, dict[str, Any]] = {
     "listing": {
@@ -36,10 +37,11 @@ _ERRORS: dict[str, dict[str, Any]] = {
 
 def document() -> dict[str, Any]:
     """The document as JSON values."""
-    bodies = sorted({operation.body for operation in OPERATIONS if operation.body}, key=lambda body: body.__name__)
-    _, schemas = models_json_schema(
-        [(body, "validation") for body in bodies], ref_template="#/components/schemas/{model}"
-    )
+    models = {operation.answer for operation in OPERATIONS} | {
+        operation.body for operation in OPERATIONS if operation.body
+    }
+    ordered = sorted(models, key=lambda model: model.__name__)
+    _, schemas = models_json_schema([(model, "validation") for model in ordered], ref_template=_REFERENCE)
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
@@ -57,21 +59,27 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "summary": operation.summary,
         "operationId": operation.handler.__name__,
         "x-reach": operation.reach,
-        "responses": {str(operation.success): {"description": "success", "content": _json({})}},
+        "responses": {
+            str(operation.success): {"description": "success", "content": _json(_reference(operation.answer.__name__))}
+        },
     }
     if "{" in operation.path:
         name = operation.path.partition("{")[2].partition("}")[0]
         described["parameters"] = [{"name": name, "in": "path", "required": True, "schema": _TEXT}]
     if operation.body:
-        reference = {"$ref": f"#/components/schemas/{operation.body.__name__}"}
+        reference = _reference(operation.body.__name__)
         described["requestBody"] = {"required": True, "content": _json(reference)}
     if operation.error_shape:
-        reference = {"$ref": f"#/components/schemas/{operation.error_shape.capitalize()}Error"}
+        reference = _reference(f"{operation.error_shape.capitalize()}Error")
         described["responses"]["default"] = {"description": "refused or failed", "content": _json(reference)}
     if operation.reach == "gateway":
-        reference = {"$ref": "#/components/schemas/IdentityError"}
+        reference = _reference("IdentityError")
         described["responses"]["500"] = {"description": "identity headers are missing", "content": _json(reference)}
     return described
+
+
+def _reference(name: str) -> dict[str, Any]:
+    return {"$ref": _REFERENCE.format(model=name)}
 
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:

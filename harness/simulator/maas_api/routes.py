@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from . import catalogue_api, internal_api, keys_api, tenants_api
+from . import answers, catalogue_api, internal_api, keys_api, tenants_api
 from .errors import json_response
 from .messages import BulkRevoke, CreateKey, SearchKeys, SelectSubscription, ValidateKey
 from .service import Service
@@ -30,6 +30,7 @@ class Operation:
     handler: Handler
     summary: str
     reach: Reach
+    answer: type[BaseModel]
     body: type[BaseModel] | None = None
     success: int = 200
     error_shape: Literal["", "listing", "request", "tenant"] = ""
@@ -46,9 +47,15 @@ async def health(_service: Service, _request: Request) -> Response:
 
 
 OPERATIONS: tuple[Operation, ...] = (
-    Operation("GET", "/health", health, "Whether the process answers", "open"),
+    Operation("GET", "/health", health, "Whether the process answers", "open", answers.Health),
     Operation(
-        "GET", "/v1/models", catalogue_api.models, "Models that the caller may call", "gateway", error_shape="listing"
+        "GET",
+        "/v1/models",
+        catalogue_api.models,
+        "Models that the caller may call",
+        "gateway",
+        answers.ModelList,
+        error_shape="listing",
     ),
     Operation(
         "GET",
@@ -56,6 +63,7 @@ OPERATIONS: tuple[Operation, ...] = (
         catalogue_api.subscriptions,
         "Subscriptions of the caller",
         "gateway",
+        answers.SubscriptionList,
         error_shape="listing",
     ),
     Operation(
@@ -64,6 +72,7 @@ OPERATIONS: tuple[Operation, ...] = (
         catalogue_api.model_subscriptions,
         "Subscriptions of the caller that hold a model",
         "gateway",
+        answers.SubscriptionList,
         error_shape="listing",
     ),
     Operation(
@@ -72,11 +81,29 @@ OPERATIONS: tuple[Operation, ...] = (
         keys_api.configuration,
         "Limits of key lifetimes",
         "gateway",
+        answers.KeyLimits,
         error_shape="request",
     ),
-    Operation("POST", "/v1/api-keys", keys_api.create, "Create a key", "gateway", CreateKey, 201, "request"),
     Operation(
-        "POST", "/v1/api-keys/search", keys_api.search, "Find keys", "gateway", SearchKeys, error_shape="request"
+        "POST",
+        "/v1/api-keys",
+        keys_api.create,
+        "Create a key",
+        "gateway",
+        answers.CreatedKey,
+        CreateKey,
+        201,
+        "request",
+    ),
+    Operation(
+        "POST",
+        "/v1/api-keys/search",
+        keys_api.search,
+        "Find keys",
+        "gateway",
+        answers.KeyPage,
+        SearchKeys,
+        error_shape="request",
     ),
     Operation(
         "POST",
@@ -84,13 +111,36 @@ OPERATIONS: tuple[Operation, ...] = (
         keys_api.bulk_revoke,
         "Revoke many keys",
         "gateway",
+        answers.Revoked,
         BulkRevoke,
         error_shape="request",
     ),
-    Operation("GET", "/v1/api-keys/{id}", keys_api.get, "Describe a key", "gateway", error_shape="request"),
-    Operation("DELETE", "/v1/api-keys/{id}", keys_api.revoke, "Revoke a key", "gateway", error_shape="request"),
     Operation(
-        "GET", "/v1/tenants", tenants_api.tenants, "This tenant and its gateway", "cluster", error_shape="tenant"
+        "GET",
+        "/v1/api-keys/{id}",
+        keys_api.get,
+        "Describe a key",
+        "gateway",
+        answers.DescribedKey,
+        error_shape="request",
+    ),
+    Operation(
+        "DELETE",
+        "/v1/api-keys/{id}",
+        keys_api.revoke,
+        "Revoke a key",
+        "gateway",
+        answers.DescribedKey,
+        error_shape="request",
+    ),
+    Operation(
+        "GET",
+        "/v1/tenants",
+        tenants_api.tenants,
+        "This tenant and its gateway",
+        "cluster",
+        answers.TenantList,
+        error_shape="tenant",
     ),
     Operation(
         "POST",
@@ -98,16 +148,25 @@ OPERATIONS: tuple[Operation, ...] = (
         internal_api.validate,
         "Whose key it is",
         "cluster",
+        answers.Validation,
         ValidateKey,
         error_shape="request",
     ),
-    Operation("POST", "/internal/v1/api-keys/cleanup", internal_api.cleanup, "Delete old ephemeral keys", "cluster"),
+    Operation(
+        "POST",
+        "/internal/v1/api-keys/cleanup",
+        internal_api.cleanup,
+        "Delete old ephemeral keys",
+        "cluster",
+        answers.Deleted,
+    ),
     Operation(
         "DELETE",
         "/internal/v1/tenants/{tenant}/api-keys",
         internal_api.revoke_tenant,
         "Revoke all keys of the tenant",
         "cluster",
+        answers.Revoked,
         error_shape="request",
     ),
     Operation(
@@ -116,6 +175,7 @@ OPERATIONS: tuple[Operation, ...] = (
         internal_api.select_subscription,
         "Which subscription pays for a call",
         "cluster",
+        answers.SelectionAnswer,
         SelectSubscription,
         error_shape="request",
     ),

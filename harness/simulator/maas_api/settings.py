@@ -22,7 +22,8 @@ class Settings:
     """One instance serves one tenant: its subscriptions and policies live in one namespace, models in any.
 
     Durations are seconds. `quirks="upstream"` repeats the answers of the upstream service that the reference
-    platform deliberately gives better (see `Quirk` in `quirks.py`).
+    platform deliberately gives better: listings of a bound caller, failed subscriptions, names of models, what keys may mint, and internal
+    paths behind the gateway.
     """
 
     database: str
