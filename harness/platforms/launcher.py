@@ -13,9 +13,11 @@ import sys
 
 
 def imports_of(module: str) -> list[str]:
-    """Modules that `MODULE.__main__` imports anywhere in its text, relative names resolved."""
+    """Modules that a component imports anywhere in its main text (a package's `__main__`, else the module), relative names resolved."""
     package = module
-    spec = importlib.util.find_spec(f"{module}.__main__")
+    spec = importlib.util.find_spec(module)
+    if spec is not None and spec.submodule_search_locations is not None:
+        spec = importlib.util.find_spec(f"{module}.__main__")
     if spec is None or spec.origin is None:
         return [module]
     with open(spec.origin, encoding="utf-8") as source:  # noqa: PTH123 - pathlib would be one more import on the way to ready

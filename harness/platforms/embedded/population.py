@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.kube.documents import Document
-from harness.kube.wait import Bound
-from harness.platforms.embedded.world import announce_maas_api
+from harness.kube.wait import Bound, wait_for
+from harness.platforms.embedded.world import announce_maas_api, maas_api_served
 from harness.platforms.platform import ModelHandle, Namespaces
 from harness.platforms.target import Progress
 
@@ -45,5 +45,6 @@ def populate(
         announce_maas_api(cluster, ready["maas-api"].result()["api"])
         progress("waiting until models are Ready and policies Enforced")
         wait_until_in_force(cluster, [document.manifest for document in documents], bound)
+        wait_for(cluster, maas_api_served(), bound)
         models = inventory.governed_models(cluster)
         return Found(models, inventory.namespaces(cluster, models), cluster.version())

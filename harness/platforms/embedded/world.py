@@ -7,10 +7,12 @@ from urllib.parse import urlsplit
 from harness.kube.cluster import Cluster
 from harness.kube.documents import Document, read_documents
 from harness.kube.manifest import Manifest, Ref
+from harness.kube.wait import Expectation
 from harness.platforms.data import data_folder
 from harness.platforms.gpu import load_profile, render
 from harness.platforms.target import TargetOptions
 
+SERVED: Final = "maas-conformance.dev/Served"
 SMALL_PROFILE: Final = Path("qwen3-0.6b")
 MAAS_API: Final = Ref("v1", "Service", "maas-api", "odh-ai-gateway-infra")
 
@@ -65,3 +67,15 @@ def maas_api_slice(url: str) -> Manifest:
 def announce_maas_api(cluster: Cluster, url: str) -> None:
     """Write where maas-api answers."""
     cluster.apply(maas_api_slice(url))
+
+
+def maas_api_served() -> Expectation:
+    """The gateway has the address of maas-api: it says so on the route that the MaaS controller wrote."""
+    ref = Ref("gateway.networking.k8s.io/v1", "HTTPRoute", "maas-api-route", MAAS_API.namespace)
+
+    def holds(route: Manifest | None) -> bool:
+        parents = ((route or {}).get("status") or {}).get("parents") or []
+        said = [entry for parent in parents for entry in parent.get("conditions") or [] if entry.get("type") == SERVED]
+        return bool(said) and all(entry.get("status") == "True" for entry in said)
+
+    return Expectation(ref, f"{SERVED}=True", holds)
