@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from harness.client.secret import Secret
-from harness.engine.caller import Caller
 from harness.engine.declaration import check
 from harness.engine.expectations import (
     describe,
@@ -22,6 +21,7 @@ from harness.engine.sandwich import expect_never_arrived
 from harness.engine.world import World
 from harness.ledger.oracle import concurrent_bounds
 
+NEVER_ISSUED = Secret("sk-oai-0000000000000000_0000000000000000000000000000000000000000000")
 SMALL = 70
 """A few requests of the default size; not a multiple of any cost, so that counting requests cannot pass for counting tokens."""
 
@@ -166,7 +166,7 @@ def test_both_url_styles_burn_one_budget(world: World) -> None:
 @check("MAAS-RATE-027", needs={"kube"})
 def test_requests_with_a_bad_credential_burn_no_budget(world: World) -> None:
     customer = world.customer(limit=SMALL)
-    thief: Caller = world.caller((Secret("sk-oai-0000000000000000_" + "0" * 43)), model=customer.model)
+    thief = world.caller(NEVER_ISSUED, model=customer.model)
     for _ in range(20):
         expect_status(thief.infer(), 403, when="the key was never issued")
     spend(customer.infer, limit=SMALL)
