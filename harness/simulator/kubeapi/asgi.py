@@ -1,5 +1,6 @@
 """The HTTP face of the server: an ASGI application."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -134,12 +135,32 @@ class Application:
             await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.body})
             return
         await send({"type": "http.response.start", "status": response.code, "headers": headers})
-        try:
-            async for chunk in response.stream:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        except OSError:
-            return
+        await _send_stream(response.stream, receive, send)
+
+
+async def _send_stream(stream: AsyncIterator[bytes], receive: Receive, send: Send) -> None:
+    """Send chunks as they come, and stop as soon as the client has gone: the server would drop what is sent to nobody in silence."""
+    task = asyncio.current_task()
+    gone = False
+
+    async def until_gone() -> None:
+        nonlocal gone
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone = True
+        if task is not None:
+            task.cancel()
+
+    listener = asyncio.create_task(until_gone())
+    try:
+        async for chunk in stream:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
+    except asyncio.CancelledError:
+        if not gone:
+            raise
+    finally:
+        listener.cancel()
 
 
 def _quotable(text: str) -> str:

@@ -32,7 +32,7 @@ def mark_deleted(cluster: Cluster, bucket: Bucket, entry: Entry, manner: Manner 
     """Delete an object as far as its finalizers and its grace allow; returns what remains, None when it is gone."""
     value = entry.decode()
     meta = value["metadata"]
-    finalizers = [f for f in meta.get("finalizers") or () if f not in {ORPHAN, FOREGROUND}]
+    finalizers = [f for f in meta.get("finalizers") or () if f not in {ORPHAN, FOREGROUND, CLEANUP}]
     dependents = cluster.store.dependents(entry.uid)
     if manner.policy == "Orphan" and dependents:
         orphan(cluster, entry.uid)

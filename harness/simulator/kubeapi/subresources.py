@@ -1,6 +1,6 @@
-"""The subresources: status, scale, token, finalize, eviction."""
+"""The subresources: status, scale, log, token, finalize, eviction."""
 
-from harness.simulator.kubeapi import deletion, discovery, reviews, scaling, verbs
+from harness.simulator.kubeapi import deletion, discovery, logs, reviews, scaling, verbs
 from harness.simulator.kubeapi.asgi import Response, json_response
 from harness.simulator.kubeapi.exchange import Exchange
 from harness.simulator.kubeapi.requests import main_write
@@ -19,6 +19,8 @@ async def perform(exchange: Exchange) -> Response:
             return await verbs.change(exchange)
         case ("scale", _):
             return await scaling.answer(exchange)
+        case ("log", "get"):
+            return logs.answer(exchange)
         case ("token", "create"):
             return await _token(exchange)
         case ("eviction", "create"):
