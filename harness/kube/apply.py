@@ -23,6 +23,8 @@ WAVES: Final[Mapping[str, int]] = {
     "Role": 1,
     "ClusterRoleBinding": 2,
     "RoleBinding": 2,
+    "MaasTenantConfig": 2,  # without one, a namespace takes no subscription and no access policy
+    "AITenant": 2,
 }
 _LAST: Final = 3
 _PARALLEL: Final = 4

@@ -17,6 +17,7 @@ from tests.controllers.gateway_double import GatewayDouble
 ROOT = Path(__file__).parents[2]
 INGRESS = "openshift-ingress"
 TENANT = "models-as-a-service"
+CONTROL = "opendatahub"
 BOUND_S = 20.0
 
 
@@ -68,7 +69,7 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def platform(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     client = Client(kubeconfig)
-    for namespace in (INGRESS, TENANT, "ai-tenants", "odh-ai-gateway-infra"):
+    for namespace in (INGRESS, TENANT, CONTROL, "ai-tenants", "odh-ai-gateway-infra"):
         client.create(NAMESPACE, namespace)
     client.create(MAAS_TENANT_CONFIG, "default-tenant", TENANT, spec={})
     for name in ("maas-default-gateway", "openshift-ai-inference"):

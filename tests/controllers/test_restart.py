@@ -13,6 +13,7 @@ from harness.simulator.controllers.runtime.kind import (
     LLM_INFERENCE_SERVICE,
     MAAS_MODEL_REF,
     MAAS_SUBSCRIPTION,
+    MAAS_TENANT_CONFIG,
     NAMESPACE,
     TOKEN_RATE_LIMIT_POLICY,
 )
@@ -51,6 +52,7 @@ def populated(folder: Path) -> World:
     listener = {"name": "http", "port": 80, "protocol": "HTTP"}
     spec = {"gatewayClassName": "x", "listeners": [listener]}
     client.create(GATEWAY, "maas-default-gateway", INGRESS, spec=spec)
+    client.create(MAAS_TENANT_CONFIG, "default-tenant", TENANT, spec={})
     return World(client)
 
 

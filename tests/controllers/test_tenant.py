@@ -207,22 +207,6 @@ class TestProcess:
         assert "maas.opendatahub.io/managed-by-aitenant" not in (left["metadata"].get("labels") or {})
         assert client.get(MAAS_SUBSCRIPTION, subscription, space) is not None
 
-    def test_a_gateway_that_is_taken_gets_no_second_policy(self, platform: Platform, api: Api) -> None:
-        """MAAS-STAT-041."""
-        world, client = World(platform.client), platform.client
-        first, second = world.name("a"), world.name("b")
-        self.gateway(world, first)
-        client.create(AI_TENANT, first, "ai-tenants", spec={})
-        client.until(AI_TENANT, first, "ai-tenants", phase("Active"))
-        client.create(AI_TENANT, second, "ai-tenants", spec={"gateway": {"name": first}})
-        client.until(AI_TENANT, second, "ai-tenants", condition("Ready", "False", "GatewayClaimFailed"))
-        targets = [
-            policy["metadata"]["name"]
-            for policy in client.all(AUTH_POLICY, INGRESS)
-            if policy["spec"]["targetRef"]["name"] == first
-        ]
-        assert targets == [f"{first}-maas-auth"]
-
     def test_a_model_of_another_tenant_is_no_model_for_a_subscription(self, platform: Platform, api: Api) -> None:
         """MAAS-RATE-026."""
         world, client = World(platform.client), platform.client

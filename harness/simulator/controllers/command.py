@@ -10,15 +10,17 @@ from typing import Literal
 import click
 from prometheus_client import CollectorRegistry, start_http_server
 
-from harness.simulator.component import announce, die_with_parent, until_stopped
+from harness.simulator.component import die_with_parent
 from harness.simulator.controllers.kserve import reconciler as kserve
 from harness.simulator.controllers.kserve.route import GatewayRef
 from harness.simulator.controllers.maas import wiring as maas
 from harness.simulator.controllers.maas.names import Settings
+from harness.simulator.controllers.maas.webhook import Webhook
 from harness.simulator.controllers.runtime.cluster import Cluster
 from harness.simulator.controllers.runtime.connection import UnusableConnectionError, connect
 from harness.simulator.controllers.runtime.controller import Manager
 from harness.simulator.controllers.runtime.event import Recorder
+from harness.simulator.controllers.runtime.lifetime import run_until_stopped
 from harness.simulator.controllers.runtime.manifest import Key
 
 Part = Literal["maas", "kserve", "all"]
@@ -41,6 +43,13 @@ Part = Literal["maas", "kserve", "all"]
 @click.option("--aitenant-namespace", default="ai-tenants", show_default=True)
 @click.option("--audience", default="https://kubernetes.default.svc", show_default=True)
 @click.option("--model-image", default="maas-conformance/mock-vllm:latest", show_default=True)
+@click.option(
+    "--control-namespace", default="opendatahub", show_default=True, help="Where the webhook's Service lives."
+)
+@click.option(
+    "--webhook-bind",
+    help="HOST:PORT of the admission webhook, `off` for none. Default: 127.0.0.1:0 with a kubeconfig, off in a Pod.",
+)
 @click.option("--quirks", type=click.Choice(["none", "upstream"]), default="none", show_default=True)
 def main(
     part: Part,
@@ -48,6 +57,7 @@ def main(
     ready_file: Path | None,
     bind: str,
     log_level: str,
+    webhook_bind: str | None,
     **options: str,
 ) -> None:
     """Read the options and run until SIGTERM."""
@@ -58,7 +68,10 @@ def main(
         die_with_parent()
     host, port = endpoint(bind, "--bind")
     kserve_settings = kserve.Settings(GatewayRef(*named(options, "standard_gateway")), options["model_image"])
+    chosen = webhook_bind or ("off" if kubeconfig is None else "127.0.0.1:0")
+    webhook = None if chosen == "off" else endpoint(chosen, "--webhook-bind")
     maas_settings = Settings(
+        control=options["control_namespace"],
         subscriptions=options["subscription_namespace"],
         gateway=named(options, "gateway"),
         infra=options["infra_namespace"],
@@ -67,7 +80,7 @@ def main(
         upstream_quirks=options["quirks"] == "upstream",
     )
     try:
-        asyncio.run(run(part, kubeconfig, ready_file, (host, port), kserve_settings, maas_settings))
+        asyncio.run(run(part, kubeconfig, ready_file, (host, port), webhook, kserve_settings, maas_settings))
     except UnusableConnectionError as error:
         raise click.ClickException(str(error)) from error
 
@@ -77,35 +90,26 @@ async def run(
     kubeconfig: Path | None,
     ready_file: Path | None,
     bind: tuple[str, int],
+    webhook_bind: tuple[str, int] | None,
     kserve_settings: kserve.Settings,
     maas_settings: Settings,
 ) -> None:
     """Run the chosen controllers until SIGTERM; announced when memory is complete."""
     registry = CollectorRegistry()
     manager = Manager(Cluster(connect(kubeconfig, f"{part}-controller")), registry)
+    webhook: Webhook | None = None
     if part in ("kserve", "all"):
         kserve.install(manager, Recorder(manager.cluster, "LLMInferenceServiceController"), kserve_settings)
     if part in ("maas", "all"):
-        maas.install(manager, Recorder(manager.cluster, "maas-controller"), maas_settings)
+        recorder = Recorder(manager.cluster, "maas-controller")
+        webhook = maas.install(manager, recorder, maas_settings, webhook_bind)
     server, thread = start_http_server(bind[1], bind[0], registry)
-    synced = asyncio.Event()
-    work = asyncio.create_task(manager.run(synced))
-    stopped = asyncio.create_task(until_stopped())
-    ready = asyncio.create_task(synced.wait())
     try:
-        await asyncio.wait({work, stopped, ready}, return_when=asyncio.FIRST_COMPLETED)
-        if ready.done():
-            announce(ready_file, {"metrics": f"http://{bind[0]}:{server.server_port}/metrics"})
-            await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if work.done():
-            work.result()
+        async with webhook.serving() if webhook is not None else contextlib.nullcontext():
+            await run_until_stopped(manager, ready_file, {"metrics": f"http://{bind[0]}:{server.server_port}/metrics"})
     finally:
         server.shutdown()
         thread.join()
-        for task in (work, stopped, ready):
-            task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await work
 
 
 def endpoint(text: str, option: str) -> tuple[str, int]:

@@ -1,7 +1,6 @@
 """The command line of the kubelet stand-in."""
 
 import asyncio
-import contextlib
 import logging
 import os
 import shutil
@@ -10,10 +9,11 @@ from pathlib import Path
 import click
 from prometheus_client import CollectorRegistry
 
-from harness.simulator.component import announce, die_with_parent, until_stopped
+from harness.simulator.component import die_with_parent
 from harness.simulator.controllers.runtime.cluster import Cluster
 from harness.simulator.controllers.runtime.connection import UnusableConnectionError, connect
 from harness.simulator.controllers.runtime.controller import Manager
+from harness.simulator.controllers.runtime.lifetime import run_until_stopped
 from harness.simulator.controllers.runtime.manifest import Manifest
 from harness.simulator.kubelet.child import Nursery
 from harness.simulator.kubelet.launch import MOCK, Launch, Runtime, mock_launch, vllm_launch
@@ -71,20 +71,7 @@ async def run(kubeconfig: Path | None, folder: Path, runtime: Runtime, ready_fil
     pods = install(manager, folder, launcher, nursery)
     if runtime == "mock":
         await nursery.prepare()
-    synced = asyncio.Event()
-    work = asyncio.create_task(manager.run(synced))
-    stopped = asyncio.create_task(until_stopped())
-    ready = asyncio.create_task(synced.wait())
     try:
-        await asyncio.wait({work, stopped, ready}, return_when=asyncio.FIRST_COMPLETED)
-        if ready.done():
-            announce(ready_file, {})
-            await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if work.done():
-            work.result()
+        await run_until_stopped(manager, ready_file, {})
     finally:
-        for task in (work, stopped, ready):
-            task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await work
         await pods.stop(STOP_GRACE_S)

@@ -20,6 +20,7 @@ DEFAULT_TENANT = "models-as-a-service"
 class Settings:
     """How the controller is installed; the defaults are those of the upstream installer."""
 
+    control: str = "opendatahub"
     subscriptions: str = "models-as-a-service"
     gateway: Key = Key("openshift-ingress", "maas-default-gateway")  # noqa: RUF009 - a tuple: immutable
     infra: str = "odh-ai-gateway-infra"

@@ -11,6 +11,7 @@ from harness.simulator.controllers.runtime.kind import (
     GATEWAY,
     HTTP_ROUTE,
     LEGACY_EXTERNAL_MODEL,
+    LEGACY_TENANT,
     LLM_INFERENCE_SERVICE,
     MAAS_AUTH_POLICY,
     MAAS_MODEL_REF,
@@ -86,6 +87,7 @@ def listens_to(cluster: Cluster) -> None:
         NAMESPACE,
         EXTERNAL_MODEL,
         LEGACY_EXTERNAL_MODEL,
+        LEGACY_TENANT,
     ):
         cluster.informer(kind)
 

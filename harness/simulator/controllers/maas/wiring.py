@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from harness.simulator.controllers.maas.accessstatus import is_enforced
+from harness.simulator.controllers.maas.admission import Admission
 from harness.simulator.controllers.maas.changes import (
     is_ours,
     is_settled,
@@ -34,6 +35,7 @@ from harness.simulator.controllers.maas.view import (
     by_alias,
     listens_to,
 )
+from harness.simulator.controllers.maas.webhook import Webhook
 from harness.simulator.controllers.runtime.controller import Controller, Manager
 from harness.simulator.controllers.runtime.event import Recorder
 from harness.simulator.controllers.runtime.kind import (
@@ -54,6 +56,7 @@ from harness.simulator.controllers.runtime.kind import (
     ROLE,
     SERVICE,
     TOKEN_RATE_LIMIT_POLICY,
+    VALIDATING_WEBHOOKS,
     Kind,
 )
 from harness.simulator.controllers.runtime.manifest import (
@@ -68,8 +71,10 @@ PEERS_LATER_S = 0.2
 Mapping = Callable[[Change], Iterable[Key]]
 
 
-def install(manager: Manager, recorder: Recorder, settings: Settings) -> None:
-    """Add the MaaS controller to a manager."""
+def install(
+    manager: Manager, recorder: Recorder, settings: Settings, webhook_bind: tuple[str, int] | None
+) -> Webhook | None:
+    """Add the MaaS controller to a manager; the returned webhook has to be served. Without an address there is none."""
     listens_to(manager.cluster)
     view = View(manager.cluster, settings)
     ledger = Ledger()
@@ -90,6 +95,11 @@ def install(manager: Manager, recorder: Recorder, settings: Settings) -> None:
     wiring.of_subscriptions(subscriptions)
     wiring.of_access(access)
     wiring.of_gateways(gateways)
+    if webhook_bind is None:
+        return None
+    webhook = Webhook(Admission(view), manager.cluster, settings.control, webhook_bind)
+    wiring.of_webhook(manager.add("webhook", webhook, workers=1))
+    return webhook
 
 
 class Wiring:
@@ -162,6 +172,19 @@ class Wiring:
         for kind in (HTTP_ROUTE, SERVICE):
             for controller in (legacy, external):
                 controller.follows(cluster.informer(kind), written_for)
+
+    def of_webhook(self, controller: Controller) -> None:
+        """The webhook's registration: the namespace of the controller, and what somebody does to its objects there."""
+        cluster, home = self._cluster, Key("", self._view.settings.control)
+
+        def at_home(change: Change) -> list[Key]:
+            ours = change.latest["metadata"].get("namespace") == home.name and is_ours(change)
+            return [home] if ours and spec_moved(change) else []
+
+        controller.owns(cluster.informer(NAMESPACE))
+        for kind in (SERVICE, ENDPOINT_SLICE):
+            controller.follows(cluster.informer(kind), at_home)
+        controller.follows(cluster.informer(VALIDATING_WEBHOOKS), lambda change: [home] if is_ours(change) else [])
 
     def of_tenants(self, tenants: Controller, configs: Controller) -> None:
         """AITenants and MaasTenantConfigs: each other, their gateways and namespaces, and maas-api's endpoints."""

@@ -48,6 +48,13 @@ LLM_INFERENCE_SERVICE = Kind("serving.kserve.io", "v1alpha2", "LLMInferenceServi
 AUTH_POLICY = Kind("kuadrant.io", "v1", "AuthPolicy", "authpolicies")
 TOKEN_RATE_LIMIT_POLICY = Kind("kuadrant.io", "v1alpha1", "TokenRateLimitPolicy", "tokenratelimitpolicies")
 
+VALIDATING_WEBHOOKS = Kind(
+    "admissionregistration.k8s.io",
+    "v1",
+    "ValidatingWebhookConfiguration",
+    "validatingwebhookconfigurations",
+    namespaced=False,
+)
 SERVICE_ENTRY = Kind("networking.istio.io", "v1", "ServiceEntry", "serviceentries")
 DESTINATION_RULE = Kind("networking.istio.io", "v1", "DestinationRule", "destinationrules")
 
@@ -56,6 +63,7 @@ MAAS_MODEL_REF = Kind(*_MAAS, "MaaSModelRef", "maasmodelrefs")
 MAAS_AUTH_POLICY = Kind(*_MAAS, "MaaSAuthPolicy", "maasauthpolicies")
 MAAS_SUBSCRIPTION = Kind(*_MAAS, "MaaSSubscription", "maassubscriptions")
 MAAS_TENANT_CONFIG = Kind(*_MAAS, "MaasTenantConfig", "maastenantconfigs")
+LEGACY_TENANT = Kind(*_MAAS, "Tenant", "tenants")
 AI_TENANT = Kind(*_MAAS, "AITenant", "aitenants")
 LEGACY_EXTERNAL_MODEL = Kind(*_MAAS, "ExternalModel", "externalmodels")
 EXTERNAL_MODEL = Kind("inference.opendatahub.io", "v1alpha1", "ExternalModel", "externalmodels")

@@ -1,0 +1,157 @@
+"""What the controller refuses before it is stored, asked by a real API server over TLS."""
+
+from pathlib import Path
+
+import pytest
+from lightkube import ApiError
+
+from harness.simulator.controllers.runtime.kind import (
+    AI_TENANT,
+    ENDPOINT_SLICE,
+    GATEWAY,
+    MAAS_AUTH_POLICY,
+    MAAS_MODEL_REF,
+    MAAS_SUBSCRIPTION,
+    MAAS_TENANT_CONFIG,
+    NAMESPACE,
+    SERVICE,
+    VALIDATING_WEBHOOKS,
+)
+from harness.simulator.controllers.runtime.manifest import Key
+from tests.controllers.conftest import CONTROL, INGRESS, ROOT, TENANT, Platform, Running
+from tests.controllers.world import World, phase
+
+HOOKS = "maas-controller-validating-webhook"
+HOOK_SERVICE = "maas-controller-webhook-service"
+
+
+@pytest.fixture
+def world(platform: Platform) -> World:
+    platform.client.until(VALIDATING_WEBHOOKS, HOOKS, "", bool)
+    return World(platform.client)
+
+
+def test_a_namespace_without_a_tenant_takes_no_subscription_and_no_policy(world: World) -> None:
+    """MAAS-WH-001, -002."""
+    key = Key(world.namespace, "m1")
+    for create in (world.subscribe, world.allow):
+        with pytest.raises(ApiError, match="is not enabled for MaaS tenant resources") as refused:
+            create("x", key, namespace=world.namespace)
+        assert "Create a MaasTenantConfig CR" in str(refused.value)
+        assert refused.value.status.code == 403
+    assert world.client.get(MAAS_SUBSCRIPTION, world.name("x"), world.namespace) is None
+    assert world.client.get(MAAS_AUTH_POLICY, world.name("x"), world.namespace) is None
+
+
+def test_a_configuration_of_a_moment_ago_opens_the_namespace_and_its_end_closes_no_update(world: World) -> None:
+    """MAAS-WH-001, -003."""
+    client = world.client
+    client.create(MAAS_TENANT_CONFIG, "default-tenant", world.namespace, spec={})
+    name = world.subscribe("sub", Key(world.namespace, "m1"), namespace=world.namespace)
+    client.delete(MAAS_TENANT_CONFIG, "default-tenant", world.namespace)
+    changed = client.patch(MAAS_SUBSCRIPTION, name, {"spec": {"priority": 7}}, world.namespace)
+    assert changed["spec"]["priority"] == 7
+
+
+def test_tenants_live_in_their_own_namespace_only(world: World) -> None:
+    """MAAS-WH-004."""
+    with pytest.raises(ApiError, match="configured AITenant infrastructure namespace"):
+        world.client.create(AI_TENANT, "t", world.namespace, spec={})
+
+
+def test_two_tenants_share_no_gateway(world: World) -> None:
+    """MAAS-WH-005."""
+    client, first, second = world.client, world.name("a"), world.name("b")
+    listener = {"name": "http", "port": 80, "protocol": "HTTP"}
+    client.create(GATEWAY, first, INGRESS, spec={"gatewayClassName": "x", "listeners": [listener]})
+    client.create(AI_TENANT, first, "ai-tenants", spec={})
+    with pytest.raises(ApiError, match=f"gateway {INGRESS}/{first} is already in use by AITenant"):
+        client.create(AI_TENANT, second, "ai-tenants", spec={"gateway": {"name": first}})
+    client.create(AI_TENANT, second, "ai-tenants", spec={})
+    with pytest.raises(ApiError, match="is already in use by AITenant"):
+        client.patch(AI_TENANT, second, {"spec": {"gateway": {"name": first}}}, "ai-tenants")
+
+
+def test_a_model_refers_to_no_tenant_that_does_not_exist(world: World) -> None:
+    """MAAS-WH-006."""
+    with pytest.raises(ApiError, match="references AITenant that does not exist"):
+        world.model("m1", spec={"tenantRef": "nobody"})
+    world.model("m1")
+    with pytest.raises(ApiError, match="references AITenant that does not exist"):
+        world.client.patch(MAAS_MODEL_REF, "m1", {"spec": {"tenantRef": "nobody"}}, world.namespace)
+
+
+def test_ghosts_equal_priorities_and_long_windows_are_admitted(world: World) -> None:
+    """MAAS-WH-008."""
+    name = world.subscribe("sub", Key(world.namespace, "ghost"), window="9999h")
+    world.client.until(MAAS_SUBSCRIPTION, name, TENANT, phase("Failed"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "namespace"),
+    [
+        (VALIDATING_WEBHOOKS, HOOKS, ""),
+        (SERVICE, HOOK_SERVICE, CONTROL),
+        (ENDPOINT_SLICE, f"{HOOK_SERVICE}-local", CONTROL),
+    ],
+)
+def test_the_registration_comes_back_when_somebody_deletes_it(
+    world: World, kind: object, name: str, namespace: str
+) -> None:
+    client = world.client
+    before = client.until(kind, name, namespace, bool)  # type: ignore[arg-type]
+    assert before is not None
+    client.delete(kind, name, namespace)  # type: ignore[arg-type]
+    client.until(kind, name, namespace, lambda m: m and m["metadata"]["uid"] != before["metadata"]["uid"])  # type: ignore[arg-type]
+    with pytest.raises(ApiError, match="configured AITenant infrastructure namespace"):
+        client.create(AI_TENANT, "t", world.namespace, spec={})
+
+
+@pytest.mark.parametrize("gracefully", [True, False])
+def test_without_the_controller_such_writes_are_refused_until_it_is_back(tmp_path: Path, gracefully: bool) -> None:
+    """MAAS-WH-007."""
+    server = Running(
+        "harness.simulator.kubeapi", tmp_path, "--dir", str(tmp_path), "--crds", str(ROOT / "fixtures/crds")
+    ).wait()
+    config = ("--kubeconfig", str(tmp_path / "admin.kubeconfig"))
+    running = Running("harness.simulator.controllers", tmp_path, "maas", *config).wait()
+    from tests.controllers.client import Client
+
+    client = Client(tmp_path / "admin.kubeconfig")
+    for namespace in (CONTROL, TENANT, "ns"):
+        client.create(NAMESPACE, namespace)
+    client.until(VALIDATING_WEBHOOKS, HOOKS, "", bool)
+    spec = {"modelRef": {"kind": "LLMInferenceService", "name": "m"}}
+    client.create(MAAS_MODEL_REF, "before", "ns", spec=spec)
+    if gracefully:
+        assert running.stop() == 0
+        reason = f'no endpoints available for service "{HOOK_SERVICE}"'
+    else:
+        running.process.kill()
+        running.process.wait(5)
+        reason = "failed to call webhook"
+    with pytest.raises(ApiError, match=reason):
+        client.create(MAAS_MODEL_REF, "without", "ns", spec=spec)
+    running.ready.unlink()
+    again = Running("harness.simulator.controllers", tmp_path, "maas", *config).wait()
+    client.until(
+        ENDPOINT_SLICE,
+        f"{HOOK_SERVICE}-local",
+        CONTROL,
+        lambda m: m and _reachable(client),
+    )
+    again.stop()
+    server.stop()
+
+
+def _reachable(client: object) -> bool:
+    from tests.controllers.client import Client
+
+    assert isinstance(client, Client)
+    spec = {"modelRef": {"kind": "LLMInferenceService", "name": "m"}}
+    try:
+        client.create(MAAS_MODEL_REF, "after", "ns", spec=spec)
+    except ApiError as error:
+        assert "failed calling webhook" in str(error)  # noqa: PT017
+        return False
+    return True
