@@ -27,8 +27,11 @@ DELETION_BOUND_S = 120.0
 )
 def command(kubeconfig: Path | None, run_id: str | None, older_than_s: float) -> int:
     """Remove the processes and files of runs that were killed; runs that are alive are not touched."""
+    from harness.engine.private_folder import FOLDER, sweep_sessions
+    from harness.platforms.lease import state_home
     from harness.platforms.remains import live_runs, sweep_dead_runs
 
+    sweep_sessions(state_home() / FOLDER)
     swept = sweep_dead_runs()
     for entry in swept:
         sys.stdout.write(f"swept {entry.run_id}: {', '.join(entry.processes) or 'no processes'}; {entry.folder}\n")

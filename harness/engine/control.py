@@ -2,46 +2,34 @@
 
 import os
 import secrets
-import shutil
 import signal
-import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from harness.client.secret import revealed
+from harness.engine.aftermath import sweep_objects, target_died
 from harness.engine.canary import CanaryGate
-from harness.engine.events import (
-    CheckFinished,
-    CollectionFailed,
-    Failure,
-    LeftBehind,
-    RunFinished,
-    RunStarted,
-    WorkerLost,
-)
+from harness.engine.events import LeftBehind, RunFinished, RunStarted
 from harness.engine.interruption import Interruption, guarded
+from harness.engine.mishaps import Mishaps
+from harness.engine.private_folder import private_folder
+from harness.engine.reach import answers
 from harness.engine.redaction import redact
 from harness.engine.run_journal import RunJournal
 from harness.engine.settings import RunSettings
 from harness.engine.verdict import conclude
-from harness.kube.cluster import Cluster
-from harness.kube.janitor import sweep
-from harness.kube.wait import Bound
-from harness.outcome import ExitCode, Fault
+from harness.outcome import EnvironmentFault, ExitCode, Fault
 from harness.platforms.platform import Platform
 from harness.platforms.target import open_target
 from harness.spec.catalogue import Catalogue
 from harness.spec.profile import Profile
 
-SECRETS_KEY: Final = "maas_secrets"
-"""Where a worker leaves the texts it revealed, for the final scan: in memory and through the pipe to its starter, never on disk."""
 INPUT_KEY: Final = "maas"
-DELETION_BOUND: Final = Bound("deletion_bound_s", 120)
 
 
 class Control:
@@ -59,10 +47,9 @@ class Control:
         self._began = time.monotonic()
         self._stack = ExitStack()
         self._interruption = Interruption()
-        self._private = Path(tempfile.mkdtemp(prefix="maas-conformance-"))
-        self._stack.callback(shutil.rmtree, self._private, ignore_errors=True)
+        self._private = self._stack.enter_context(private_folder())
         self.gate = CanaryGate(self._private / "canary-finished")
-        self._secrets: set[str] = set()
+        self.mishaps = Mishaps(journal, catalogue, self._interruption)
         self._ended = False
 
     # opening ---------------------------------------------------------------------------------------------------------
@@ -100,8 +87,15 @@ class Control:
         return platform
 
     def _open_platform(self) -> Platform:
-        if self.settings.platform_file is not None:
-            return Platform.load(self.settings.platform_file)
+        file = self.settings.platform_file
+        if file is not None:
+            platform = Platform.load(file)
+            if not answers(platform.endpoints.gateway):
+                raise EnvironmentFault(
+                    f"the platform of {file} does not answer at {platform.endpoints.gateway}: start it (`maas-conformance up`), "
+                    "or name another one"
+                )
+            return platform
         return self._stack.enter_context(open_target(self.settings.target, self.journal.step))
 
     def worker_input(self) -> dict[str, Any]:
@@ -132,59 +126,6 @@ class Control:
         if checks and all(check.outcome is not None for check in checks if check.planned.canary):
             self.gate.open()
 
-    @pytest.hookimpl
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """A file that cannot be read is a fault of the suite: nothing in it is judged. Every worker reports it, one is enough."""
-        where = report.nodeid or "the collection"
-        if report.failed and all(known.where != where for known in self.journal.record.collection_failures):
-            self.journal.write(
-                CollectionFailed(
-                    at=self.journal.part.now(),
-                    where=where,
-                    problem=redact(report.longreprtext),
-                )
-            )
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_handlecrashitem(self, crashitem: str) -> None:
-        """A worker died in the midst of a check: nothing can be said of that check."""
-        self.journal.follow()
-        check = self.journal.record.checks.get(crashitem)
-        if check is None:
-            return
-        requirement = self._catalogue.get(check.planned.requirements[0])
-        self.journal.write(
-            CheckFinished(
-                at=self.journal.part.now(),
-                check_id=crashitem,
-                outcome="failed",
-                attempt=len(check.attempts) + 1,
-                duration_s=0.0,
-                failure=Failure(
-                    title=f"{requirement.id}: {requirement.requirement}",
-                    requirement=requirement.id,
-                    requirement_text=requirement.requirement,
-                    expected=requirement.expectation,
-                    observed="the test worker died while this check ran",
-                    curl=check.exchanges[-1].curl if check.exchanges else None,
-                    blame="harness",
-                    detail="",
-                ),
-            )
-        )
-        self._follow()
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any, error: object | None) -> None:
-        """Take over what the worker revealed, and note when it did not end by itself."""
-        self._secrets.update(getattr(node, "workeroutput", {}).get(SECRETS_KEY, ()))
-        if error and self._interruption.reason is None and error != "keyboard-interrupt":
-            self.journal.write(
-                WorkerLost(
-                    at=self.journal.part.now(), name=node.gateway.id, check_id=None, reason=redact(str(error))[:500]
-                )
-            )
-
     # ending ----------------------------------------------------------------------------------------------------------
 
     @pytest.hookimpl(tryfirst=True)
@@ -199,23 +140,19 @@ class Control:
     def conclude(self, session: pytest.Session, exitstatus: int) -> None:
         """Close the target, write the reports, and give the session its exit code."""
         self.journal.follow()
-        if (
-            not self.journal.record.proofs
-            and not self.journal.record.collection_failures
-            and not self._interruption.reason
-        ):
-            # the session judged nothing: plain tests keep pytest's own status
-            code, reason = ExitCode.USAGE, "no check was found"
-        elif exitstatus == pytest.ExitCode.INTERNAL_ERROR:
-            code, reason = ExitCode.HARNESS, "pytest failed internally"
-        else:
-            code, reason = conclude(
-                self.journal.record,
-                interrupted=self._interruption.reason,
-                strict=self._profile.strict,
-                catalogue=self._catalogue,
-            )
-        session.exitstatus = self._end(code, reason)
+        code, reason = self._verdict(exitstatus)
+        if code not in (ExitCode.CONFORMANT, ExitCode.USAGE) and self.platform is not None:
+            died = target_died(self.platform, self.journal.record)
+            code, reason = (ExitCode.INVALID, f"{died}: nothing can be concluded") if died else (code, reason)
+        ended = self._end(code, reason)
+        # tests that are no checks have no part in the verdict, but a session in which one failed has not succeeded
+        session.exitstatus = ended or (exitstatus if self.mishaps.plain_failures else ended)
+
+    def _verdict(self, exitstatus: int) -> tuple[ExitCode, str]:
+        record, interrupted = self.journal.record, self._interruption.reason
+        if exitstatus == pytest.ExitCode.INTERNAL_ERROR and not interrupted:
+            return ExitCode.HARNESS, "pytest failed internally: see its output"
+        return conclude(record, interrupted=interrupted, strict=self._profile.strict, catalogue=self._catalogue)
 
     def _end(self, code: ExitCode, reason: str) -> int:
         """Leave nothing behind, then write everything; signals wait meanwhile."""
@@ -227,30 +164,31 @@ class Control:
         return finished.exit_code if finished else code
 
     def _close(self, code: ExitCode, reason: str) -> None:
-        left: tuple[str, ...] = ()
-        try:
-            self._sweep()
-            self._stack.close()
-        except Fault as fault:
-            left, code, reason = (
-                (redact(str(fault)),),
-                ExitCode.HARNESS,
-                f"the target did not close: {redact(str(fault))}",
-            )
+        left = [*self._left_by(self._sweep), *self._left_by(self._stack.close)]
+        if left:
+            code, reason = ExitCode.HARNESS, f"not everything could be removed: {left[0]}"
         part = self.journal.part
-        self.journal.write(LeftBehind(at=part.now(), objects=left))
-        end = RunFinished(
-            at=part.now(), duration_s=round(time.monotonic() - self._began, 3), exit_code=code, reason=reason
-        )
-        self.journal.finish(end, revealed() | frozenset(self._secrets))
+        self.journal.write(LeftBehind(at=part.now(), objects=tuple(left)))
+        duration_s = round(time.monotonic() - self._began, 3)
+        end = RunFinished(at=part.now(), duration_s=duration_s, exit_code=code, reason=reason)
+        self.journal.finish(end, revealed() | self.mishaps.secrets)
+
+    @staticmethod
+    def _left_by(step: Callable[[], None]) -> tuple[str, ...]:
+        """What one step of leaving could not do: the next step is tried all the same."""
+        try:
+            step()
+        except Fault as fault:
+            return (redact(str(fault)),)
+        return ()
 
     def _sweep(self) -> None:
-        """Remove what checks could not: a killed worker tears nothing down. A platform that ends with the run takes it along."""
-        platform = self.platform
-        own = platform is not None and platform.target == "embedded" and self.settings.platform_file is None
-        if platform is None or own or platform.kubeconfig is None or self.settings.target.keep:
+        """Look for objects of this run, unless the platform ends with it and takes them along."""
+        platform, settings = self.platform, self.settings
+        ends_with_us = platform is not None and platform.target == "embedded" and settings.platform_file is None
+        if platform is None or ends_with_us or settings.target.keep:
             return
-        swept = sweep(Cluster.connect(platform.kubeconfig), run_id=self.run_id, bound=DELETION_BOUND)
+        swept = sweep_objects(platform, self.run_id)
         if swept:
             self.journal.step(f"removed {len(swept)} objects that checks left: {', '.join(map(str, swept[:5]))}")
 

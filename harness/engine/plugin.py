@@ -98,6 +98,7 @@ def _configure_controller(config: pytest.Config) -> None:
     config.stash[CONTROL] = control
     config.add_cleanup(control.close)
     config.pluginmanager.register(control, "maas-control")
+    config.pluginmanager.register(control.mishaps, "maas-mishaps")
     config.pluginmanager.register(Session(control, reports), "maas-session")
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from harness.client.secret import revealed
 from harness.engine.canary import CanaryGate
-from harness.engine.control import SECRETS_KEY
 from harness.engine.interruption import Interruption
 from harness.engine.journal import JournalPart
+from harness.engine.mishaps import SECRETS_KEY
 from harness.platforms.platform import Platform
 
 

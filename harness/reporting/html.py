@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from harness.engine.canary import SILENT_LIMITS
 from harness.engine.events import AnyEvent, ExchangeRecorded, Outcome
@@ -52,9 +53,13 @@ class HtmlWriter(Document):
 
     def content(self, record: RunRecord) -> bytes:
         """The page."""
-        environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-        template = environment.from_string(report_data(TEMPLATE).read_text(encoding="utf-8"))
-        return template.render(**page(record, self._timing)).encode()
+        return _template().render(**page(record, self._timing)).encode()
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(report_data(TEMPLATE).read_text(encoding="utf-8"))
 
 
 def page(record: RunRecord, timing: Timing) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,14 +31,14 @@ def _maas(*arguments: str, cwd: Path, **environment: str) -> subprocess.Complete
 
 
 @pytest.fixture
-def platform_file(tmp_path: Path) -> Path:
-    """A black box that does not answer, with nothing that a check may need."""
-    nowhere = "http://127.0.0.1:9"
-    path = tmp_path / "platform.json"
-    Platform(
-        target="endpoint", stack="installed", endpoints=Endpoints(gateway=nowhere, management=f"{nowhere}/maas-api")
-    ).save(path)
-    return path
+def platform_file(tmp_path: Path) -> Iterator[Path]:
+    """A black box that listens and has nothing that a check may need."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        path = tmp_path / "platform.json"
+        endpoints = Endpoints(gateway=url, management=f"{url}/maas-api")
+        Platform(target="endpoint", stack="installed", endpoints=endpoints).save(path)
+        yield path
 
 
 def test_a_plan_starts_nothing_and_names_what_it_would_do(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from harness.engine.journal import read_journal
 from harness.platforms.platform import Endpoints, Platform
 
 PRELUDE = """
-import os, signal, time
+import os, signal, time, urllib.request
 import pytest
 from harness.client.exchange import Exchange, Request, Usage
 from harness.client.secret import Secret
@@ -62,7 +64,10 @@ class Suite:
         (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
         (self.scenarios / "conftest.py").write_text("def pytest_maas_checks(): return True\n", encoding="utf-8")
         self.platform_file = folder / "platform.json"
-        self.platform(Platform(target="embedded", stack="reference", endpoints=ENDPOINTS, startup_s=1.5))
+        self.gateway = socket.create_server(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{self.gateway.getsockname()[1]}"
+        self.endpoints = Endpoints(gateway=url, management=f"{url}/maas-api")
+        self.platform(Platform(target="embedded", stack="reference", endpoints=self.endpoints, startup_s=1.5))
 
     def platform(self, platform: Platform) -> None:
         platform.save(self.platform_file)
@@ -98,9 +103,8 @@ class Suite:
         return Judged(done.returncode, done.stdout + done.stderr, self.out)
 
 
-ENDPOINTS = Endpoints(gateway="http://127.0.0.1:9", management="http://127.0.0.1:9/maas-api")
-
-
 @pytest.fixture
-def suite(tmp_path: Path) -> Suite:
-    return Suite(tmp_path)
+def suite(tmp_path: Path) -> Iterator[Suite]:
+    made = Suite(tmp_path)
+    yield made
+    made.gateway.close()

@@ -1,7 +1,10 @@
 """However a run ends, it leaves reports, an honest exit code, and nothing else."""
 
+import os
 import signal
+import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 
 from harness.engine.events import LeftBehind, RunFinished, RunStarted, StepTaken, WorkerLost
 from harness.outcome import ExitCode
+from harness.platforms.platform import LocalProcess, Platform
 from tests.engine.conftest import Judged, Suite
 
 SLOW = """
@@ -163,11 +167,70 @@ def test_stopping_at_the_first_failure_is_a_verdict(suite: Suite) -> None:
 
 def test_nothing_private_is_left(suite: Suite, tmp_path: Path) -> None:
     suite.write("one", '@check("MAAS-LIST-001")\ndef test_it(): pass\n')
-    private = tmp_path / "private"
-    private.mkdir()
-    suite.run("-n", "2", TMPDIR=str(private))
-    assert [path.name for path in private.iterdir() if path.name.startswith("maas-conformance")] == []
+    state = tmp_path / "state"
+    suite.run("-n", "2", MAAS_CONFORMANCE_STATE=str(state))
+    assert not state.exists()
     assert sorted(path.name for path in suite.out.iterdir() if path.name.startswith("journal")) == ["journal.ndjson"]
+
+
+def test_the_next_run_removes_what_a_killed_one_left(suite: Suite, tmp_path: Path) -> None:
+    suite.write("one", '@check("MAAS-LIST-001")\ndef test_it(): pass\n')
+    dead, young = tmp_path / "state" / "sessions" / "dead", tmp_path / "state" / "sessions" / "young"
+    for folder in (dead, young):
+        folder.mkdir(parents=True)
+        (folder / "platform.json").write_text("{}", encoding="utf-8")
+    os.utime(dead, (0, 0))
+    suite.run(MAAS_CONFORMANCE_STATE=str(tmp_path / "state"))
+    assert (dead.exists(), young.exists()) == (False, True)
+
+
+def test_a_failed_test_that_is_no_check_fails_the_session_and_not_the_platform(suite: Suite) -> None:
+    suite.write("one", '@check("MAAS-LIST-001")\ndef test_it(): pass\ndef test_plain(): raise KeyError("x")\n')
+    judged = suite.run()
+    assert (judged.code, judged.summary["exit_code"], judged.summary["failed"]) == (1, ExitCode.CONFORMANT, 0)
+
+
+def test_a_platform_that_died_voids_what_the_checks_saw(suite: Suite) -> None:
+    suite.write(
+        "one",
+        '@check("MAAS-LIST-001")\ndef test_it(platform):\n'
+        '    urllib.request.urlopen(platform.endpoints.gateway + "/end", timeout=30)\n',
+    )
+    threading.Thread(target=_end_at_the_first_request, args=(suite.gateway,), daemon=True).start()
+    judged = suite.run()
+    assert judged.code == ExitCode.INVALID
+    url = suite.endpoints.gateway
+    assert judged.summary["verdict"] == f"the gateway {url} does not answer any more: nothing can be concluded"
+
+
+def _end_at_the_first_request(server: socket.socket) -> None:
+    """Accept connections that say nothing, and close for good at the first that does."""
+    while True:
+        connection, _ = server.accept()
+        with connection:
+            if connection.recv(1):
+                server.close()
+                return
+
+
+def test_a_platform_that_is_not_there_is_told_before_any_check(suite: Suite) -> None:
+    suite.write("one", '@check("MAAS-LIST-001")\ndef test_it(): pass\n')
+    suite.gateway.close()
+    judged = suite.run()
+    assert judged.code == ExitCode.ENVIRONMENT
+    assert f"does not answer at {suite.endpoints.gateway}: start it (`maas-conformance up`)" in judged.output
+    assert "test_it" not in judged.output
+
+
+def test_a_component_that_died_voids_even_broken_promises(suite: Suite) -> None:
+    dead = LocalProcess(pid=2**22 - 1, started=1.0)
+    suite.platform(
+        Platform(target="embedded", stack="reference", endpoints=suite.endpoints, processes={"limiter": dead})
+    )
+    suite.write("one", '@check("MAAS-LIST-001")\ndef test_it(): raise NotConformant(expected="a", observed="b")\n')
+    judged = suite.run()
+    assert judged.code == ExitCode.INVALID
+    assert "the component limiter (process 4194303) has ended: nothing can be concluded" in judged.output
 
 
 def test_a_new_run_in_the_same_folder_replaces_the_old_one(suite: Suite) -> None:

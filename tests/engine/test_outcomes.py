@@ -5,7 +5,7 @@ import pytest
 from harness.engine.events import CheckFinished, DiagnosticsTaken, ExchangeRecorded
 from harness.outcome import ExitCode
 from harness.platforms.platform import Platform
-from tests.engine.conftest import ENDPOINTS, Suite
+from tests.engine.conftest import Suite
 
 WORKERS = pytest.mark.parametrize("workers", ["0", "2"])
 
@@ -80,7 +80,7 @@ def test_what_is_missing_is_decided_before_anything_runs(suite: Suite) -> None:
         Platform(
             target="cluster",
             stack="installed",
-            endpoints=ENDPOINTS,
+            endpoints=suite.endpoints,
             provides={"clock": False},
             reasons={"clock": "the cluster's clock is its own"},
         )
@@ -144,7 +144,7 @@ def test_a_strict_profile_counts_what_did_not_run_as_failed(suite: Suite) -> Non
 def test_evidence_is_taken_before_teardown(suite: Suite) -> None:
     log = suite.folder / "authorizer.log"
     log.write_text("before the check\n", encoding="utf-8")
-    suite.platform(Platform(target="embedded", stack="reference", endpoints=ENDPOINTS, logs={"authorizer": log}))
+    suite.platform(Platform(target="embedded", stack="reference", endpoints=suite.endpoints, logs={"authorizer": log}))
     suite.write(
         "logs",
         f"""
