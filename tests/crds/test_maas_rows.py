@@ -6,7 +6,28 @@ import pytest
 
 from .kinds import REMOVE, Kinds
 
-REASONS = ["Reconciled", "ReconcileFailed", "PartialFailure", "Valid", "NotFound", "GetFailed", "Accepted", "AcceptedEnforced", "NotAccepted", "Enforced", "NotEnforced", "BackendNotReady", "ConditionsNotFound", "InvalidSpec", "Unknown", "NoPairingFound", "GovernancePaired", "GovernanceGap", "RuntimeHealthy", "RuntimeHealthFailure"]
+REASONS = [
+    "Reconciled",
+    "ReconcileFailed",
+    "PartialFailure",
+    "Valid",
+    "NotFound",
+    "GetFailed",
+    "Accepted",
+    "AcceptedEnforced",
+    "NotAccepted",
+    "Enforced",
+    "NotEnforced",
+    "BackendNotReady",
+    "ConditionsNotFound",
+    "InvalidSpec",
+    "Unknown",
+    "NoPairingFound",
+    "GovernancePaired",
+    "GovernanceGap",
+    "RuntimeHealthy",
+    "RuntimeHealthFailure",
+]
 CONDITION = {
     "type": "Ready",
     "status": "True",
@@ -190,7 +211,7 @@ def test_subscription_accepted(kinds: Kinds) -> None:
             for window in ("0s", "1d", "01m", "10000s", "1M", "1.5h", "", "m", "1h ", REMOVE)
         ],
         ({"spec.modelRefs.0.billingRate": {}}, "perToken"),
-        ({"spec.priority": 2**31}, "spec.priority"),
+        ({"spec.priority": "high"}, "spec.priority"),
     ],
 )
 def test_subscription_refused(kinds: Kinds, edits: dict[str, Any], place: str) -> None:
