@@ -109,7 +109,7 @@ def escaped(name: str) -> str:
 
 @functools.lru_cache(maxsize=8192)
 def _needs_change(schema: Schema) -> bool:
-    if schema.format == "byte" or schema.type == "number":
+    if schema.format in _PARSED or schema.type == "number":
         return True
     if any(escaped(name) != name for name in schema.properties):
         return True
@@ -118,7 +118,7 @@ def _needs_change(schema: Schema) -> bool:
 
 
 def native(value: Any, schema: Schema) -> Any:
-    """A JSON value as rules see it: bytes are decoded, `number` is a double, property names are escaped."""
+    """A JSON value as rules see it: formats become times, durations and bytes, `number` a double, property names are escaped."""
     if not _needs_change(schema):
         return value
     if isinstance(value, dict):
