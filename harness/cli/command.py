@@ -21,6 +21,7 @@ SUBCOMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "down": ("harness.cli.down", "Stop the platform that `up` started."),
     "load": ("harness.cli.load", "Drive a load profile and end with a verdict."),
     "doctor": ("harness.cli.doctor", "Say what this machine can run, and what is missing."),
+    "selftest": ("harness.cli.selftest", "Break the platform in each known way and show that the checks notice."),
     "clean": ("harness.cli.clean", "Remove what killed runs left behind."),
 }
 

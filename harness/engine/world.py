@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from harness.client.exchange import Exchange
+from harness.client.measuring import Call
 from harness.client.secret import Secret
 from harness.engine.apikey import ApiKey
 from harness.engine.caller import Caller, Credential, Given, Wire
 from harness.engine.entitlement import Entitlements, entitlements_of
 from harness.engine.estate import WORLD_PREFIX, Estate
-from harness.engine.failure import NotReady
+from harness.engine.expectations import listed_ids
+from harness.engine.failure import NotConformant, NotReady
 from harness.engine.force import model_in_force, model_ref, policy_in_force, subscription_in_force
 from harness.engine.governance import MAAS, People, Policy, Rate, Subscription, Who
 from harness.engine.identity import Identity, service_account
@@ -31,6 +33,7 @@ from harness.ledger.journal import Journals
 from harness.platforms.platform import ModelHandle
 
 Models = ModelHandle | Sequence[ModelHandle] | None
+CACHES = Bound("what is in force is known to the management API", 5)
 AMPLE = 1_000_000
 """A limit that no check without an interest in quotas comes near."""
 
@@ -45,9 +48,11 @@ class Token:
     _text: Secret | None = None
 
     def secret(self) -> Secret:
-        """The token."""
+        """The token. Its first use waits until the management API knows what its identity was granted."""
         if self._text is None:
             self._text = self.world.token(self.identity, audiences=self.audiences)
+            if self.audiences is None:
+                self.world.await_listed(self.identity, self._text)
         return self._text
 
 
@@ -61,6 +66,8 @@ class World:
         self._count = 0
         self._pending: list[Manifest] = []
         self._awaited: list[Expectation] = []
+        self._subscriptions: list[Subscription] = []
+        self._policies: list[Policy] = []
         self._made: list[Ref] = []
         self._new_servers = False
         self._journals: Journals | None = None
@@ -137,6 +144,7 @@ class World:
             token_metadata or {},
         )
         in_force = subscription_in_force(made, with_limits=self.estate.has_limit_policies) if awaited else ()
+        self._subscriptions += [made] if awaited else []
         self.declare(made.manifest(), until=in_force)
         return made
 
@@ -147,6 +155,7 @@ class World:
             People.of(subjects),
             self._models(models),
         )
+        self._policies += [made] if awaited else []
         self.declare(made.manifest(), until=policy_in_force(made) if awaited else ())
         return made
 
@@ -166,6 +175,23 @@ class World:
         self.settle()
         options: dict[str, Any] = {"audiences": audiences} if audiences else {}
         return Secret(service_account_token(self.estate.cluster, identity.account, **options))
+
+    def await_listed(self, identity: Identity, token: Secret) -> None:
+        """Wait until the list of models, which costs no quota, shows what was granted: objects in force reach caches a little later.
+
+        Says nothing when it does not: the check judges. Once it has not, later checks do not wait for it again.
+        """
+        granted = self._granted(identity)
+        if not granted or self.estate.lists_late:
+            return
+        call = Call("GET", f"{self.wire.platform.endpoints.gateway}/v1/models", credential=token)
+        answer, _ = until(lambda: self.estate.client.send(call), lambda seen: granted <= listed_ids(seen), CACHES)
+        self.estate.lists_late = not granted <= listed_ids(answer)
+
+    def _granted(self, identity: Identity) -> frozenset[str]:
+        paid = {one.model_id for made in self._subscriptions if made.owner.include(identity) for one in made.models}
+        allowed = {one.model_id for made in self._policies if made.subjects.include(identity) for one in made.models}
+        return frozenset(paid & allowed)
 
     def caller(
         self,
@@ -267,24 +293,33 @@ class World:
         return self._journals
 
     def await_phase(self, thing: Subscription | Policy, *phases: str) -> None:
-        """Wait until the object has one of these phases. Raises NotReady."""
+        """Wait until the object has one of these phases. Raises NotConformant, see `await_model_phase`."""
         try:
             wait_for(self.estate.cluster, has_phase(thing.ref, *phases), self.estate.ready_bound)
         except WaitExpired as expired:
-            raise NotReady(str(expired)) from expired
+            wanted = " or ".join(phases)
+            raise NotConformant(expected=f"{thing.ref} gets phase {wanted}", observed=str(expired)) from expired
 
     def await_model_phase(self, model: ModelHandle, *phases: str) -> Manifest:
-        """Wait until the model's MaaSModelRef has one of these phases, and return it. Raises NotReady."""
+        """Wait until the model's MaaSModelRef has one of these phases, and return it.
+
+        Raises NotConformant: a check that awaits a phase by name says that the platform promises it within the bound.
+        """
         try:
             found = wait_for(self.estate.cluster, has_phase(model_ref(model), *phases), self.estate.ready_bound)
         except WaitExpired as expired:
-            raise NotReady(str(expired)) from expired
+            wanted = " or ".join(phases)
+            raise NotConformant(
+                expected=f"MaaSModelRef {model.name} gets phase {wanted}", observed=str(expired)
+            ) from expired
         return found or {}
 
-    def await_in_force(self, *subscriptions: Subscription) -> None:
-        """Wait until these subscriptions are in force, for checks that declared them before they could be."""
-        for subscription in subscriptions:
-            self._awaited += subscription_in_force(subscription, with_limits=self.estate.has_limit_policies)
+    def await_in_force(self, subscription: Subscription, policy: Policy) -> None:
+        """Wait until both are in force, for checks that declared them before they could be."""
+        self._awaited += subscription_in_force(subscription, with_limits=self.estate.has_limit_policies)
+        self._awaited += policy_in_force(policy)
+        self._subscriptions.append(subscription)
+        self._policies.append(policy)
         self.settle()
 
     def change_rates(self, subscription: Subscription, *rates: Rate) -> Subscription:

@@ -1,0 +1,67 @@
+"""The broken platforms: which component each replaces, what it does wrong, and which requirement has to notice."""
+
+from dataclasses import dataclass
+from typing import Final
+
+DEFECTS: Final = "harness.selftest.defects"
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """A platform that breaks a promise. `requirements`: at least one of their checks must fail, each of them named in its failure."""
+
+    name: str
+    component: str
+    wrong: str
+    requirements: tuple[str, ...]
+
+    @property
+    def module(self) -> str:
+        """What is started in the component's place."""
+        return f"{DEFECTS}.{self.name.replace('-', '_')}"
+
+    @property
+    def setting(self) -> str:
+        """The `--set` of `run` and `up` that brings this platform up."""
+        return f"component.{self.component}={self.module}"
+
+
+GALLERY: Final[tuple[Defect, ...]] = (
+    Defect("authorizer-admits-everyone", "authorizer", "no credential is needed", ("MAAS-AUTH-001", "MAAS-AUTH-003")),
+    Defect("authorizer-denies-everyone", "authorizer", "every request is 403", ("MAAS-GW-004", "MAAS-AUTH-007")),
+    Defect(
+        "authorizer-answers-403-for-401",
+        "authorizer",
+        "a missing credential is 403",
+        ("MAAS-AUTH-001", "MAAS-AUTH-003"),
+    ),
+    Defect(
+        "authorizer-trusts-identity-headers",
+        "authorizer",
+        "a client may name itself",
+        ("MAAS-AUTH-030", "MAAS-AUTH-031"),
+    ),
+    Defect("limiter-refuses-nobody", "limiter", "limits enforce nothing", ("MAAS-RATE-001",)),
+    Defect("limiter-charges-one-per-request", "limiter", "a request costs 1 token", ("MAAS-TOK-001", "MAAS-TOK-008")),
+    Defect(
+        "limiter-denies-one-too-late",
+        "limiter",
+        "a spent budget buys one request more",
+        ("MAAS-RATE-002", "MAAS-TOK-001"),
+    ),
+    Defect("limiter-shares-counters", "limiter", "users share one budget", ("MAAS-RATE-008",)),
+    Defect("limiter-window-never-ends", "limiter", "a spent budget never returns", ("MAAS-RATE-004",)),
+    Defect("gateway-streams-are-free", "gateway", "streams are not charged", ("MAAS-TOK-002", "MAAS-TOK-003")),
+    Defect("maas-api-honours-revoked-keys", "maas-api", "a revoked key goes on working", ("MAAS-AUTH-005",)),
+    Defect(
+        "controller-lists-standard-models",
+        "maas-controller",
+        "a model of the standard gateway is listed",
+        ("MAAS-GW-007",),
+    ),
+)
+
+
+def named(name: str) -> Defect:
+    """The defect of that name. Raises KeyError."""
+    return {defect.name: defect for defect in GALLERY}[name]

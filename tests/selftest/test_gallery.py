@@ -1,0 +1,56 @@
+"""The broken platforms are what they say they are, and the suite notices them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.outcome import ExitCode
+from harness.platforms.embedded import topology
+from harness.selftest.gallery import GALLERY, Defect, named
+from harness.selftest.trial import try_defect
+from harness.spec.catalogue import catalogue
+
+IDS = [defect.name for defect in GALLERY]
+
+
+def test_every_module_of_defects_is_in_the_gallery() -> None:
+    folder = Path(sys.modules["harness.selftest"].__path__[0]) / "defects"
+    modules = {file.stem.replace("_", "-") for file in folder.glob("*.py") if file.stem != "__init__"}
+    assert modules == set(IDS)
+
+
+@pytest.mark.parametrize("defect", GALLERY, ids=IDS)
+def test_requirements_are_in_the_catalogue(defect: Defect) -> None:
+    assert set(defect.requirements) <= {requirement.id for requirement in catalogue()}
+
+
+@pytest.mark.parametrize("defect", GALLERY, ids=IDS)
+def test_the_replaced_component_is_one_of_the_platform(defect: Defect) -> None:
+    plan = topology.Plan(private=Path("/nowhere"), crds=(), listeners=())
+    assert defect.component in {part.name for part in topology.control_plane(plan)}
+
+
+@pytest.mark.parametrize("defect", GALLERY, ids=IDS)
+def test_the_seam_is_there_and_the_component_starts(defect: Defect) -> None:
+    """`--help` runs the component's own main under the overlay: a seam that was renamed away ends in a traceback instead."""
+    done = subprocess.run([sys.executable, "-m", defect.module, "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--kubeconfig" in done.stdout or "--admin-bind" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "checks"),
+    [
+        ("authorizer-admits-everyone", "without_a_credential_is_unauthorized"),
+        ("limiter-refuses-nobody", "canary"),
+        ("gateway-streams-are-free", "streaming or stream"),
+        ("maas-api-honours-revoked-keys", "test_a_revoked_key_is_refused_and_a_new_one_is_not"),
+        ("controller-lists-standard-models", "test_registering_a_model_of_the_standard_gateway_fails"),
+    ],
+)
+def test_the_suite_notices(name: str, checks: str, tmp_path: Path) -> None:
+    trial = try_defect(named(name), tmp_path / "report", ["-k", checks, "-n", "2"])
+    assert trial.exit_code == ExitCode.NOT_CONFORMANT
+    assert trial.noticed & set(named(name).requirements), trial.noticed
