@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import jsonpatch
 import jsonpointer
 
+from harness.simulator.kubeapi.cel import CONDITION_VARIABLES, CelError, compile_rule
 from harness.simulator.kubeapi.cluster import Cluster, converted
 from harness.simulator.kubeapi.resources import Resource
 from harness.simulator.kubeapi.selectors import labels_match, of_label_selector
-from harness.simulator.kubeapi.status import ApiError, internal
+from harness.simulator.kubeapi.status import ApiError, forbidden, internal
 from harness.simulator.kubeapi.store import Bucket, Change
 from harness.simulator.kubeapi.webhook_client import Caller, UnreachableError
 
@@ -91,7 +92,7 @@ class Admission:
         found = []
         for hook in hooks:
             version = self._matched_version(hook, review) if hook.stage == stage else None
-            if version is not None and self._selected(hook, review):
+            if version is not None and self._selected(hook, review) and _conditions_hold(hook, review, version):
                 found.append((hook, version))
         return found
 
@@ -141,6 +142,24 @@ class Admission:
         if not response.get("allowed"):
             raise _denied(hook, response.get("status") or {})
         return response
+
+
+def _conditions_hold(hook: Hook, review: Review, version: str) -> bool:
+    conditions = hook.settings.get("matchConditions") or ()
+    if not conditions:
+        return True
+    request = _review_body(review, version)["request"]
+    variables = {"object": request["object"], "oldObject": request["oldObject"], "request": request}
+    broken = ""
+    for each in conditions:
+        try:
+            if compile_rule(each["expression"], CONDITION_VARIABLES).evaluate(variables) is not True:
+                return False
+        except CelError as error:
+            broken = f"expression '{each['expression']}' resulted in error: {error}"
+    if broken and hook.settings.get("failurePolicy", "Fail") == "Fail":
+        raise forbidden(review.write.resource.plural, review.write.resource.group, review.write.name, broken)
+    return not broken
 
 
 def _covers(rule: Json, review: Review) -> bool:

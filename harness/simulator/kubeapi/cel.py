@@ -72,10 +72,14 @@ def _short(text: str) -> str:
     return f"no such key: {found['key']}" if found else text.split("\n", 1)[0]
 
 
+RULE_VARIABLES = ("self", "oldSelf")
+CONDITION_VARIABLES = ("object", "oldObject", "request")
+
+
 @functools.cache
-def _environment() -> Any:
+def _environment(variables: tuple[str, ...]) -> Any:
     return cel.NewEnv(
-        variables={"self": cel.Type.DYN, "oldSelf": cel.Type.DYN},
+        variables=dict.fromkeys(variables, cel.Type.DYN),
         extensions=[
             ext_strings.ExtStrings(),
             ext_optional.ExtOptional(),
@@ -88,10 +92,10 @@ def _environment() -> Any:
 
 
 @functools.lru_cache(maxsize=4096)
-def compile_rule(text: str) -> Program:
-    """Compile an expression over `self` and `oldSelf`. Raises CelError that quotes the compiler."""
+def compile_rule(text: str, variables: tuple[str, ...] = RULE_VARIABLES) -> Program:
+    """Compile an expression over untyped variables. Raises CelError that quotes the compiler."""
     try:
-        expression = _environment().compile(plain_formats(text))
+        expression = _environment(variables).compile(plain_formats(text))
     except Exception as error:
         raise CelError(f"compilation failed: {str(error).strip()}") from error
     return Program(expression, uses_old=re.search(r"\boldSelf\b", text) is not None)

@@ -1,0 +1,252 @@
+"""Webhooks: what they are asked, what their answers do, and what happens when they do not answer."""
+
+import asyncio
+import base64
+import json
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+import trustme
+
+from tests.kubeapi.in_process import Answer, InProcess
+
+MAPS = "/api/v1/namespaces/default/configmaps"
+HOOKS = "/apis/admissionregistration.k8s.io/v1"
+VALIDATING, MUTATING = f"{HOOKS}/validatingwebhookconfigurations", f"{HOOKS}/mutatingwebhookconfigurations"
+RULE = {
+    "apiGroups": [""],
+    "apiVersions": ["v1"],
+    "operations": ["CREATE", "UPDATE", "DELETE"],
+    "resources": ["configmaps"],
+}
+Decide = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+@dataclass
+class Controller:
+    """A webhook server whose answers a test decides."""
+
+    port: int
+    bundle: str
+    seen: list[dict[str, Any]] = field(default_factory=list)
+    decide: Decide = lambda _request: {"allowed": True}
+
+    def hook(self, **settings: Any) -> dict[str, Any]:
+        """A webhook that points here."""
+        config = {"url": f"https://127.0.0.1:{self.port}/check", "caBundle": self.bundle}
+        base = {
+            "name": "check.example.com",
+            "clientConfig": config,
+            "rules": [RULE],
+            "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
+        }
+        return {"metadata": {"name": "check"}, "webhooks": [base | settings]}
+
+
+@pytest.fixture
+def controller() -> Iterator[Controller]:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "hooks.default.svc").configure_cert(context)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            review = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            found.seen.append(review["request"])
+            response = {"uid": review["request"]["uid"], **found.decide(review["request"])}
+            body = json.dumps(
+                {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
+            ).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_args: object) -> None:
+            """Keep quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    found = Controller(server.server_port, base64.b64encode(authority.cert_pem.bytes()).decode())
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield found
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def server() -> InProcess:
+    return InProcess()
+
+
+def made(server: InProcess, *requests: tuple[Any, ...], **last: Any) -> Answer:
+    """The answer to the last of some requests."""
+
+    async def run() -> Answer:
+        for method, path, body in requests[:-1]:
+            answer = await server.call(method, path, body)
+            assert answer.code in {200, 201}, answer.raw
+        return await server.call(*requests[-1], **last)
+
+    return asyncio.run(run())
+
+
+def test_a_refusal_carries_the_webhooks_words_and_code(server: InProcess, controller: Controller) -> None:
+    controller.decide = lambda _request: {
+        "allowed": False,
+        "status": {"message": "not here", "code": 403, "reason": "Forbidden"},
+    }
+    answer = made(server, ("POST", VALIDATING, controller.hook()), ("POST", MAPS, {"metadata": {"name": "a"}}))
+    assert answer.code == 403
+    assert answer.body["message"] == 'admission webhook "check.example.com" denied the request: not here'
+    assert server.do("GET", f"{MAPS}/a").code == 404
+
+
+def test_a_refusal_without_words(server: InProcess, controller: Controller) -> None:
+    controller.decide = lambda _request: {"allowed": False}
+    answer = made(server, ("POST", VALIDATING, controller.hook()), ("POST", MAPS, {"metadata": {"name": "a"}}))
+    assert (answer.code, answer.body["message"]) == (
+        400,
+        'admission webhook "check.example.com" denied the request without explanation',
+    )
+
+
+def test_what_a_webhook_is_asked(server: InProcess, controller: Controller) -> None:
+    made(
+        server,
+        ("POST", VALIDATING, controller.hook()),
+        ("POST", MAPS, {"metadata": {"name": "a"}, "data": {"x": "1"}}),
+        ("PUT", f"{MAPS}/a", {"metadata": {"name": "a"}, "data": {"x": "2"}}),
+        ("DELETE", f"{MAPS}/a"),
+    )
+    create, update, delete = controller.seen
+    assert [r["operation"] for r in controller.seen] == ["CREATE", "UPDATE", "DELETE"]
+    assert (create["object"]["data"], create["oldObject"]) == ({"x": "1"}, None)
+    assert (update["object"]["data"], update["oldObject"]["data"]) == ({"x": "2"}, {"x": "1"})
+    assert (delete["object"], delete["oldObject"]["data"]) == (None, {"x": "2"})
+    assert create["resource"] == {"group": "", "version": "v1", "resource": "configmaps"}
+    assert (create["namespace"], create["name"], create["userInfo"]["username"]) == ("default", "a", "kubernetes-admin")
+
+
+def test_a_mutating_webhook_changes_the_object(server: InProcess, controller: Controller) -> None:
+    patch = base64.b64encode(json.dumps([{"op": "add", "path": "/data", "value": {"by": "hook"}}]).encode()).decode()
+    controller.decide = lambda _request: {"allowed": True, "patchType": "JSONPatch", "patch": patch}
+    answer = made(server, ("POST", MUTATING, controller.hook()), ("POST", MAPS, {"metadata": {"name": "a"}}))
+    assert answer.body["data"] == {"by": "hook"}
+
+
+def test_warnings_reach_the_client(server: InProcess, controller: Controller) -> None:
+    controller.decide = lambda _request: {"allowed": True, "warnings": ["mind the gap"]}
+    answer = made(server, ("POST", VALIDATING, controller.hook()), ("POST", MAPS, {"metadata": {"name": "a"}}))
+    assert (b"warning", b'299 - "mind the gap"') in answer.headers
+
+
+def test_a_webhook_that_is_away_fails_closed(server: InProcess, controller: Controller) -> None:
+    service = {"service": {"namespace": "default", "name": "hooks", "path": "/check"}}
+    away = {"metadata": {"name": "hooks"}, "spec": {"ports": [{"port": 443}]}}
+    services = "/api/v1/namespaces/default/services"
+    answer = made(
+        server,
+        ("POST", services, away),
+        ("POST", VALIDATING, controller.hook(clientConfig=service)),
+        ("POST", MAPS, {"metadata": {"name": "a"}}),
+    )
+    assert answer.code == 500
+    assert 'failed calling webhook "check.example.com"' in answer.body["message"]
+    assert 'no endpoints available for service "hooks"' in answer.body["message"]
+
+
+def test_a_webhook_that_is_away_may_be_ignored(server: InProcess, controller: Controller) -> None:
+    config = {"url": "https://127.0.0.1:1/", "caBundle": controller.bundle}
+    hook = controller.hook(clientConfig=config, failurePolicy="Ignore")
+    assert made(server, ("POST", VALIDATING, hook), ("POST", MAPS, {"metadata": {"name": "a"}})).code == 201
+
+
+def test_a_service_is_reached_through_its_endpoints(server: InProcess, controller: Controller) -> None:
+    controller.decide = lambda _request: {"allowed": False, "status": {"message": "through the service"}}
+    service = {"service": {"namespace": "default", "name": "hooks", "path": "/check"}, "caBundle": controller.bundle}
+    piece = {
+        "metadata": {"name": "hooks-1", "labels": {"kubernetes.io/service-name": "hooks"}},
+        "addressType": "IPv4",
+        "ports": [{"name": "", "port": controller.port}],
+        "endpoints": [{"addresses": ["127.0.0.1"]}],
+    }
+    answer = made(
+        server,
+        (
+            "POST",
+            "/api/v1/namespaces/default/services",
+            {"metadata": {"name": "hooks"}, "spec": {"ports": [{"port": 443}]}},
+        ),
+        ("POST", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", piece),
+        ("POST", VALIDATING, controller.hook(clientConfig=service)),
+        ("POST", MAPS, {"metadata": {"name": "a"}}),
+    )
+    assert answer.body["message"].endswith("denied the request: through the service")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"namespaceSelector": {"matchLabels": {"team": "x"}}},
+        {"objectSelector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]}},
+        {"rules": [RULE | {"operations": ["UPDATE"]}]},
+        {"rules": [RULE | {"resources": ["secrets"]}]},
+        {"rules": [RULE | {"apiGroups": ["apps"]}]},
+        {"rules": [RULE | {"scope": "Cluster"}]},
+        {"matchConditions": [{"name": "big", "expression": "has(object.data) && size(object.data) > 3"}]},
+    ],
+)
+def test_objects_that_are_not_selected_are_not_asked_about(
+    server: InProcess, controller: Controller, settings: dict[str, Any]
+) -> None:
+    made(server, ("POST", VALIDATING, controller.hook(**settings)), ("POST", MAPS, {"metadata": {"name": "a"}}))
+    assert controller.seen == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "default"}}},
+        {"objectSelector": {"matchLabels": {"app": "x"}}},
+        {"rules": [RULE | {"resources": ["*"], "apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"]}]},
+        {
+            "matchConditions": [
+                {"name": "named", "expression": "object.metadata.name == 'a' && request.operation == 'CREATE'"}
+            ]
+        },
+    ],
+)
+def test_objects_that_are_selected_are_asked_about(
+    server: InProcess, controller: Controller, settings: dict[str, Any]
+) -> None:
+    body = {"metadata": {"name": "a", "labels": {"app": "x"}}}
+    made(server, ("POST", VALIDATING, controller.hook(**settings)), ("POST", MAPS, body))
+    assert [request["name"] for request in controller.seen] == ["a"]
+
+
+def test_a_webhook_whose_certificate_is_of_another_authority_is_not_believed(
+    server: InProcess, controller: Controller
+) -> None:
+    config = {
+        "url": f"https://127.0.0.1:{controller.port}/",
+        "caBundle": base64.b64encode(trustme.CA().cert_pem.bytes()).decode(),
+    }
+    answer = made(
+        server, ("POST", VALIDATING, controller.hook(clientConfig=config)), ("POST", MAPS, {"metadata": {"name": "a"}})
+    )
+    assert answer.code == 500
+    assert controller.seen == []
+
+
+def test_invalid_objects_never_reach_a_validating_webhook(server: InProcess, controller: Controller) -> None:
+    answer = made(server, ("POST", VALIDATING, controller.hook()), ("POST", MAPS, {"metadata": {"name": "Not A Name"}}))
+    assert (answer.code, controller.seen) == (422, [])
