@@ -9,7 +9,7 @@ import click
 
 from harness.cli.suite import base_arguments, without_strangers
 from harness.engine.options import BACKENDS, OUT, STACKS, TARGETS
-from harness.outcome import EnvironmentFault, ExitCode, InvalidRun, UsageFault
+from harness.outcome import EnvironmentFault, ExitCode, HarnessFault, InvalidRun, UsageFault
 
 MAX_WORKERS: Final = 4
 """More than these help little: checks wait for the network, and the platform wants cores too."""
@@ -88,6 +88,8 @@ def judge(given: dict[str, Any]) -> int:
         raise InvalidRun(f"the run did not end (pytest said {int(code)}): see {control.settings.out / 'pytest.log'}")
     if given["as_json"]:
         click.echo((control.settings.out / "summary.json").read_text(encoding="utf-8"), nl=False)
+    if control.journal.unwritten:
+        raise HarnessFault(f"reports could not be written: {'; '.join(control.journal.unwritten)}")
     return ExitCode(finished.exit_code)
 
 

@@ -3,6 +3,7 @@
 import os
 import secrets
 import signal
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -160,8 +161,10 @@ class Control:
             self._ended = True
             guarded(lambda: self._close(code, reason))
             self._interruption.disarm()
+        for problem in self.journal.unwritten:
+            sys.stderr.write(f"maas-conformance: a report could not be written: {redact(problem)}\n")
         finished = self.journal.record.finished
-        return finished.exit_code if finished else code
+        return ExitCode.HARNESS if self.journal.unwritten else finished.exit_code if finished else code
 
     def _close(self, code: ExitCode, reason: str) -> None:
         left = [*self._left_by(self._sweep), *self._left_by(self._stack.close)]

@@ -47,6 +47,8 @@ class RunJournal:
             raise EnvironmentFault(f"cannot write the out folder {out}: {error.strerror}") from error
         self.out = out
         self.record = RunRecord()
+        self.unwritten: list[str] = []
+        """Reports that could not be written, and why."""
         self._consumers = consumers
         self._tail = JournalTail(out)
         self._merged = False
@@ -102,4 +104,7 @@ class RunJournal:
 
     def _report(self) -> None:
         for consumer in self._consumers:
-            consumer.finish(self.record)
+            try:
+                consumer.finish(self.record)
+            except Exception as error:  # noqa: BLE001 - one report that cannot be written must not cost the others
+                self.unwritten.append(f"{type(consumer).__name__}: {type(error).__name__}: {error}")

@@ -7,6 +7,7 @@ from harness.engine.consumer import Consumer
 from harness.engine.events import AnyEvent
 from harness.engine.record import RunRecord
 from harness.reporting.allure import AllureWriter
+from harness.reporting.bundle import BundleWriter
 from harness.reporting.certificate import CertificateWriter
 from harness.reporting.html import HtmlWriter
 from harness.reporting.junit import JUnitWriter
@@ -15,7 +16,14 @@ from harness.reporting.summary import SummaryWriter
 
 def writers(out: Path) -> tuple[Consumer, ...]:
     """Every file of a run's folder but the journal; the certificate last, since it names the digests of the others."""
-    return (SummaryWriter(out), JUnitWriter(out), AllureWriter(out), HtmlWriter(out), CertificateWriter(out))
+    return (
+        SummaryWriter(out),
+        JUnitWriter(out),
+        AllureWriter(out),
+        BundleWriter(out),
+        HtmlWriter(out),
+        CertificateWriter(out),
+    )
 
 
 def regenerate(events: Sequence[AnyEvent], out: Path) -> RunRecord:

@@ -8,6 +8,7 @@ from harness.engine.events import AnyEvent
 from harness.engine.record import RunRecord
 from harness.engine.settings import RunSettings
 from harness.reporting.console import PlainConsole, terminal
+from harness.reporting.github import GitHubReporter, on_github
 from harness.reporting.outline import summary_lines
 from harness.reporting.regenerate import writers
 
@@ -15,12 +16,14 @@ from harness.reporting.regenerate import writers
 class Reports:
     """The consumers of one run; it is one itself, so that pytest's terminal can be told the end."""
 
-    def __init__(self, out: Path, console: Consumer | None, verbosity: int) -> None:
+    def __init__(self, out: Path, console: Consumer | None, verbosity: int, *, to_stderr: bool = False) -> None:
         self._out = out
         self._verbosity = verbosity
         self._record: RunRecord | None = None
         self._speaks = console is None
-        self.consumers: tuple[Consumer, ...] = (*writers(out), *((console,) if console else ()), self)
+        spoken = (console,) if console else ()
+        hosted = (GitHubReporter(os.environ, terminal(to_stderr=to_stderr)),) if on_github() else ()
+        self.consumers: tuple[Consumer, ...] = (*writers(out), *spoken, *hosted, self)
 
     def on_event(self, event: AnyEvent, record: RunRecord) -> None:
         """Nothing to do before the end."""
@@ -38,7 +41,8 @@ class Reports:
 
 def reports_of(settings: RunSettings, *, verbosity: int) -> Reports:
     """All reports that these settings ask for."""
-    return Reports(settings.out, _console(settings, verbosity) if settings.own_console else None, verbosity)
+    console = _console(settings, verbosity) if settings.own_console else None
+    return Reports(settings.out, console, verbosity, to_stderr=settings.json)
 
 
 def _console(settings: RunSettings, verbosity: int) -> Consumer:

@@ -265,3 +265,13 @@ def test_sessions_without_checks_stay_as_they_were(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, suite.out.exists()) == (0, False), done.stdout
+
+
+def test_a_report_that_cannot_be_written_costs_neither_the_others_nor_honesty(suite: Suite) -> None:
+    suite.write("one", '@check("MAAS-LIST-001")\ndef test_it(): pass\n')
+    (suite.out / "junit.xml").mkdir(parents=True)
+    judged = suite.run()
+    assert judged.code == ExitCode.HARNESS
+    assert "a report could not be written: JUnitWriter: IsADirectoryError" in judged.output
+    assert judged.summary["passed"] == 1
+    assert (suite.out / "report.html").is_file()

@@ -1,0 +1,45 @@
+"""What a step of GitHub Actions shows."""
+
+import io
+from pathlib import Path
+
+from harness.engine.record import RunRecord
+from harness.reporting.github import MOST, GitHubReporter, annotation, on_github
+from tests.reporting.conftest import FAILURE, finished, planned
+
+
+def test_an_annotation_stands_at_the_scenarios_line(record: RunRecord) -> None:
+    text = annotation(record.checks["scenarios/quota/test_limits.py::fails"])
+    assert text.startswith(
+        "::error file=scenarios/quota/test_limits.py,line=7,title=MAAS-RATE-001%3A after the token budget"
+    )
+    assert "::expected 429%0Aobserved 200%0Acurl -H" in text
+    assert "\n" not in text
+    assert annotation(record.checks["scenarios/quota/test_limits.py::broken"]).startswith("::warning ")
+
+
+def test_the_summary_has_the_verdict_first_and_the_failures_folded(record: RunRecord, tmp_path: Path) -> None:
+    summary, terminal = tmp_path / "summary.md", io.StringIO()
+    GitHubReporter({"GITHUB_STEP_SUMMARY": str(summary)}, terminal).finish(record)
+    text = summary.read_text(encoding="utf-8")
+    assert text.startswith("## MaaS conformance: not conformant\n\nnot conformant: 1 of 7 checks failed")
+    assert "| token-rate-limits | 3 | 1 |" in text
+    assert "<summary>MAAS-RATE-001" in text
+    assert "$MAAS_KEY" in text
+    assert "- not runnable: needs clock: time is real here" in text
+    assert len(terminal.getvalue().splitlines()) == 2
+
+
+def test_no_more_annotations_than_are_shown() -> None:
+    plan = [planned(f"check_{number}") for number in range(MOST + 3)]
+    record = RunRecord.of(
+        [*plan, *(finished(f"check_{number}", "failed", failure=FAILURE) for number in range(MOST + 3))]
+    )
+    terminal = io.StringIO()
+    GitHubReporter({}, terminal).finish(record)
+    assert len(terminal.getvalue().splitlines()) == MOST
+
+
+def test_other_places_are_not_github() -> None:
+    assert not on_github({"CI": "true"})
+    assert on_github({"GITHUB_ACTIONS": "true"})
