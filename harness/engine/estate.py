@@ -32,6 +32,7 @@ class Estate:
     run_id: str
     worker: str = "main"
     keep: bool = False
+    lists_late: bool = False
     lasting: set[Ref] = field(default_factory=set)
     """Objects that exist for the whole run and need not be applied by every check."""
 

@@ -87,6 +87,16 @@ def model_ids(exchange: Exchange) -> tuple[str, ...]:
     return tuple(str(item.get("id")) for item in data)
 
 
+def listed_ids(exchange: Exchange) -> frozenset[str]:
+    """The ids that a model list shows; nothing when the answer is no such list. Judges nobody."""
+    data = _member(exchange, "data")
+    return (
+        frozenset(str(item.get("id")) for item in data if isinstance(item, dict))
+        if isinstance(data, list)
+        else frozenset()
+    )
+
+
 def any_refusal(exchange: Exchange) -> str | None:
     """A refusal holds no completion and no key material."""
     text = exchange.body.decode("utf-8", errors="replace")

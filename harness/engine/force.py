@@ -27,9 +27,9 @@ def limit_policy_ref(model: ModelHandle) -> Ref:
 
 def subscription_in_force(subscription: Subscription, *, with_limits: bool) -> Iterator[Expectation]:
     """Active, and each model's limit accepted and enforced (`with_limits`: only where such policies exist)."""
+    yield has_phase(subscription.ref, "Active")
     if with_limits:
         yield from (_limit_enforced(subscription, model) for model in subscription.models)
-    yield has_phase(subscription.ref, "Active")
 
 
 def policy_in_force(policy: Policy) -> Iterator[Expectation]:

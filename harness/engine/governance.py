@@ -44,6 +44,10 @@ class People:
             groups=tuple(member for member in everyone if isinstance(member, str)),
         )
 
+    def include(self, identity: Identity) -> bool:
+        """Whether the identity is one of them."""
+        return identity.username in self.users or bool(set(identity.groups) & set(self.groups))
+
     def manifest(self) -> dict[str, Any]:
         """As `spec.owner` and `spec.subjects` want it; empty lists are left out."""
         groups = [{"name": group} for group in self.groups]

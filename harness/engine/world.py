@@ -18,18 +18,16 @@ from harness.engine.caller import Caller, Credential, Given, Wire
 from harness.engine.entitlement import Entitlements, entitlements_of
 from harness.engine.estate import WORLD_PREFIX, Estate
 from harness.engine.expectations import listed_ids
-from harness.engine.failure import NotConformant, NotReady
-from harness.engine.force import model_in_force, model_ref, policy_in_force, subscription_in_force
+from harness.engine.failure import NotReady
+from harness.engine.force import model_in_force, policy_in_force, subscription_in_force
 from harness.engine.governance import MAAS, People, Policy, Rate, Subscription, Who
 from harness.engine.identity import Identity, service_account
+from harness.engine.objects import Objects
 from harness.engine.patience import until
 from harness.engine.twin import Twin, gateway_refs, twin_of
 from harness.kube.access import service_account_token
-from harness.kube.apply import apply_manifests, delete_all
-from harness.kube.fault import WaitExpired
-from harness.kube.manifest import Manifest, Ref
-from harness.kube.wait import Bound, Expectation, delete_and_wait, has_phase, wait_for, wait_for_all
-from harness.ledger.journal import Journals
+from harness.kube.manifest import Ref
+from harness.kube.wait import Bound
 from harness.platforms.platform import ModelHandle
 
 Models = ModelHandle | Sequence[ModelHandle] | None
@@ -56,21 +54,15 @@ class Token:
         return self._text
 
 
-class World:
+class World(Objects):
     """The objects of one check; `name` makes their names unique on the platform."""
 
     def __init__(self, estate: Estate, wire: Wire) -> None:
-        self.estate = estate
+        super().__init__(estate, f"{WORLD_PREFIX}{secrets.token_hex(4)}")
         self.wire = wire
-        self.name = f"{WORLD_PREFIX}{secrets.token_hex(4)}"
         self._count = 0
-        self._pending: list[Manifest] = []
-        self._awaited: list[Expectation] = []
         self._subscriptions: list[Subscription] = []
         self._policies: list[Policy] = []
-        self._made: list[Ref] = []
-        self._new_servers = False
-        self._journals: Journals | None = None
 
     # --- models -----------------------------------------------------------------------------------------------------------
 
@@ -241,29 +233,6 @@ class World:
 
     # --- life -------------------------------------------------------------------------------------------------------------
 
-    def declare(self, *manifests: Manifest, until: Any = ()) -> None:
-        """Have these objects created by the next `settle`, which then waits until the expectations hold."""
-        known = {str(Ref.of(manifest)) for manifest in self._pending} | {str(ref) for ref in self._made}
-        self._new_servers |= any(manifest["kind"] == "LLMInferenceService" for manifest in manifests)
-        self._pending += [manifest for manifest in manifests if str(Ref.of(manifest)) not in known]
-        self._awaited += until
-
-    def settle(self) -> None:
-        """Create what was declared, in one batch, and wait until all of it is in force.
-
-        Raises NotReady, quoting the bound and what the object says of itself, when it does not come into force.
-        """
-        if not self._pending and not self._awaited:
-            return
-        pending, awaited, self._pending, self._awaited = self._pending, self._awaited, [], []
-        self._made += [Ref.of(manifest) for manifest in pending]
-        apply_manifests(self.estate.cluster, pending, self.estate.labels)
-        self.estate.lasting.update({self.estate.namespace_ref} & {Ref.of(manifest) for manifest in pending})
-        try:
-            wait_for_all(self.estate.cluster, awaited, self.estate.ready_bound)
-        except WaitExpired as expired:
-            raise NotReady(str(expired)) from expired
-
     def entitlements(self, identity: Identity) -> Entitlements:
         """What that identity may list, by the platform's objects."""
         self.settle()
@@ -283,70 +252,19 @@ class World:
             self.wire.recorder.characteristic(characteristic, seconds, "s")
         return exchange
 
-    def journals(self) -> Journals | None:
-        """The journals of the platform's model servers and of this world's own; None where none can be read."""
-        self.settle()
-        if not self._new_servers:
-            return self.estate.platform_journals
-        if self._journals is None:
-            self._journals = self.estate.journals_of(self.name)
-        return self._journals
-
-    def await_phase(self, thing: Subscription | Policy, *phases: str) -> None:
-        """Wait until the object has one of these phases. Raises NotConformant, see `await_model_phase`."""
-        try:
-            wait_for(self.estate.cluster, has_phase(thing.ref, *phases), self.estate.ready_bound)
-        except WaitExpired as expired:
-            wanted = " or ".join(phases)
-            raise NotConformant(expected=f"{thing.ref} gets phase {wanted}", observed=str(expired)) from expired
-
-    def await_model_phase(self, model: ModelHandle, *phases: str) -> Manifest:
-        """Wait until the model's MaaSModelRef has one of these phases, and return it.
-
-        Raises NotConformant: a check that awaits a phase by name says that the platform promises it within the bound.
-        """
-        try:
-            found = wait_for(self.estate.cluster, has_phase(model_ref(model), *phases), self.estate.ready_bound)
-        except WaitExpired as expired:
-            wanted = " or ".join(phases)
-            raise NotConformant(
-                expected=f"MaaSModelRef {model.name} gets phase {wanted}", observed=str(expired)
-            ) from expired
-        return found or {}
-
     def await_in_force(self, subscription: Subscription, policy: Policy) -> None:
         """Wait until both are in force, for checks that declared them before they could be."""
-        self._awaited += subscription_in_force(subscription, with_limits=self.estate.has_limit_policies)
-        self._awaited += policy_in_force(policy)
         self._subscriptions.append(subscription)
         self._policies.append(policy)
+        limited = subscription_in_force(subscription, with_limits=self.estate.has_limit_policies)
+        self.declare(until=(*limited, *policy_in_force(policy)))
         self.settle()
 
     def change_rates(self, subscription: Subscription, *rates: Rate) -> Subscription:
         """Edit a subscription's limits and wait until the new ones are enforced; the edited value."""
-        self.settle()
         edited = replace(subscription, rates=rates)
-        in_force = subscription_in_force(edited, with_limits=self.estate.has_limit_policies)
-        self._pending.append(edited.manifest())
-        self._awaited += in_force
-        self.settle()
+        self.edit(edited.manifest(), subscription_in_force(edited, with_limits=self.estate.has_limit_policies))
         return edited
-
-    def withdraw(self, *things: Subscription | Policy | Ref) -> None:
-        """Delete objects in the midst of a check, and wait until they are gone."""
-        refs = [thing if isinstance(thing, Ref) else thing.ref for thing in things]
-        bound: Bound = self.estate.ready_bound
-        delete_and_wait(self.estate.cluster, refs, bound)
-        self._made = [ref for ref in self._made if ref not in refs]
-
-    def remove(self) -> None:
-        """Delete everything this world made, last first; the namespace of the worker's identities stays for the next check."""
-        if self._journals is not None:
-            self._journals.close()
-        doomed = [ref for ref in self._made if ref != self.estate.namespace_ref]
-        self._made, self._pending, self._awaited = [], [], []
-        if not self.estate.keep:
-            delete_all(self.estate.cluster, doomed)
 
     def _models(self, models: Models) -> tuple[ModelHandle, ...]:
         if models is None:

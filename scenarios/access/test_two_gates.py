@@ -81,7 +81,7 @@ def test_policies_of_one_model_are_alternatives(world: World) -> None:
     one, other = world.subscriber(first, subscription), world.subscriber(second, subscription)
     for caller in (one, other):
         expect_status(caller.infer(), 200, when="one of several policies names the caller")
-    world.withdraw(doomed)
+    world.withdraw(doomed.ref)
     world.once_refused(one.infer)
     expect_status(one.infer(), 403, when="the only policy that names the caller is gone")
     expect_status(other.infer(), 200, when="another policy than the caller's was deleted")
@@ -103,7 +103,7 @@ def test_deleting_the_policy_ends_access(world: World, sandwich: Sandwich) -> No
     policy = world.policy(who)
     caller = world.subscriber(who, subscription)
     expect_served(caller.infer())
-    world.withdraw(policy)
+    world.withdraw(policy.ref)
     world.once_refused(caller.infer, characteristic="policy_removal_enforced")
     sandwich(control=bystander.infer, denied=caller.infer, status=403, when="the caller's policy was deleted")
 
@@ -115,7 +115,7 @@ def test_deleting_the_subscription_ends_access_and_nobody_elses(world: World, sa
     world.policy(who)
     caller = world.subscriber(who, subscription)
     expect_served(caller.infer())
-    world.withdraw(subscription)
+    world.withdraw(subscription.ref)
     world.once_refused(caller.infer, characteristic="subscription_removal_enforced")
     sandwich(control=bystander.infer, denied=caller.infer, status=403, when="the caller's subscription was deleted")
 
@@ -189,7 +189,7 @@ def test_a_subscription_that_failed_serves_nobody(world: World, sandwich: Sandwi
     failed = world.subscription(who, models=ghost, awaited=False)
     world.policy(who)
     world.settle()
-    world.await_phase(failed, "Failed")
+    world.await_phase(failed.ref, "Failed")
     person = world.person(who)
     sandwich(
         control=customer.infer,

@@ -7,6 +7,7 @@ from harness.engine.books import Books
 from harness.engine.caller import Caller
 from harness.engine.declaration import check
 from harness.engine.expectations import expect, expect_equal, expect_served, expect_status, model_ids
+from harness.engine.force import model_ref
 from harness.engine.governance import MAAS
 from harness.engine.inference import Ask, Style
 from harness.engine.sandwich import Sandwich, arrivals
@@ -60,7 +61,7 @@ def test_registering_a_model_of_the_standard_gateway_fails(world: World) -> None
     world.subscription(who, models=twin.handle, awaited=False)
     world.policy(who, models=twin.handle, awaited=False)
     world.settle()
-    found = world.await_model_phase(twin.handle, "Failed")
+    found = world.await_phase(model_ref(twin.handle), "Failed")
     ready = condition(found, "Ready") or {}
     expect(
         "does not reference gateway" in str(ready.get("message")),

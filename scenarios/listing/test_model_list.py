@@ -185,7 +185,7 @@ def test_a_key_whose_subscription_is_gone_lists_nothing(world: World) -> None:
     world.policy(who)
     caller = world.subscriber(who, subscription)
     expect_served(caller.models())
-    world.withdraw(subscription)
+    world.withdraw(subscription.ref)
     exchange = world.once_refused(caller.models)
     expect_refused(exchange, 403, error_object("permission_error"), when="the key's subscription was deleted")
 

@@ -155,7 +155,7 @@ def test_a_subscription_that_fails_says_so(world):
 def test_withdrawn_objects_are_gone(world):
     policy = world.policy(world.identity(), awaited=False)
     world.settle()
-    world.withdraw(policy)
+    world.withdraw(policy.ref)
     assert world.estate.cluster.get(policy.ref) is None
 
 

@@ -1,0 +1,87 @@
+"""The objects of one check: created in one batch, awaited together, edited or withdrawn in its midst, removed at its end."""
+
+from collections.abc import Iterable, Sequence
+
+from harness.engine.estate import Estate
+from harness.engine.failure import NotReady
+from harness.kube.apply import apply_manifests, delete_all
+from harness.kube.fault import WaitExpired
+from harness.kube.manifest import Manifest, Ref
+from harness.kube.wait import Expectation, delete_and_wait, has_phase, wait_for, wait_for_all
+from harness.ledger.journal import Journals
+
+
+class Objects:
+    """What a check has made, or is about to make; `name` is in the names of all of it."""
+
+    def __init__(self, estate: Estate, name: str) -> None:
+        self.estate = estate
+        self.name = name
+        self._pending: list[Manifest] = []
+        self._awaited: list[Expectation] = []
+        self._made: list[Ref] = []
+        self._has_servers = False
+        self._journals: Journals | None = None
+
+    def declare(self, *manifests: Manifest, until: Iterable[Expectation] = ()) -> None:
+        """Have these objects created by the next `settle`, which then waits until the expectations hold."""
+        known = {Ref.of(manifest) for manifest in self._pending} | set(self._made)
+        self._has_servers |= any(manifest["kind"] == "LLMInferenceService" for manifest in manifests)
+        self._pending += [manifest for manifest in manifests if Ref.of(manifest) not in known]
+        self._awaited += until
+
+    def settle(self) -> None:
+        """Create what was declared, in one batch, and wait until all of it is in force.
+
+        Raises NotReady, quoting the bound and what the object says of itself, when it does not come into force.
+        """
+        if not self._pending and not self._awaited:
+            return
+        pending, awaited, self._pending, self._awaited = self._pending, self._awaited, [], []
+        self._made += [Ref.of(manifest) for manifest in pending]
+        apply_manifests(self.estate.cluster, pending, self.estate.labels)
+        self.estate.lasting.update({self.estate.namespace_ref} & {Ref.of(manifest) for manifest in pending})
+        self._await(awaited)
+
+    def edit(self, manifest: Manifest, until: Iterable[Expectation]) -> None:
+        """Apply another form of an object of this check, and wait until that is in force."""
+        self.settle()
+        apply_manifests(self.estate.cluster, [manifest], self.estate.labels)
+        self._await(list(until))
+
+    def await_phase(self, ref: Ref, *phases: str) -> Manifest:
+        """Wait until the object has one of these phases, and return it. Raises NotReady."""
+        try:
+            found = wait_for(self.estate.cluster, has_phase(ref, *phases), self.estate.ready_bound)
+        except WaitExpired as expired:
+            raise NotReady(str(expired)) from expired
+        return found or {}
+
+    def withdraw(self, *refs: Ref) -> None:
+        """Delete objects in the midst of a check, and wait until they are gone."""
+        delete_and_wait(self.estate.cluster, refs, self.estate.ready_bound)
+        self._made = [ref for ref in self._made if ref not in refs]
+
+    def journals(self) -> Journals | None:
+        """The journals of the platform's model servers and of this check's own; None where none can be read."""
+        self.settle()
+        if not self._has_servers:
+            return self.estate.platform_journals
+        if self._journals is None:
+            self._journals = self.estate.journals_of(self.name)
+        return self._journals
+
+    def remove(self) -> None:
+        """Delete everything that was made, last first; the namespace of the worker's identities stays for the next check."""
+        if self._journals is not None:
+            self._journals.close()
+        doomed = [ref for ref in self._made if ref != self.estate.namespace_ref]
+        self._made, self._pending, self._awaited = [], [], []
+        if not self.estate.keep:
+            delete_all(self.estate.cluster, doomed)
+
+    def _await(self, expectations: Sequence[Expectation]) -> None:
+        try:
+            wait_for_all(self.estate.cluster, expectations, self.estate.ready_bound)
+        except WaitExpired as expired:
+            raise NotReady(str(expired)) from expired
