@@ -31,6 +31,7 @@ def build_steps(settings: KindSettings, image: str, context: Path) -> list[Step]
     arguments |= dict(pair.split("=", 1) for pair in settings.build_args)
     arguments |= {} if _checkout() else {"REQUIREMENT": f"maas-conformance=={version('maas-conformance')}"}
     given = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
+    given += ["--network", settings.build_network] if settings.build_network else []
     return [
         Step(
             f"prepare the build context {context}",

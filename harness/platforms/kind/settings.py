@@ -65,6 +65,9 @@ class KindSettings(BaseModel):
     )
     index_url: str | None = Field(None, description="package index of the image build")
     build_args: tuple[str, ...] = Field((), description="NAME=VALUE each, further arguments of the image build")
+    build_network: str | None = Field(
+        None, description="network of the image build, e.g. host where the daemon has no bridge"
+    )
     bundle: Path | None = Field(None, description="folder with the files of fixtures/pins.yaml, for closed networks")
     # the environment of kind
     http_proxy: str | None = None
