@@ -21,6 +21,12 @@ CONTROL = "opendatahub"
 BOUND_S = 20.0
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "row(*ids): rows of the requirement catalogue that the test shows on the reference platform"
+    )
+
+
 class Running:
     """A component as a process; ended hard when its test run ends."""
 

@@ -31,8 +31,8 @@ def world(platform: Platform) -> World:
     return World(platform.client)
 
 
+@pytest.mark.row("MAAS-WH-001", "MAAS-WH-002")
 def test_a_namespace_without_a_tenant_takes_no_subscription_and_no_policy(world: World) -> None:
-    """MAAS-WH-001, -002."""
     key = Key(world.namespace, "m1")
     for create in (world.subscribe, world.allow):
         with pytest.raises(ApiError, match="is not enabled for MaaS tenant resources") as refused:
@@ -43,8 +43,8 @@ def test_a_namespace_without_a_tenant_takes_no_subscription_and_no_policy(world:
     assert world.client.get(MAAS_AUTH_POLICY, world.name("x"), world.namespace) is None
 
 
+@pytest.mark.row("MAAS-WH-001", "MAAS-WH-003")
 def test_a_configuration_of_a_moment_ago_opens_the_namespace_and_its_end_closes_no_update(world: World) -> None:
-    """MAAS-WH-001, -003."""
     client = world.client
     client.create(MAAS_TENANT_CONFIG, "default-tenant", world.namespace, spec={})
     name = world.subscribe("sub", Key(world.namespace, "m1"), namespace=world.namespace)
@@ -53,14 +53,14 @@ def test_a_configuration_of_a_moment_ago_opens_the_namespace_and_its_end_closes_
     assert changed["spec"]["priority"] == 7
 
 
+@pytest.mark.row("MAAS-WH-004")
 def test_tenants_live_in_their_own_namespace_only(world: World) -> None:
-    """MAAS-WH-004."""
     with pytest.raises(ApiError, match="configured AITenant infrastructure namespace"):
         world.client.create(AI_TENANT, "t", world.namespace, spec={})
 
 
+@pytest.mark.row("MAAS-WH-005")
 def test_two_tenants_share_no_gateway(world: World) -> None:
-    """MAAS-WH-005."""
     client, first, second = world.client, world.name("a"), world.name("b")
     listener = {"name": "http", "port": 80, "protocol": "HTTP"}
     client.create(GATEWAY, first, INGRESS, spec={"gatewayClassName": "x", "listeners": [listener]})
@@ -72,8 +72,8 @@ def test_two_tenants_share_no_gateway(world: World) -> None:
         client.patch(AI_TENANT, second, {"spec": {"gateway": {"name": first}}}, "ai-tenants")
 
 
+@pytest.mark.row("MAAS-WH-006")
 def test_a_model_refers_to_no_tenant_that_does_not_exist(world: World) -> None:
-    """MAAS-WH-006."""
     with pytest.raises(ApiError, match="references AITenant that does not exist"):
         world.model("m1", spec={"tenantRef": "nobody"})
     world.model("m1")
@@ -81,8 +81,8 @@ def test_a_model_refers_to_no_tenant_that_does_not_exist(world: World) -> None:
         world.client.patch(MAAS_MODEL_REF, "m1", {"spec": {"tenantRef": "nobody"}}, world.namespace)
 
 
+@pytest.mark.row("MAAS-WH-008")
 def test_ghosts_equal_priorities_and_long_windows_are_admitted(world: World) -> None:
-    """MAAS-WH-008."""
     name = world.subscribe("sub", Key(world.namespace, "ghost"), window="9999h")
     world.client.until(MAAS_SUBSCRIPTION, name, TENANT, phase("Failed"))
 
@@ -107,9 +107,9 @@ def test_the_registration_comes_back_when_somebody_deletes_it(
         client.create(AI_TENANT, "t", world.namespace, spec={})
 
 
+@pytest.mark.row("MAAS-WH-007")
 @pytest.mark.parametrize("gracefully", [True, False])
 def test_without_the_controller_such_writes_are_refused_until_it_is_back(tmp_path: Path, gracefully: bool) -> None:
-    """MAAS-WH-007."""
     server = Running(
         "harness.simulator.kubeapi", tmp_path, "--dir", str(tmp_path), "--crds", str(ROOT / "fixtures/crds")
     ).wait()

@@ -83,8 +83,8 @@ def refer(world: World, name: str) -> None:
     world.model(name, spec={"modelRef": {"kind": "ExternalModel", "name": name}})
 
 
+@pytest.mark.row("MAAS-GW-016", "MAAS-GW-018", "MAAS-CTRL-020", "MAAS-CRD-068")
 def test_a_legacy_model_has_a_service_and_a_route_that_go_with_it(world: World) -> None:
-    """MAAS-GW-016, -018, MAAS-CTRL-020 (repaired at once), MAAS-CRD-068."""
     client, name = world.client, world.name("gpt")
     client.create(LEGACY_EXTERNAL_MODEL, name, world.namespace, spec=SPEC)
     refer(world, name)
@@ -105,8 +105,8 @@ def test_a_legacy_model_has_a_service_and_a_route_that_go_with_it(world: World) 
     client.until(MAAS_MODEL_REF, name, world.namespace, phase("Failed"))
 
 
+@pytest.mark.row("MAAS-CRD-062")
 def test_a_legacy_model_with_a_port_that_is_none_gets_no_route_and_a_warning(world: World) -> None:
-    """MAAS-CRD-062."""
     client, name = world.client, world.name("gpt")
     notes = {"maas.opendatahub.io/port": "abc"}
     client.create(LEGACY_EXTERNAL_MODEL, name, world.namespace, metadata={"annotations": notes}, spec=SPEC)
@@ -118,8 +118,8 @@ def test_a_legacy_model_with_a_port_that_is_none_gets_no_route_and_a_warning(wor
     assert [event["reason"] for event in client.all(EVENT, world.namespace)] == ["InvalidProvider"]
 
 
+@pytest.mark.row("MAAS-CRD-067", "MAAS-SETUP-010")
 def test_a_model_of_the_inference_group_goes_before_a_legacy_one(world: World) -> None:
-    """MAAS-CRD-067, MAAS-SETUP-010."""
     client, name = world.client, world.name("gpt")
     client.create(LEGACY_EXTERNAL_MODEL, name, world.namespace, spec=SPEC)
     reference = {"ref": {"name": "provider"}, "targetModel": "t", "apiFormat": "openai"}

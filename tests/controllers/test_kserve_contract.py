@@ -29,6 +29,7 @@ def parents(route: dict[str, Any] | None) -> list[str]:
     return [parent["name"] for parent in (route or {"spec": {"parentRefs": []}})["spec"]["parentRefs"]]
 
 
+@pytest.mark.row("MAAS-LLM-001", "MAAS-LLM-004", "MAAS-LLM-008", "MAAS-SETUP-009")
 def test_a_model_becomes_a_deployment_a_service_and_a_route_and_is_ready_when_these_are(world: World) -> None:
     world.service("m1")
     client = world.client
@@ -69,6 +70,7 @@ def test_a_part_that_somebody_deletes_or_edits_comes_back(world: World) -> None:
     client.until(HTTP_ROUTE, "m1-kserve-route", world.namespace, lambda m: m and len(m["spec"]["rules"]) == 12)
 
 
+@pytest.mark.row("MAAS-LLM-009", "MAAS-SETUP-004")
 def test_without_gateway_references_the_standard_gateway_serves(world: World) -> None:
     world.service("m1", gateways=[])
     route = world.client.until(HTTP_ROUTE, "m1-kserve-route", world.namespace, bool)
@@ -79,6 +81,7 @@ def test_without_gateway_references_the_standard_gateway_serves(world: World) ->
     assert find(ready["status"]["conditions"], "GatewaysReady") is None
 
 
+@pytest.mark.row("MAAS-SETUP-001", "MAAS-SETUP-002")
 def test_the_guides_json_patch_moves_a_model_to_the_maas_gateway_and_its_removal_back(world: World) -> None:
     world.service("m1", gateways=[])
     client = world.client
@@ -135,6 +138,7 @@ def test_a_stopped_model_has_no_parts_and_a_started_one_has_them_again(world: Wo
     client.until(HTTP_ROUTE, "m1-kserve-route", world.namespace, bool)
 
 
+@pytest.mark.row("MAAS-TIER-001", "MAAS-TIER-002", "MAAS-TIER-003", "MAAS-TIER-004")
 def test_the_tiers_annotation_converges_to_roles_and_bindings(world: World) -> None:
     world.service("m1", metadata={"annotations": {TIERS: "[]"}})
     client = world.client
@@ -150,6 +154,7 @@ def test_the_tiers_annotation_converges_to_roles_and_bindings(world: World) -> N
     client.until(ROLE_BINDING, "m1-tier-premium", world.namespace, gone)
 
 
+@pytest.mark.row("MAAS-TIER-005")
 def test_malformed_tiers_grant_nothing_are_reported_and_break_nothing_else(world: World) -> None:
     world.service("m1", metadata={"annotations": {TIERS: '["premium"]'}})
     client = world.client

@@ -35,8 +35,8 @@ def limits(policy: dict[str, Any] | None) -> set[str]:
 
 
 class TestModel:
+    @pytest.mark.row("MAAS-CTRL-007")
     def test_it_becomes_ready_in_any_order_of_its_parts(self, world: World) -> None:
-        """MAAS-CTRL-007."""
         key, client = Key(world.namespace, "m1"), world.client
         world.subscribe("sub", key)
         world.allow("access", key)
@@ -53,8 +53,8 @@ class TestModel:
         client.until(MAAS_SUBSCRIPTION, world.name("sub"), TENANT, phase("Active"))
         client.until(MAAS_AUTH_POLICY, world.name("access"), TENANT, phase("Active"))
 
+    @pytest.mark.row("MAAS-STAT-003", "MAAS-STAT-004", "MAAS-STAT-005")
     def test_it_is_unhealthy_while_its_backend_is_and_pending_without_governance(self, world: World) -> None:
-        """MAAS-STAT-003, -004, -005."""
         world.governed()
         client = world.client
         world.available("m1", "False")
@@ -67,8 +67,8 @@ class TestModel:
         found = client.until(MAAS_MODEL_REF, "m1", world.namespace, phase("Pending"))
         assert condition("GovernanceAttached", "False", "GovernanceGap")(found)
 
+    @pytest.mark.row("MAAS-STAT-007", "MAAS-SETUP-001", "MAAS-SETUP-002")
     def test_on_the_standard_gateway_it_fails_and_moves_with_the_guides_patch(self, world: World) -> None:
-        """MAAS-STAT-007, MAAS-SETUP-001, -002."""
         key, client = world.service("m1", gateways=[]), world.client
         world.model("m1")
         world.subscribe("sub", key)
@@ -87,8 +87,8 @@ class TestModel:
         client.until(MAAS_MODEL_REF, "m1", world.namespace, phase("Failed"))
         client.until(TOKEN_RATE_LIMIT_POLICY, "maas-trlp-m1", world.namespace, gone)
 
+    @pytest.mark.row("MAAS-STAT-008", "MAAS-LLM-003")
     def test_a_route_without_its_service_is_failure(self, world: World) -> None:
-        """MAAS-STAT-008, MAAS-LLM-003."""
         labels = {
             "app.kubernetes.io/name": "ghost",
             "app.kubernetes.io/component": "llminferenceservice-router",
@@ -102,8 +102,8 @@ class TestModel:
         assert found is not None
         assert "not found" in find(found["status"]["conditions"], "Ready")["message"]
 
+    @pytest.mark.row("MAAS-STAT-010")
     def test_two_models_of_one_identity_are_told_and_heal(self, world: World) -> None:
-        """MAAS-STAT-010."""
         client = world.client
         for name in ("m1", "m2"):
             world.service(name, spec={"model": {"uri": "hf://o/w", "name": "same"}})
@@ -120,8 +120,8 @@ class TestModel:
         reasons = {event["reason"] for event in client.all(EVENT, world.namespace)}
         assert {"ModelNameConflict", "ModelNameConflictResolved"} <= reasons
 
+    @pytest.mark.row("MAAS-CTRL-018", "MAAS-STAT-025")
     def test_a_deleted_model_takes_its_policy_and_degrades_who_lists_it(self, world: World) -> None:
-        """MAAS-CTRL-018, MAAS-STAT-025."""
         world.governed()
         client = world.client
         client.delete(MAAS_MODEL_REF, "m1", world.namespace)
@@ -135,8 +135,8 @@ class TestModel:
 
 
 class TestLimits:
+    @pytest.mark.row("MAAS-CTRL-001", "MAAS-CTRL-002", "MAAS-CTRL-003", "MAAS-CTRL-004")
     def test_subscriptions_share_a_policy_that_never_goes_while_one_is_left(self, world: World) -> None:
-        """MAAS-CTRL-001 to -004."""
         key, client = world.governed(), world.client
         second = world.subscribe("second", key, limit=7, window="10s")
         client.until(MAAS_SUBSCRIPTION, second, TENANT, phase("Active"))
@@ -155,8 +155,8 @@ class TestLimits:
         client.until(TOKEN_RATE_LIMIT_POLICY, "maas-trlp-m1", world.namespace, gone)
         client.until(MAAS_SUBSCRIPTION, world.name("sub"), TENANT, gone)
 
+    @pytest.mark.row("MAAS-CTRL-005", "MAAS-CTRL-006", "MAAS-STAT-022")
     def test_ghosts_and_namesakes_elsewhere_get_no_policy(self, world: World, platform: Platform) -> None:
-        """MAAS-CTRL-005, -006, MAAS-STAT-022."""
         elsewhere = World(platform.client)
         elsewhere.service("m1")
         elsewhere.model("m1")
@@ -171,8 +171,8 @@ class TestLimits:
         assert world.client.get(TOKEN_RATE_LIMIT_POLICY, "maas-trlp-ghost", world.namespace) is None
         assert world.client.get(TOKEN_RATE_LIMIT_POLICY, "maas-trlp-m1", elsewhere.namespace) is None
 
+    @pytest.mark.row("MAAS-CTRL-008")
     def test_a_removed_model_reference_removes_its_limit(self, world: World) -> None:
-        """MAAS-CTRL-008."""
         keys = [world.service(name) for name in ("m1", "m2")]
         for name in ("m1", "m2"):
             world.model(name)
@@ -182,8 +182,8 @@ class TestLimits:
         client.until(TOKEN_RATE_LIMIT_POLICY, "maas-trlp-m2", world.namespace, gone)
         assert client.get(TOKEN_RATE_LIMIT_POLICY, "maas-trlp-m1", world.namespace) is not None
 
+    @pytest.mark.row("MAAS-CTRL-009")
     def test_what_somebody_deletes_edits_or_adds_is_repaired(self, world: World) -> None:
-        """MAAS-CTRL-009."""
         world.governed()
         client = world.client
         before = client.get(TOKEN_RATE_LIMIT_POLICY, "maas-trlp-m1", world.namespace)
@@ -199,8 +199,8 @@ class TestLimits:
         )
         client.until(MAAS_SUBSCRIPTION, world.name("sub"), TENANT, phase("Active"))
 
+    @pytest.mark.row("MAAS-CTRL-013")
     def test_a_policy_that_a_person_took_over_is_left_alone(self, world: World) -> None:
-        """MAAS-CTRL-013."""
         key, client = world.governed(), world.client
         mine = {"metadata": {"annotations": {"opendatahub.io/managed": "false"}}}
         before = client.patch(TOKEN_RATE_LIMIT_POLICY, "maas-trlp-m1", mine, world.namespace)
@@ -214,8 +214,8 @@ class TestLimits:
         assert after is not None
         assert after["spec"] == before["spec"]
 
+    @pytest.mark.row("MAAS-CTRL-012", "MAAS-CTRL-014")
     def test_a_touched_annotation_changes_no_generation_and_foreign_labels_stay(self, world: World) -> None:
-        """MAAS-CTRL-012, -014."""
         key, client = world.governed(), world.client
         label = {"metadata": {"labels": {"team": "blue"}}}
         before = client.patch(TOKEN_RATE_LIMIT_POLICY, "maas-trlp-m1", label, world.namespace)
@@ -227,8 +227,8 @@ class TestLimits:
         assert after["metadata"]["labels"]["team"] == "blue"
         assert after["metadata"]["generation"] == before["metadata"]["generation"] + 1
 
+    @pytest.mark.row("MAAS-STAT-020", "MAAS-STAT-023")
     def test_a_subscription_is_active_only_when_its_limit_is_enforced(self, world: World, platform: Platform) -> None:
-        """MAAS-STAT-020, -023."""
         key = world.service("m1")
         policy = Key(world.namespace, "maas-trlp-m1")
         platform.gateway.silence(policy)
@@ -240,6 +240,7 @@ class TestLimits:
         found = world.client.until(MAAS_SUBSCRIPTION, name, TENANT, phase("Active"))
         assert _item(found)["reason"] == "Accepted"
 
+    @pytest.mark.row("MAAS-CTRL-002")
     def test_dozens_of_subscriptions_on_one_model_are_active_within_a_second_each(self, world: World) -> None:
         key, client, lags = world.governed(), world.client, []
         for number in range(30):
@@ -252,8 +253,8 @@ class TestLimits:
 
 
 class TestSubscription:
+    @pytest.mark.row("MAAS-STAT-021")
     def test_all_models_missing_fails_and_their_arrival_heals(self, world: World) -> None:
-        """MAAS-STAT-021."""
         key, client = Key(world.namespace, "m1"), world.client
         name = world.subscribe("sub", key)
         client.until(MAAS_SUBSCRIPTION, name, TENANT, phase("Failed"))
@@ -261,8 +262,8 @@ class TestSubscription:
         world.model("m1")
         client.until(MAAS_SUBSCRIPTION, name, TENANT, phase("Active"))
 
+    @pytest.mark.row("MAAS-STAT-026")
     def test_equal_priorities_are_told_on_both_sides(self, world: World) -> None:
-        """MAAS-STAT-026."""
         key, client = world.service("m1"), world.client
         world.model("m1")
         priority = {"priority": int(world.token, 16) % 2_000_000_000}
@@ -277,8 +278,8 @@ class TestSubscription:
         client.delete(MAAS_SUBSCRIPTION, second, TENANT)
         client.until(MAAS_SUBSCRIPTION, first, TENANT, condition("SpecPriorityDuplicate", "False", "NoDuplicatePeers"))
 
+    @pytest.mark.row("MAAS-CTRL-016", "MAAS-MT-008")
     def test_outside_a_tenants_namespace_nobody_cares_until_it_becomes_one(self, world: World) -> None:
-        """MAAS-CTRL-016, MAAS-MT-008."""
         from harness.simulator.controllers.runtime.kind import MAAS_TENANT_CONFIG
 
         client = world.client
@@ -299,8 +300,8 @@ class TestSubscription:
 
 
 class TestAccess:
+    @pytest.mark.row("MAAS-STAT-030", "MAAS-STAT-031")
     def test_phases_follow_the_models(self, world: World) -> None:
-        """MAAS-STAT-030, -031."""
         key, client = world.service("m1"), world.client
         world.model("m1")
         both = world.allow("both", key, Key(world.namespace, "ghost"))
@@ -312,8 +313,8 @@ class TestAccess:
         assert found["status"]["authPolicies"] == []
         assert found["metadata"]["finalizers"] == ["maas.opendatahub.io/authpolicy-cleanup"]
 
+    @pytest.mark.row("MAAS-STAT-033")
     def test_a_strangers_policy_on_a_models_route_is_told_and_its_end_too(self, world: World) -> None:
-        """MAAS-STAT-033."""
         world.governed()
         client = world.client
         target = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "m1-kserve-route"}
@@ -323,8 +324,8 @@ class TestAccess:
         client.delete(AUTH_POLICY, "theirs", world.namespace)
         client.until(MAAS_AUTH_POLICY, name, TENANT, condition("ConflictingAuthPolicy", "False", "NoConflict"))
 
+    @pytest.mark.row("MAAS-CTRL-015", "MAAS-GW-008")
     def test_nothing_of_it_lands_in_the_gateways_policy(self, world: World) -> None:
-        """MAAS-CTRL-015, MAAS-GW-008."""
         key, client = world.governed(), world.client
         before = client.get(AUTH_POLICY, "maas-gateway-auth", INGRESS)
         client.until(MAAS_AUTH_POLICY, world.allow("unique", key), TENANT, phase("Active"))
@@ -344,10 +345,10 @@ class TestGateway:
             (HTTP_ROUTE, "maas-api-route", "odh-ai-gateway-infra"),
         ],
     )
+    @pytest.mark.row("MAAS-CTRL-010", "MAAS-GW-003", "MAAS-GW-008", "MAAS-GW-009")
     def test_what_guards_the_gateway_comes_back_at_once(
         self, platform: Platform, kind: Any, name: str, namespace: str
     ) -> None:
-        """MAAS-CTRL-010, the safe way."""
         client = platform.client
         before = client.until(kind, name, namespace, bool)
         assert before is not None
@@ -356,6 +357,7 @@ class TestGateway:
         assert back is not None
         assert back["spec"] == before["spec"]
 
+    @pytest.mark.row("MAAS-GW-007")
     def test_the_standard_gateway_has_no_policy(self, platform: Platform) -> None:
         platform.client.until(AUTH_POLICY, "maas-gateway-auth", INGRESS, bool)
         targets = {

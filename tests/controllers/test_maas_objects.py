@@ -27,6 +27,7 @@ BACKEND = Backend(
 
 
 class TestLimits:
+    @pytest.mark.row("MAAS-RATE-015")
     def test_each_subscription_has_a_limit_of_its_own(self) -> None:
         found = limits([subscription("b", (MODEL, RATES)), subscription("a", (MODEL, RATES))], MODEL)
         assert list(found) == ["subs-a-m1-tokens", "subs-b-m1-tokens"]
@@ -36,21 +37,25 @@ class TestLimits:
         assert 'auth.identity.selected_subscription_key == "subs/a@llm/m1"' in one["when"][0]["predicate"]
         assert "/v1/models" in one["when"][0]["predicate"]
 
+    @pytest.mark.row("MAAS-RATE-017")
     def test_of_two_entries_for_a_model_the_first_counts(self) -> None:
         twice = subscription("a", (MODEL, RATES), (MODEL, [{"limit": 1, "window": "1h"}]))
         assert limits([twice], MODEL)["subs-a-m1-tokens"]["rates"] == RATES
 
+    @pytest.mark.row("MAAS-RATE-018", "MAAS-CRD-045")
     def test_a_window_that_cannot_be_enforced_shuts_instead_of_opening(self) -> None:
         endless = subscription("a", (MODEL, [{"limit": 5, "window": "9999h"}]))
         assert limits([endless], MODEL)["subs-a-m1-tokens"]["rates"] == [{"limit": 0, "window": "1m"}]
         assert limits([endless], MODEL, upstream_quirks=True) == {}
 
+    @pytest.mark.row("MAAS-RATE-016")
     def test_names_that_run_together_stay_apart(self) -> None:
         first = subscription("b-c", (MODEL, RATES), namespace="a")
         second = subscription("c", (MODEL, RATES), namespace="a-b")
         assert len(limits([first, second], MODEL)) == 2
         assert len(limits([first, second], MODEL, upstream_quirks=True)) == 1
 
+    @pytest.mark.row("MAAS-RATE-025")
     def test_a_query_does_not_pass_for_a_listing(self) -> None:
         predicate = limits([subscription("a", (MODEL, RATES))], MODEL)["subs-a-m1-tokens"]["when"][0]["predicate"]
         assert 'request.path.matches("^[^?]*/v1/models([?].*)?$")' in predicate
@@ -62,6 +67,7 @@ class TestLimits:
     def test_windows(self, window: str, seconds: int | None) -> None:
         assert window_seconds(window) == seconds
 
+    @pytest.mark.row("MAAS-RATE-014")
     def test_the_policy_belongs_to_the_route_and_lists_its_subscriptions(self) -> None:
         policy = limit_policy(MODEL, ROUTE, [subscription("b", (MODEL, RATES)), subscription("a", (MODEL, RATES))])
         assert policy is not None
@@ -232,12 +238,14 @@ class TestModelStatus:
         )
         assert (written["phase"], find(written["conditions"], "Ready")["reason"]) == ("Failed", "ReconcileFailed")
 
+    @pytest.mark.row("MAAS-CRD-005")
     def test_an_override_replaces_the_endpoint_of_a_ready_model(self) -> None:
         subject = self.model()
         subject["spec"]["endpointOverride"] = "https://over.example/y"
         paired = governance(subject, True, True)
         assert model_status(subject, BACKEND, paired, paired, "now")["endpoint"] == "https://over.example/y"
 
+    @pytest.mark.row("MAAS-STAT-009")
     def test_the_alias_outlives_its_source(self) -> None:
         written = self.status(Backend(GATEWAY, "Pending", "no route"), True, status={"resolvedModelAlias": "kept"})
         assert written["resolvedModelAlias"] == "kept"
@@ -256,6 +264,7 @@ class TestEndpoint:
     def service(self, *urls: tuple[str, str], url: str = "") -> dict[str, Any]:
         return {"status": {"url": url, "addresses": [{"name": name, "url": target} for name, target in urls]}}
 
+    @pytest.mark.row("MAAS-LLM-005")
     def test_model_routing_goes_first_and_https_before_http(self) -> None:
         found = self.service(
             ("gateway-external", "https://a/llm/m1"),
@@ -271,6 +280,7 @@ class TestEndpoint:
         )
         assert endpoint_of(found, route) == "https://right.example/x"
 
+    @pytest.mark.row("MAAS-LLM-006")
     def test_without_named_addresses_a_base_then_the_url_decides(self) -> None:
         assert endpoint_of(
             self.service(("internal", "http://10.0.0.1/x"), ("internal-model-routing", "http://10.0.0.1/")), ROUTE
@@ -300,6 +310,7 @@ class TestAccessStatus:
         assert self.phase({ghost: False}, self.ENFORCED) == "Failed"
         assert self.phase({MODEL: True}, None) == "Pending"
 
+    @pytest.mark.row("MAAS-STAT-032")
     def test_an_enforcement_of_an_older_generation_is_waited_out(self) -> None:
         edited = self.ENFORCED | {"metadata": self.ENFORCED["metadata"] | {"generation": 2}}
         written = access_status(self.ACCESS, {MODEL: True}, edited, [], "now")
@@ -315,6 +326,7 @@ class TestAccessStatus:
 
 
 class TestGatewayObjects:
+    @pytest.mark.row("MAAS-GW-003")
     def test_the_route_to_maas_api_keeps_its_order(self) -> None:
         rules = api_route(GATEWAY, DEFAULT_TENANT, Settings())["spec"]["rules"]
         assert [rule["matches"][0]["path"]["value"] for rule in rules] == [
@@ -323,6 +335,7 @@ class TestGatewayObjects:
         assert rules[3]["filters"][0]["urlRewrite"]["path"]["replacePrefixMatch"] == "/"
         assert {rule["backendRefs"][0]["port"] for rule in rules} == {8443}
 
+    @pytest.mark.row("MAAS-GW-009")
     def test_the_default_denies_everything_but_management(self) -> None:
         limit = default_deny(GATEWAY, DEFAULT_TENANT)["spec"]["limits"]["deny-unsubscribed"]
         assert limit["rates"] == [{"limit": 0, "window": "1m"}]

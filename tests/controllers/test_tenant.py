@@ -162,8 +162,10 @@ class TestProcess:
         listener = {"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "All"}}}
         world.client.create(GATEWAY, name, INGRESS, spec={"gatewayClassName": "x", "listeners": [listener]})
 
+    @pytest.mark.row(
+        "MAAS-MT-001", "MAAS-MT-002", "MAAS-MT-009", "MAAS-MT-010", "MAAS-MT-012", "MAAS-STAT-040", "MAAS-STAT-041"
+    )
     def test_a_tenant_lives_and_ends(self, platform: Platform, api: Api) -> None:
-        """MAAS-MT-001, -002, -009, -010, -012, MAAS-STAT-040, -041."""
         world, client = World(platform.client), platform.client
         name = world.name("t")
         space = f"ai-tenant-{name}"
@@ -207,8 +209,8 @@ class TestProcess:
         assert "maas.opendatahub.io/managed-by-aitenant" not in (left["metadata"].get("labels") or {})
         assert client.get(MAAS_SUBSCRIPTION, subscription, space) is not None
 
+    @pytest.mark.row("MAAS-RATE-026")
     def test_a_model_of_another_tenant_is_no_model_for_a_subscription(self, platform: Platform, api: Api) -> None:
-        """MAAS-RATE-026."""
         world, client = World(platform.client), platform.client
         name = world.name("t")
         self.gateway(world, name)

@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from lightkube.generic_resource import create_global_resource, create_namespaced_resource
+from lightkube.core.resource import ApiInfo, ResourceDef
+from lightkube.generic_resource import (
+    GenericGlobalResource,
+    GenericGlobalStatus,
+    GenericNamespacedResource,
+    GenericNamespacedStatus,
+    create_api_info,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +35,19 @@ class Kind:
 
 @cache
 def resource(kind: Kind) -> Any:
-    """The lightkube class of a kind, generic even for built-in kinds: typed models cost memory and drop unknown fields."""
-    create = create_namespaced_resource if kind.namespaced else create_global_resource
-    return create(kind.group, kind.version, kind.kind, kind.plural)
+    """The lightkube class of a kind, generic even for built-in kinds: typed models cost memory and drop unknown fields.
+
+    It stays out of lightkube's registry, where a process may have a class of its own for the same kind.
+    """
+    definition = ResourceDef(kind.group, kind.version, kind.kind)
+    main = GenericNamespacedResource if kind.namespaced else GenericGlobalResource
+    status = GenericNamespacedStatus if kind.namespaced else GenericGlobalStatus
+    of_status = ApiInfo(definition, kind.plural, ["get", "patch", "put"], parent=definition, action="status")
+    fields = {
+        "_api_info": create_api_info(kind.group, kind.version, kind.kind, kind.plural),
+        "Status": type(f"{kind.kind}Status", (status,), {"_api_info": of_status}),
+    }
+    return type(kind.kind, (main,), fields)
 
 
 NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
