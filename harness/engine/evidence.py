@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +24,19 @@ _KINDS: Final = (
     ("kuadrant.io/v1", "AuthPolicy"),
     ("kuadrant.io/v1alpha1", "TokenRateLimitPolicy"),
 )
-_GOOD: Final = {"True", True}
+_PROMISING: Final = frozenset(
+    {
+        "Ready",
+        "Accepted",
+        "Programmed",
+        "Enforced",
+        "ResolvedRefs",
+        "RuntimeReady",
+        "GovernanceAttached",
+        "HTTPRoutesReady",
+    }
+)
+"""Conditions that an object in order has at True; others, such as ConflictingAuthPolicy, are good news at False."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +66,7 @@ def object_states(platform: Platform, since: str) -> tuple[tuple[ObjectState, ..
     states: list[ObjectState] = []
     unavailable: list[str] = []
     try:
-        cluster = Cluster.connect(platform.kubeconfig)
+        cluster = _cluster(platform.kubeconfig)
     except Fault as fault:
         return (), (f"objects: {fault}",)
     for api_version, kind in _KINDS:
@@ -64,6 +77,12 @@ def object_states(platform: Platform, since: str) -> tuple[tuple[ObjectState, ..
             continue
         states += [_state(item) for item in found if _is_young(item, since) or not _is_well(item)]
     return tuple(states), tuple(unavailable)
+
+
+@cache
+def _cluster(kubeconfig: Path) -> Cluster:
+    """One connection a process: discovery costs more than all the lists."""
+    return Cluster.connect(kubeconfig)
 
 
 def _size(path: Path) -> int:
@@ -87,7 +106,7 @@ def _is_young(item: Mapping[str, Any], since: str) -> bool:
 
 
 def _is_well(item: Mapping[str, Any]) -> bool:
-    return all(condition.get("status") in _GOOD for condition in _conditions(item))
+    return all(entry.get("status") == "True" for entry in _conditions(item) if entry.get("type") in _PROMISING)
 
 
 def _conditions(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -103,11 +122,10 @@ def _state(item: Mapping[str, Any]) -> ObjectState:
         namespace=str(metadata.get("namespace", "")),
         name=str(metadata.get("name", "")),
         phase=(item.get("status") or {}).get("phase"),
-        conditions=tuple(
-            redact(
-                f"{condition.get('type')}={condition.get('status')} "
-                f"{condition.get('reason', '')}: {condition.get('message', '')}"
-            )
-            for condition in _conditions(item)
-        ),
+        conditions=tuple(redact(_line(entry)) for entry in _conditions(item)),
     )
+
+
+def _line(condition: Mapping[str, Any]) -> str:
+    why = ": ".join(str(condition[name]) for name in ("reason", "message") if condition.get(name))
+    return f"{condition.get('type')}={condition.get('status')} {why}".rstrip()

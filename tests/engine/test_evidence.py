@@ -1,0 +1,91 @@
+"""What of a platform's surroundings is worth a reader's time."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.engine import evidence
+from harness.engine.evidence import LOG_LIMIT, LogPosition, object_states
+from harness.outcome import EnvironmentFault
+from harness.platforms.platform import Endpoints, Platform
+
+OLD, NOW, NEW = "2026-01-01T00:00:00Z", "2026-06-01T00:00:00Z", "2026-07-01T00:00:00Z"
+
+
+def _platform(**more: Any) -> Platform:
+    url = "http://127.0.0.1:9"
+    return Platform(target="cluster", stack="installed", endpoints=Endpoints(gateway=url, management=url), **more)
+
+
+def _object(name: str, created: str, *conditions: tuple[str, str], **status: Any) -> dict[str, Any]:
+    entries = [{"type": kind, "status": state, "reason": "Because", "message": "so"} for kind, state in conditions]
+    return {
+        "kind": "MaaSSubscription",
+        "metadata": {"namespace": "models-as-a-service", "name": name, "creationTimestamp": created},
+        "status": {"conditions": entries, **status},
+    }
+
+
+class _Cluster:
+    def __init__(self, items: list[dict[str, Any]]) -> None:
+        self.items = items
+
+    def objects(self, _: str, kind: str) -> list[dict[str, Any]]:
+        if kind == "Gateway":
+            raise EnvironmentFault("gateways may not be listed")
+        return self.items if kind == "MaaSSubscription" else []
+
+
+def test_objects_that_are_young_or_not_well_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    items = [
+        _object("old-and-well", OLD, ("Ready", "True"), ("SpecPriorityDuplicate", "False")),
+        _object("old-and-broken", OLD, ("Ready", "False"), phase="Failed"),
+        _object("young", NEW, ("Ready", "True")),
+    ]
+    monkeypatch.setattr(evidence, "_cluster", lambda _: _Cluster(items))
+    states, unavailable = object_states(_platform(kubeconfig=Path("k")), since=NOW)
+    assert [state.name for state in states] == ["old-and-broken", "young"]
+    assert (states[0].phase, states[0].conditions) == ("Failed", ("Ready=False Because: so",))
+    assert unavailable == ("Gateway: gateways may not be listed",)
+
+
+def test_conditions_of_a_routes_parents_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    route = _object("route", OLD, parents=[{"conditions": [{"type": "Accepted", "status": "False"}]}])
+    monkeypatch.setattr(evidence, "_cluster", lambda _: _Cluster([route]))
+    states, _ = object_states(_platform(kubeconfig=Path("k")), since=NOW)
+    assert states[0].conditions == ("Accepted=False",)
+
+
+def test_an_api_that_does_not_answer_is_told_and_hides_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> None:
+        raise EnvironmentFault("the Kubernetes API does not answer")
+
+    monkeypatch.setattr(evidence, "_cluster", refuse)
+    assert object_states(_platform(kubeconfig=Path("k")), since=NOW) == (
+        (),
+        ("objects: the Kubernetes API does not answer",),
+    )
+
+
+def test_logs_are_those_of_the_interval_cut_to_their_end_and_masked(tmp_path: Path) -> None:
+    log = tmp_path / "limiter.log"
+    log.write_text("before\n", encoding="utf-8")
+    platform = _platform(logs={"limiter": log, "silent": tmp_path / "silent.log"})
+    start = LogPosition.now(platform)
+    key = "sk-oai-0123456789abcdef_0123456789abcdefghijklmnop"
+    with log.open("a", encoding="utf-8") as file:
+        file.write("x" * LOG_LIMIT + f"\nkey {key}\n")
+    (taken,) = start.since(platform).items()
+    assert taken[0] == "limiter"
+    assert "before" not in taken[1]
+    assert taken[1].endswith("key sk-oai-<redacted>\n")
+    assert len(taken[1]) <= LOG_LIMIT
+
+
+def test_a_log_that_was_not_there_before_is_taken_whole(tmp_path: Path) -> None:
+    log = tmp_path / "late.log"
+    platform = _platform(logs={"late": log})
+    start = LogPosition.now(platform)
+    log.write_text("hello\n", encoding="utf-8")
+    assert start.since(platform) == {"late": "hello\n"}
