@@ -253,13 +253,14 @@ class Connection(asyncio.Protocol):
         self._current = None
         self._hub.ended(exchange)
         if not exchange.keep_alive or self._hub.stopping:
+            self._refused = True  # whatever else was sent on this connection is not read any more
             self.transport.close()
             return
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._next)
 
     def _next(self) -> None:
-        if not self._waiting or self._current is not None:
+        if not self._waiting or self._current is not None or self._refused:
             return
         self._current = self._waiting.popleft()
         if self._reading_paused and len(self._waiting) < MAX_PIPELINED // 2:
@@ -302,6 +303,8 @@ class Connection(asyncio.Protocol):
         if self._refused:
             return
         self._refused = True
-        if self._current is None:
-            self.transport.write(self.heads.full(status, TEXT, len(text), b"", True) + text)
+        if self._current is not None:
+            self._current.keep_alive = False  # the reply under way goes out first; it ends the connection
+            return
+        self.transport.write(self.heads.full(status, TEXT, len(text), b"", True) + text)
         self.transport.close()
