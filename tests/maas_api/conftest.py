@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.simulator.maas_api.quirks import UPSTREAM
+
 from .instance import Instance
 
 
@@ -39,7 +41,7 @@ def maas(make_instance: Callable[..., Instance]) -> Instance:
 @pytest.fixture
 def upstream(make_instance: Callable[..., Instance]) -> Instance:
     """One instance that repeats upstream's weaknesses."""
-    return make_instance(quirks="upstream")
+    return make_instance(quirks=UPSTREAM)
 
 
 @pytest.fixture

@@ -318,11 +318,14 @@ def test_the_gateways_service_can_be_required(
     tmp_path: Path, kubeconfig: Path, kube: httpx.Client, namespace: str
 ) -> None:
     gateway = f"gw-{namespace}"
-    owner = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "name": gateway, "uid": str(uuid.uuid4())}
+    kind = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway"}
+    spec = {"gatewayClassName": "c", "listeners": [{"name": "https", "port": 443, "protocol": "HTTPS"}]}
+    path = "/apis/gateway.networking.k8s.io/v1/namespaces/openshift-ingress/gateways"
+    created = kube.post(path, json=kind | {"metadata": {"name": gateway}, "spec": spec}).raise_for_status().json()
     metadata = {
         "name": gateway,
         "labels": {"gateway.networking.k8s.io/gateway-name": gateway},
-        "ownerReferences": [owner],
+        "ownerReferences": [kind | {"name": gateway, "uid": created["metadata"]["uid"]}],
     }
     body = {"metadata": metadata, "spec": {"ports": [{"port": 443}]}}
     kube.post("/api/v1/namespaces/openshift-ingress/services", json=body).raise_for_status()
@@ -336,7 +339,7 @@ def test_the_gateways_service_can_be_required(
     [
         (("--bind", "nowhere"), "expected HOST:PORT"),
         (("--bind", "127.0.0.1:70000"), "expected HOST:PORT"),
-        (("--quirks", "some"), "'some' is not one of"),
+        (("--quirks", "some"), "expected none, upstream, or some of MAAS-LIST-011"),
         (("--database", "sqlite://", "--tls-cert", __file__), "--tls-cert and --tls-key go together"),
         (("--kubeconfig", "/nowhere/at/all"), "does not exist"),
         (("--max-expiration-days", "0"), "0 is not in the range"),

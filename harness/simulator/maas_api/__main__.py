@@ -9,6 +9,7 @@ import click
 
 from harness.simulator.component import die_with_parent
 
+from .quirks import Quirk, parse
 from .settings import DEFAULT_TENANT, Listener, Settings
 
 
@@ -22,6 +23,20 @@ class _Address(click.ParamType):  # type: ignore[type-arg,unused-ignore] # gener
         if not colon or not port.isdecimal() or int(port) > 65535:
             self.fail(f"expected HOST:PORT with a port from 0 to 65535, came {value!r}", param, ctx)
         return Listener(host.strip("[]"), int(port))
+
+
+class _Quirks(click.ParamType):  # type: ignore[type-arg,unused-ignore] # as above
+    name = "QUIRKS"
+
+    def convert(
+        self, value: str | frozenset[Quirk], param: click.Parameter | None, ctx: click.Context | None
+    ) -> frozenset[Quirk]:
+        if isinstance(value, frozenset):
+            return value
+        try:
+            return parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -72,7 +87,7 @@ _EXISTING = click.Path(dir_okay=False, exists=True, path_type=Path)
     "--admin-cache-entries", type=click.IntRange(min=1), envvar="SAR_CACHE_MAX_SIZE", default=8192, show_default=True
 )
 @click.option("--debug", is_flag=True, envvar="DEBUG_MODE", help="Allow browsers on this machine (CORS).")
-@click.option("--quirks", type=click.Choice(["none", "upstream"]), default="none", show_default=True)
+@click.option("--quirks", type=_Quirks(), default="none", show_default=True, help="none, upstream, or requirement ids.")
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )

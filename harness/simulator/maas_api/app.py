@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from .database import StoreError
 from .errors import ApiError, RequestError, json_response
 from .identity import GROUPS, USERNAME
+from .quirks import Quirk
 from .routes import OPERATIONS, Operation
 from .service import Service
 from .transport import ROUTE, Transport
@@ -45,7 +46,11 @@ def _route(service: Service, path: str, operations: dict[str, Operation]) -> Rou
         operation = operations.get(request.method)
         if operation is None:
             return await _unknown(request, None)
-        if operation.reach == "cluster" and not service.settings.upstream and came_by_gateway(request):
+        if (
+            operation.reach == "cluster"
+            and came_by_gateway(request)
+            and Quirk.INTERNAL_BEHIND_GATEWAY not in service.settings.quirks
+        ):
             return await _unknown(request, None)
         request.scope[ROUTE] = operation.template
         return await operation.handler(service, request)

@@ -16,7 +16,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 async def models(service: Service, request: Request) -> Response:
     """Models that the caller may call."""
     caller = caller_of(request)
-    data = listed_models(service.catalogue, caller, upstream=service.settings.upstream) if caller else []
+    data = listed_models(service.catalogue, caller, service.settings.quirks) if caller else []
     checked = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return json_response({"object": "list", "data": data}, headers=NO_STORE | {"X-Access-Checked-At": checked})
 

@@ -10,6 +10,7 @@ from .database import StoreError
 from .entities import Subscription
 from .errors import RequestError, json_response
 from .messages import SelectSubscription, ValidateKey
+from .quirks import Quirk
 from .record import MICROSECONDS, KeyRecord, Status
 from .requests import read
 from .selection import Question, Selected, SelectionError, select
@@ -58,7 +59,11 @@ async def _valid(service: Service, text: str) -> tuple[KeyRecord | None, str]:
         return None, "key not found"
     status = record.effective_status(microseconds())
     if status is not Status.ACTIVE:
-        if status is Status.EXPIRED and record.status is Status.ACTIVE and service.settings.upstream:
+        if (
+            status is Status.EXPIRED
+            and record.status is Status.ACTIVE
+            and Quirk.EXPIRED_KEYS_ARE_REVOCABLE in service.settings.quirks
+        ):
             await service.store.mark_expired(record.id)
         return None, "key revoked or expired"
     if not record.subscription:
@@ -91,7 +96,7 @@ async def select_subscription(service: Service, request: Request) -> Response:
         subscription=(wanted.requested_subscription or "").strip(),
     )
     try:
-        selected = select(service.catalogue, question, upstream=service.settings.upstream)
+        selected = select(service.catalogue, question, service.settings.quirks)
     except SelectionError as error:
         return json_response(
             {"accessAllowed": False, "phase": "", "ready": False, "error": error.code, "message": str(error)}

@@ -16,6 +16,7 @@ from .identity import Caller, bearer, caller_of, strict_caller
 from .labels import checked_labels
 from .messages import BulkRevoke, CreateKey, KeyFilters, SearchKeys, Sort
 from .minting import EPHEMERAL_S, MintRejectedError, Rules, mint
+from .quirks import Quirk
 from .record import KeyRecord, Status, rfc3339
 from .requests import read
 from .search import SORT_FIELDS, KeySearch
@@ -65,7 +66,7 @@ async def _rules(service: Service, caller: Caller, request: Request) -> Rules:
     would be worth one of three months. Upstream knows no such bound.
     """
     rules = service.rules()
-    if not caller.by_api_key or service.settings.upstream:
+    if not caller.by_api_key or Quirk.KEYS_OUTLIVE_KEYS in rules.quirks:
         return rules
     credential = parse(bearer(request))
     asking = await service.store.by_hash(credential.digest()) if credential else None
@@ -91,7 +92,8 @@ async def revoke(service: Service, request: Request) -> Response:
     """Revoke a key; a second time it is not found, as is somebody else's."""
     record = await _visible(service, strict_caller(request), request.path_params["id"])
     now = microseconds()
-    if not await service.store.revoke(record.tenant, record.id, now, expired_too=service.settings.upstream):
+    expired_too = Quirk.EXPIRED_KEYS_ARE_REVOCABLE in service.settings.quirks
+    if not await service.store.revoke(record.tenant, record.id, now, expired_too=expired_too):
         raise _not_found()
     revoked = await service.store.by_id(record.tenant, record.id)
     if revoked is None:
@@ -167,7 +169,7 @@ def _not_found() -> RequestError:
 async def _search(service: Service, caller: Caller, wanted: SearchKeys) -> KeySearch:
     filters = wanted.filters or KeyFilters.model_validate({})
     username = (filters.username or "").strip()
-    limit, offset = _page(wanted, upstream=service.settings.upstream)
+    limit, offset = _page(wanted, service.settings.quirks)
     sort_by, descending = _order(wanted.sort or Sort())
     statuses = frozenset(_status(value) for value in filters.status or [])
     labels = checked_labels(filters.labels_contain)
@@ -190,12 +192,13 @@ async def _search(service: Service, caller: Caller, wanted: SearchKeys) -> KeySe
     )
 
 
-def _page(wanted: SearchKeys, *, upstream: bool) -> tuple[int, int]:
+def _page(wanted: SearchKeys, quirks: frozenset[Quirk]) -> tuple[int, int]:
     """Limit and offset. Upstream reads a page without a limit as one of no entries, which it refuses."""
     page = wanted.pagination
     if page is None:
         return _USUAL_PAGE, 0
-    limit = page.limit if page.limit is not None else (0 if upstream else _USUAL_PAGE)
+    usual = 0 if Quirk.OFFSET_NEEDS_LIMIT in quirks else _USUAL_PAGE
+    limit = usual if page.limit is None else page.limit
     offset = page.offset or 0
     if limit < 1:
         raise RequestError(400, "pagination.limit must be at least 1")

@@ -7,15 +7,15 @@ from .catalogue import Catalogue
 from .entities import EXTERNAL, Model, SubscribedModel, Subscription
 from .errors import ListingError
 from .identity import Caller
+from .quirks import Quirk
 
 Reference = tuple[str, str]
 
 
-def listed_models(catalogue: Catalogue, caller: Caller, *, upstream: bool = False) -> list[dict[str, Any]]:
+def listed_models(catalogue: Catalogue, caller: Caller, quirks: frozenset[Quirk] = frozenset()) -> list[dict[str, Any]]:
     """The data of `GET /v1/models`, in a fixed order. Raises ListingError.
 
-    Only models that the caller may call are listed, whichever way it authenticated. With `upstream`, a caller that is
-    bound to one subscription also sees models of it that no policy lets it use.
+    Only models that the caller may call are listed, whichever way it authenticated.
     """
     if caller.by_api_key and not caller.subscription:
         raise ListingError(403, "API key has no subscription bound", "permission_error")
@@ -23,16 +23,16 @@ def listed_models(catalogue: Catalogue, caller: Caller, *, upstream: bool = Fals
     if not caller.subscription:
         offers = [offer for offer in catalogue.owned(caller.username, caller.groups) if offer.serves]
         return _items(catalogue, offers, allowed)
-    offer = _bound(catalogue, caller, upstream=upstream)
-    return _items(catalogue, [offer], None if upstream else allowed)
+    offer = _bound(catalogue, caller, quirks)
+    return _items(catalogue, [offer], None if Quirk.LISTING_IGNORES_POLICIES in quirks else allowed)
 
 
-def _bound(catalogue: Catalogue, caller: Caller, *, upstream: bool) -> Subscription:
+def _bound(catalogue: Catalogue, caller: Caller, quirks: frozenset[Quirk]) -> Subscription:
     offer = catalogue.subscription(caller.subscription)
     if offer is None or not offer.owner.match(caller.username, caller.groups):
         raise ListingError(403, "access denied to requested subscription", "permission_error")
     if offer.phase in {"", "Failed", "Invalid"}:
-        if upstream:
+        if Quirk.FAILED_SUBSCRIPTION_IS_500 in quirks:
             raise ListingError(500, "Failed to select subscription", "server_error")
         raise ListingError(
             403, f"the requested subscription is not ready ({offer.phase or 'not reconciled'})", "permission_error"

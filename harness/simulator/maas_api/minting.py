@@ -13,6 +13,7 @@ from .errors import RequestError
 from .identity import Caller
 from .labels import checked_labels, checked_name, storable_group
 from .messages import CreateKey
+from .quirks import Quirk
 from .record import MICROSECONDS, KeyRecord, Status
 
 EPHEMERAL_S = 3600
@@ -39,7 +40,7 @@ class Rules:
     tenant: str
     longest_days: int
     ends_at: int | None = None
-    upstream: bool = False
+    quirks: frozenset[Quirk] = frozenset()
 
 
 def mint(catalogue: Catalogue, caller: Caller, wanted: CreateKey, rules: Rules) -> Minted:
@@ -50,9 +51,9 @@ def mint(catalogue: Catalogue, caller: Caller, wanted: CreateKey, rules: Rules) 
     labels = checked_labels(wanted.labels)
     now = nanoseconds // 1000
     seconds = _lifetime(wanted.expires_in, _longest(rules, now, ephemeral=ephemeral))
-    subscription = _subscription(catalogue, caller, wanted.subscription, upstream=rules.upstream)
+    subscription = _subscription(catalogue, caller, wanted.subscription, rules.quirks)
     if not all(storable_group(group) for group in caller.groups):
-        if rules.upstream:
+        if Quirk.UNSTORABLE_GROUP_IS_500 in rules.quirks:
             raise RequestError(500, "Failed to create API key")
         raise RequestError(
             400,
@@ -102,38 +103,38 @@ def _lifetime(wanted: str | float | None, longest: Decimal) -> Decimal:
     return seconds
 
 
-def _subscription(catalogue: Catalogue, caller: Caller, wanted: str | None, *, upstream: bool) -> Subscription:
+def _subscription(catalogue: Catalogue, caller: Caller, wanted: str | None, quirks: frozenset[Quirk]) -> Subscription:
     """The subscription to bind. Whether an unknown one exists is told to nobody: every failure of ownership looks the same."""
     name = (wanted or "").strip()
     if not name:
-        return _default(catalogue.owned(caller.username, caller.groups), upstream=upstream)
+        return _default(catalogue.owned(caller.username, caller.groups), quirks)
     found = catalogue.subscription(name)
     if found is None or not found.owner.match(caller.username, caller.groups):
         raise MintRejectedError(400, _UNRESOLVED, "invalid_subscription")
-    _require_ready(found, upstream=upstream)
+    _require_ready(found)
     return found
 
 
-def _default(owned: list[Subscription], *, upstream: bool) -> Subscription:
+def _default(owned: list[Subscription], quirks: frozenset[Quirk]) -> Subscription:
     """Highest priority, then largest token limit, then name; one that cannot serve only where upstream would take it."""
     if not owned:
         raise MintRejectedError(400, _UNRESOLVED, "invalid_subscription")
     ordered = sorted(owned, key=lambda item: (-item.priority, -item.largest_limit, item.name))
-    if upstream:
+    if Quirk.UNUSABLE_DEFAULT_SUBSCRIPTION in quirks:
         return ordered[0]
     usable = next((item for item in ordered if item.phase in _MINTABLE and not item.deleted_at), None)
     if usable is None:
-        _require_ready(ordered[0], upstream=False)
+        _require_ready(ordered[0])
     return usable or ordered[0]
 
 
 _MINTABLE = frozenset({"Active", "Degraded", "Pending"})
 
 
-def _require_ready(subscription: Subscription, *, upstream: bool) -> None:
+def _require_ready(subscription: Subscription) -> None:
     if not subscription.phase:
         raise MintRejectedError(400, "the subscription has not been reconciled yet", "subscription_not_ready")
     if subscription.phase not in _MINTABLE:
         raise MintRejectedError(403, f"the subscription is in phase {subscription.phase}", "subscription_not_ready")
-    if subscription.deleted_at and not upstream:
+    if subscription.deleted_at:
         raise MintRejectedError(403, "the subscription is being deleted", "subscription_not_ready")

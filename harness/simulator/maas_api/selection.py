@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from .catalogue import Catalogue
 from .entities import Model, Subscription
+from .quirks import Quirk
 
 
 class SelectionError(Exception):
@@ -34,14 +35,11 @@ class Question:
     subscription: str = ""
 
 
-def select(catalogue: Catalogue, question: Question, *, upstream: bool = False) -> Selected:
-    """Choose the subscription. Raises SelectionError.
-
-    `upstream` resolves model names as the upstream service does (see `_candidates`).
-    """
+def select(catalogue: Catalogue, question: Question, quirks: frozenset[Quirk] = frozenset()) -> Selected:
+    """Choose the subscription. Raises SelectionError."""
     if not question.username:
         raise SelectionError("bad_request", "username is required")
-    wanted = list(_candidates(catalogue, question.model, upstream=upstream))
+    wanted = list(_candidates(catalogue, question.model, quirks))
     offers = (
         _requested(catalogue, question)
         if question.subscription
@@ -68,7 +66,7 @@ def _requested(catalogue: Catalogue, question: Question) -> list[Subscription]:
     return [subscription]
 
 
-def _candidates(catalogue: Catalogue, wanted: str, *, upstream: bool) -> Iterable[Model]:
+def _candidates(catalogue: Catalogue, wanted: str, quirks: frozenset[Quirk]) -> Iterable[Model]:
     """Models that a request may mean.
 
     `namespace/name` comes from the URL, whose second segment names the serving object. It therefore means the model
@@ -81,9 +79,10 @@ def _candidates(catalogue: Catalogue, wanted: str, *, upstream: bool) -> Iterabl
         return []
     if slash and "/" not in name:
         fits = [model for model in catalogue.models() if model.namespace == namespace]
-        return [model for model in fits if (model.name if upstream else model.backend) == name]
+        by_model = Quirk.PATH_NAMES_MODEL in quirks
+        return [model for model in fits if (model.name if by_model else model.backend) == name]
     fits = [model for model in catalogue.models() if wanted in {model.alias, model.identifier, model.name}]
-    return fits[:1] if upstream else fits
+    return fits[:1] if Quirk.FIRST_ALIAS_WINS in quirks else fits
 
 
 _Pair = tuple[Subscription, Model | None]

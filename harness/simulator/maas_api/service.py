@@ -37,7 +37,7 @@ class Service:
     def rules(self) -> Rules:
         """The tenant's limits for new keys; the tenant's own setting wins over the instance's."""
         days = self.catalogue.longest_key_days() or self.settings.max_expiration_days
-        return Rules(tenant=self.settings.tenant, longest_days=days, upstream=self.settings.upstream)
+        return Rules(tenant=self.settings.tenant, longest_days=days, quirks=self.settings.quirks)
 
 
 @dataclass(slots=True)

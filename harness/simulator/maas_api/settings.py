@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-Quirks = Literal["none", "upstream"]
+from .quirks import Quirk
 
 DEFAULT_TENANT = "models-as-a-service"
 
@@ -21,9 +20,7 @@ class Listener:
 class Settings:
     """One instance serves one tenant: its subscriptions and policies live in one namespace, models in any.
 
-    Durations are seconds. `quirks="upstream"` repeats the answers of the upstream service that the reference
-    platform deliberately gives better: listings of a bound caller, failed subscriptions, names of models, what keys may mint, and internal
-    paths behind the gateway.
+    Durations are seconds. `quirks` are answers of the upstream service to repeat, where this one gives better ones.
     """
 
     database: str
@@ -38,15 +35,10 @@ class Settings:
     last_used_debounce_s: float = 60.0
     admin_cache_entries: int = 8192
     debug: bool = False
-    quirks: Quirks = "none"
+    quirks: frozenset[Quirk] = frozenset()
     listener: Listener = Listener("127.0.0.1", 0)
     metrics_listener: Listener = Listener("127.0.0.1", 0)
     tls_cert: Path | None = None
     tls_key: Path | None = None
     ready_file: Path | None = None
     log_level: str = "info"
-
-    @property
-    def upstream(self) -> bool:
-        """Whether upstream's weaker answers are wanted."""
-        return self.quirks == "upstream"
