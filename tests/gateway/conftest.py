@@ -83,8 +83,14 @@ class Caller:
         """A completion that costs exactly `tokens`."""
         return self.post({"prompt": 0, "tokens": tokens})
 
+    def fence(self) -> None:
+        """Return when every response so far is in the limiter's book: reports and checks travel one connection, in order."""
+        models = self.model.path.removesuffix("chat/completions") + "models"
+        assert self.rig.http.get(self.rig.url + models, headers=self.headers).status_code == 200
+
     def used(self) -> int:
         """Tokens in the open window of the only counter."""
+        self.fence()
         found = self.rig.counters(self.user)
         assert len(found) <= 1, found
         return found[0]["used"] if found else 0

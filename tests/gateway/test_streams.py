@@ -49,9 +49,8 @@ def test_whatever_the_client_asked_it_is_charged_once_and_sees_its_own_wish(
 def test_the_backend_gets_the_body_as_sent_but_for_the_stream_options(rig: Rig) -> None:
     caller, request_id = rig.limited(LARGE), fresh("body")
     sent = (
-        '{"zeta": 1, "model": "%s", "seed": 9007199254740993, "x": "a \\u00fc }", "stream": true, "n": 1.0}'
-        % caller.model.alias
-    )
+        '{"zeta": 1, "model": "MODEL", "seed": 9007199254740993, "x": "a \\u00fc }", "stream": true, "n": 1.0}'
+    ).replace("MODEL", caller.model.alias)
     headers = caller.headers | {"Content-Type": "application/json", "X-Request-Id": request_id}
     assert rig.http.post(rig.url + caller.model.path, content=sent, headers=headers).status_code == 200
     forced = '"stream_options":{"include_usage":true,"continuous_usage_stats":true}'
@@ -60,7 +59,7 @@ def test_the_backend_gets_the_body_as_sent_but_for_the_stream_options(rig: Rig) 
 
 def test_a_call_that_does_not_stream_is_passed_on_untouched(rig: Rig) -> None:
     caller, request_id = rig.limited(LARGE), fresh("body")
-    sent = '{"model": "%s",  "stream": false, "x": [1, 2 ]}\n' % caller.model.alias
+    sent = '{"model": "MODEL",  "stream": false, "x": [1, 2 ]}\n'.replace("MODEL", caller.model.alias)
     headers = caller.headers | {"Content-Type": "application/json", "X-Request-Id": request_id}
     assert rig.http.post(rig.url + caller.model.path, content=sent, headers=headers).status_code == 200
     assert rig.models.of(request_id)[0].body.decode() == sent
@@ -72,7 +71,7 @@ def test_a_lenient_spelling_of_stream_or_a_wrong_content_type_does_not_escape_th
     rig: Rig, value: str, content_type: str
 ) -> None:
     caller = rig.limited(LARGE)
-    sent = '{"model": "%s", "stream": %s}' % (caller.model.alias, value)
+    sent = '{"model": "MODEL", "stream": VALUE}'.replace("MODEL", caller.model.alias).replace("VALUE", value)
     headers = caller.headers | ({"Content-Type": content_type} if content_type else {})
     assert rig.http.post(rig.url + caller.model.path, content=sent.encode(), headers=headers).status_code == 200
     assert caller.used() == 15
@@ -123,6 +122,7 @@ def test_a_response_without_usage_costs_nothing(rig: Rig) -> None:
     caller = rig.limited(LARGE)
     assert caller.post({"usage": False}).status_code == 200
     assert caller.post({"usage": False}, stream=True).status_code == 200
+    caller.fence()
     assert rig.counters(caller.user) == []
     assert rig.metric("authorized_calls", caller.user) == 2
 
@@ -149,7 +149,7 @@ def test_usage_that_is_no_count_breaks_nothing_and_charges_whole_tokens_alone(
     rig: Rig, usage: str, charged: int
 ) -> None:
     caller = rig.limited(LARGE)
-    answer = caller.post({"body": '{"usage": {"total_tokens": %s}}' % usage})
+    answer = caller.post({"body": '{"usage": {"total_tokens": COUNT}}'.replace("COUNT", usage)})
     assert answer.status_code == 200
     assert caller.used() == charged
 

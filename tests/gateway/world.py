@@ -10,6 +10,8 @@ from typing import Any
 
 from lightkube import ApiError, Client
 from lightkube.generic_resource import create_global_resource, create_namespaced_resource
+from lightkube.resources.core_v1 import Namespace, Service
+from lightkube.resources.discovery_v1 import EndpointSlice
 from lightkube.types import PatchType
 
 from tests.gateway.stack import INGRESS, MAAS, STANDARD
@@ -20,9 +22,6 @@ Gateway = create_namespaced_resource(GATEWAY_API, "v1", "Gateway", "gateways")
 HTTPRoute = create_namespaced_resource(GATEWAY_API, "v1", "HTTPRoute", "httproutes")
 AuthPolicy = create_namespaced_resource("kuadrant.io", "v1", "AuthPolicy", "authpolicies")
 TokenPolicy = create_namespaced_resource("kuadrant.io", "v1alpha1", "TokenRateLimitPolicy", "tokenratelimitpolicies")
-Namespace = create_global_resource("", "v1", "Namespace", "namespaces")
-Service = create_namespaced_resource("", "v1", "Service", "services")
-EndpointSlice = create_namespaced_resource("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices")
 NUMBER = itertools.count(1)
 PARENT = {"group": GATEWAY_API, "kind": "Gateway", "namespace": INGRESS}
 INFRA = "odh-ai-gateway-infra"
@@ -95,7 +94,7 @@ class World:
             **({"namespace": namespace} if namespace else {}),
             **({"labels": labels} if labels else {}),
         }
-        return self.kube.create(resource({"metadata": metadata, **({"spec": spec} if spec else {}), **rest}))
+        return self.kube.create(resource.from_dict({"metadata": metadata, **({"spec": spec} if spec else {}), **rest}))
 
     def namespace(self, name: str) -> None:
         """Create a namespace unless it is there."""
@@ -134,7 +133,7 @@ class World:
     def service(self, namespace: str, name: str, port: int, service_port: int = 8000) -> None:
         """A Service with one endpoint on loopback."""
         self.create(Service, namespace, name, {"ports": [{"name": "http", "port": service_port}]})
-        self.kube.create(EndpointSlice(endpoint_slice(namespace, name, [port])))
+        self.kube.create(EndpointSlice.from_dict(endpoint_slice(namespace, name, [port])))
 
     def endpoints(self, namespace: str, name: str, ports: list[int]) -> None:
         """Replace the endpoints of a Service."""

@@ -7,13 +7,15 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.simulator.gateway.envoy_config.clusters import ClusterConfig, assignment, cluster
-from harness.simulator.gateway.envoy_config.typed import CLUSTER, ENDPOINTS, JSON, LISTENER, ROUTES, resources
+from harness.simulator.gateway.envoy_config.clusters import ClusterConfig, cluster
+from harness.simulator.gateway.envoy_config.typed import CLUSTER, JSON, LISTENER, ROUTES, resources
 from harness.simulator.gateway.envoy_process import Envoy
 
 LOG = logging.getLogger("gateway.envoy")
 ACKNOWLEDGE_SECONDS = 5.0
 POLL_SECONDS = 0.003
+CDS_FILE, LDS_FILE = "cds.json", "lds.json"
+CDS, LDS = "cluster_manager.cds.version_text", "listener_manager.lds.version_text"
 
 
 class NotAcknowledgedError(Exception):
@@ -31,59 +33,50 @@ class EnvoyFiles:
 
     def prepare(self, listeners: list[JSON], routes: Mapping[str, JSON], clusters: Mapping[str, ClusterConfig]) -> None:
         """Write everything before Envoy starts."""
-        self._write_clusters(clusters)
+        self._prepare_clusters(clusters)
         for name, configuration in routes.items():
-            self._write(routes_file(name), resources(ROUTES, "", [configuration]))
-        self._write("lds.json", resources(LISTENER, "", listeners))
+            self._write(routes_file(name), resources(ROUTES, [configuration]))
+        self._write(LDS_FILE, resources(LISTENER, listeners))
 
     async def apply(
         self, listeners: list[JSON], routes: Mapping[str, JSON], clusters: Mapping[str, ClusterConfig]
     ) -> None:
         """Bring Envoy to this configuration without losing a request. Raises NotAcknowledgedError."""
-        if self._write_clusters({**self._clusters, **clusters}):
-            await self._acknowledged({"cluster_manager.cds.version_text": self._versions["cds.json"]})
+        await self._write_clusters({**self._clusters, **clusters})
         expected: dict[str, str] = {}
         for name, configuration in routes.items():
             file = routes_file(name)
-            self._write(file, resources(ROUTES, "", [configuration]))
+            self._write(file, resources(ROUTES, [configuration]))
             expected[f"http.{name}.rds.{name}.version_text"] = self._versions[file]
-        self._write("lds.json", resources(LISTENER, "", listeners))
-        expected["listener_manager.lds.version_text"] = self._versions["lds.json"]
+        self._write(LDS_FILE, resources(LISTENER, listeners))
+        expected[LDS] = self._versions[LDS_FILE]
         await self._acknowledged(expected)
-        if self._write_clusters(clusters):
-            await self._acknowledged({"cluster_manager.cds.version_text": self._versions["cds.json"]})
+        if clusters != self._clusters:
+            await self._write_clusters(clusters)
 
-    def _write_clusters(self, clusters: Mapping[str, ClusterConfig]) -> bool:
-        for item in clusters.values():
-            if not item.hostname:
-                self._write(item.file, resources(ENDPOINTS, "", [assignment(item)]))
-        bodies = [cluster(clusters[name], self._directory) for name in sorted(clusters)]
-        changed = self._write("cds.json", resources(CLUSTER, "", bodies))
-        for name in set(self._clusters) - set(clusters):
-            self._remove(self._clusters[name].file)
+    async def _write_clusters(self, clusters: Mapping[str, ClusterConfig]) -> None:
+        self._prepare_clusters(clusters)
+        await self._acknowledged({CDS: self._versions[CDS_FILE]})
+
+    def _prepare_clusters(self, clusters: Mapping[str, ClusterConfig]) -> None:
+        self._write(CDS_FILE, resources(CLUSTER, [cluster(clusters[name]) for name in sorted(clusters)]))
         self._clusters = dict(clusters)
-        return changed
 
-    def _write(self, name: str, content: JSON) -> bool:
-        version = hashlib.sha256(json.dumps(content["resources"], sort_keys=True).encode()).hexdigest()[:16]
-        if self._versions.get(name) == version:
-            return False
-        temporary = self._directory / f".{name}"
-        temporary.write_text(json.dumps({**content, "version_info": version}), encoding="utf-8")
-        temporary.replace(self._directory / name)
-        self._versions[name] = version
-        return True
-
-    def _remove(self, name: str) -> None:
-        (self._directory / name).unlink(missing_ok=True)
-        self._versions.pop(name, None)
+    def _write(self, name: str, items: list[JSON]) -> None:
+        content = json.dumps(items)
+        version = hashlib.sha256(content.encode()).hexdigest()[:16]
+        if self._versions.get(name) != version:
+            temporary = self._directory / f".{name}"
+            temporary.write_text(f'{{"version_info": "{version}", "resources": {content}}}', encoding="utf-8")
+            temporary.replace(self._directory / name)
+            self._versions[name] = version
 
     async def _acknowledged(self, expected: Mapping[str, str]) -> None:
+        wanted = {stat_name(name): version for name, version in expected.items()}
         deadline = asyncio.get_running_loop().time() + ACKNOWLEDGE_SECONDS
-        missing = dict(expected)
-        while missing:
+        while True:
             known = await self._envoy.versions()
-            missing = {name: version for name, version in missing.items() if stat(known, name) != version}
+            missing = sorted(name for name, version in wanted.items() if known.get(name) != version)
             if not missing:
                 return
             if asyncio.get_running_loop().time() > deadline:
@@ -92,9 +85,9 @@ class EnvoyFiles:
             await asyncio.sleep(POLL_SECONDS)
 
 
-def stat(known: Mapping[str, str], name: str) -> str | None:
-    """A statistic under the name Envoy gives it (colons become underscores)."""
-    return known.get(name) or known.get(name.replace(":", "_"))
+def stat_name(name: str) -> str:
+    """A name as Envoy writes it in statistics: colons become underscores."""
+    return name.replace(":", "_")
 
 
 def routes_file(name: str) -> str:

@@ -111,8 +111,8 @@ class Envoy:
     async def versions(self) -> dict[str, str]:
         """What Envoy has accepted: the version texts of its discovery subscriptions, by statistic name. Empty when it does not answer."""
         try:
-            answer = await self._http.get(self.admin + "/stats?type=TextReadouts&format=json")
-            items: list[dict[str, Any]] = answer.json()["stats"]
+            answer = await self._http.get(f"{self.admin}/stats?format=json&type=TextReadouts")
+            items: list[dict[str, str]] = answer.json()["stats"]
         except (httpx.HTTPError, ValueError, KeyError):
             return {}
         return {item["name"]: item["value"] for item in items if "name" in item}

@@ -1,8 +1,9 @@
-"""Clusters: one per Service port, its endpoints in a file of their own, so that a pod that comes or goes touches nothing else."""
+"""Clusters: one per Service port, with its endpoints.
 
-import hashlib
+The endpoints are part of the cluster, not files of their own: Envoy opens one inotify instance per watched file, and a user has 128.
+"""
+
 from dataclasses import dataclass
-from pathlib import Path
 
 from harness.simulator.gateway.envoy_config.typed import HTTP_OPTIONS, JSON, UNLIMITED, socket_address, typed
 
@@ -16,11 +17,6 @@ class ClusterConfig:
     tls: bool = False
     hostname: str = ""
 
-    @property
-    def file(self) -> str:
-        """The name of its endpoints file."""
-        return f"eds-{hashlib.sha256(self.name.encode()).hexdigest()[:16]}.json"
-
 
 def assignment(config: ClusterConfig) -> JSON:
     """The endpoints."""
@@ -28,10 +24,12 @@ def assignment(config: ClusterConfig) -> JSON:
     return {"cluster_name": config.name, "endpoints": [{"lb_endpoints": endpoints}]}
 
 
-def cluster(config: ClusterConfig, directory: Path) -> JSON:
+def cluster(config: ClusterConfig) -> JSON:
     """The cluster. Retries happen only where a connection could not be made, so no request is served twice."""
     body: JSON = {
         "name": config.name,
+        "type": "LOGICAL_DNS" if config.hostname else "STATIC",
+        "load_assignment": assignment(config),
         "connect_timeout": "2s",
         "circuit_breakers": UNLIMITED,
         "per_connection_buffer_limit_bytes": 1_048_576,
@@ -43,11 +41,6 @@ def cluster(config: ClusterConfig, directory: Path) -> JSON:
             )
         },
     }
-    if config.hostname:
-        body |= {"type": "LOGICAL_DNS", "load_assignment": assignment(config)}
-    else:
-        source = {"resource_api_version": "V3", "path_config_source": {"path": str(directory / config.file)}}
-        body |= {"type": "EDS", "eds_cluster_config": {"eds_config": source}}
     if config.tls:
         tls = typed(
             "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", sni=config.hostname, common_tls_context={}

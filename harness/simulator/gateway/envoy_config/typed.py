@@ -16,15 +16,14 @@ def http_filter(name: str, message: str, **fields: Any) -> JSON:
     return {"name": name, "typed_config": typed(message, **fields)}
 
 
-def resources(kind: str, version: str, items: list[JSON]) -> JSON:
-    """A discovery response for a file that Envoy watches."""
-    return {"version_info": version, "resources": [typed(kind, **item) for item in items]}
+def resources(kind: str, items: list[JSON]) -> list[JSON]:
+    """The resources of a discovery response."""
+    return [typed(kind, **item) for item in items]
 
 
 CLUSTER = "envoy.config.cluster.v3.Cluster"
 LISTENER = "envoy.config.listener.v3.Listener"
 ROUTES = "envoy.config.route.v3.RouteConfiguration"
-ENDPOINTS = "envoy.config.endpoint.v3.ClusterLoadAssignment"
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 UNLIMITED = {"thresholds": [{"max_connections": 100_000, "max_pending_requests": 100_000, "max_requests": 100_000}]}
 
