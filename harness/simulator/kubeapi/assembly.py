@@ -80,8 +80,8 @@ def build(archive: Archive | None, given: Credentials, folders: Iterable[Path]) 
     lifecycle.follow(cluster)
     bootstrap.furnish(cluster, given.certificates.ca)
     for folder in folders:
-        for definition in bootstrap.load_definitions(folder):
-            bootstrap.install(cluster, definition)
+        for path, definition in bootstrap.load_definitions(folder):
+            bootstrap.install(cluster, path, definition)
     if archive is not None:
         archive.flush_now()
     return cluster

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.simulator.kubeapi import crds
+from harness.simulator.kubeapi.builtin import DEFINITION, schema_of
 from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.managers import now
 from harness.simulator.kubeapi.store import Bucket, Change
+from harness.simulator.kubeapi.validation import validate
 
 Json = dict[str, Any]
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -117,8 +119,8 @@ class UnusableManifestError(Exception):
     """A CRD folder with something in it that cannot be served; the text names the file."""
 
 
-def load_definitions(folder: Path) -> list[Json]:
-    """Every CustomResourceDefinition below a folder, in file order. Raises UnusableManifestError."""
+def load_definitions(folder: Path) -> list[tuple[Path, Json]]:
+    """Every CustomResourceDefinition below a folder with its file, in file order. Raises UnusableManifestError."""
     import yaml
 
     if not folder.is_dir():
@@ -126,26 +128,32 @@ def load_definitions(folder: Path) -> list[Json]:
             f"--crds {folder} is not a folder; give a folder of CustomResourceDefinition manifests"
         )
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    found: list[Json] = []
+    found: list[tuple[Path, Json]] = []
     for path in sorted([*folder.rglob("*.yaml"), *folder.rglob("*.yml"), *folder.rglob("*.json")]):
         try:
             documents = list(yaml.load_all(path.read_text(encoding="utf-8"), Loader=loader))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise UnusableManifestError(f"{path} cannot be read as YAML: {str(error).splitlines()[0]}") from error
-        found += [
+        wanted = [
             each for each in documents if isinstance(each, dict) and each.get("kind") == "CustomResourceDefinition"
         ]
+        found += [(path, each) for each in wanted]
     return found
 
 
-def install(cluster: Cluster, definition: Json) -> None:
+def install(cluster: Cluster, path: Path, definition: Json) -> None:
     """Store and serve a definition. Raises UnusableManifestError when a cluster would refuse it."""
-    meta = {k: v for k, v in definition.get("metadata", {}).items() if k in {"name", "labels", "annotations"}}
-    value = {"metadata": meta, "spec": definition.get("spec")}
+    named = definition.get("metadata")
+    meta = {
+        k: v for k, v in (named if isinstance(named, dict) else {}).items() if k in {"name", "labels", "annotations"}
+    }
+    value: Json = {"metadata": meta, "spec": definition.get("spec")}
     crds.fill_in(value)
-    wrong = crds.errors(value, None)
+    wrong = validate(value["spec"], schema_of(f"{DEFINITION}Spec"), "spec") or crds.errors(value, None)
     if wrong:
-        raise UnusableManifestError(f"CustomResourceDefinition {meta.get('name')}: {wrong[0].text}")
+        raise UnusableManifestError(
+            f"{path}: CustomResourceDefinition {meta.get('name', 'without a name')}: {wrong[0].text}"
+        )
     meta["generation"] = 1
     crds.establish(value)
     stored = cluster.store.get(crds.CRDS, "", meta["name"])

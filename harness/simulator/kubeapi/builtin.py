@@ -40,6 +40,7 @@ class _Row:
 
 
 _ALL = ("all",)
+DEFINITION = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition"
 _EXT = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions."
 _RBAC = "rbac.authorization.k8s.io"
 _ADMISSION = "admissionregistration.k8s.io"
