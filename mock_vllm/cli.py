@@ -12,8 +12,29 @@ from typing import Any, Final
 import msgspec
 
 from mock_vllm.settings import Settings
+from mock_vllm.version import parse as parse_version
 
 PREFIX: Final = "MOCK_VLLM_"
+# options of a real server that say nothing to this one: accepted, so that its command lines work unchanged
+REAL_ONLY: Final = (
+    *(
+        "chat-template",
+        "download-dir",
+        "dtype",
+        "gpu-memory-utilization",
+        "kv-cache-dtype",
+        "load-format",
+        "max-num-batched-tokens",
+    ),
+    *("pipeline-parallel-size", "quantization", "revision", "swap-space", "tensor-parallel-size", "tool-call-parser"),
+)
+REAL_ONLY_SWITCHES: Final = (
+    "disable-log-requests",
+    "disable-log-stats",
+    "enable-chunked-prefill",
+    "enforce-eager",
+    "trust-remote-code",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -22,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.pop("command")
     try:
         settings = resolve(arguments, os.environ)
+        parse_version(settings.vllm_version)
     except ValueError as error:
         sys.stderr.write(f"mock-vllm: {error}\n")
         raise SystemExit(2) from None
@@ -56,6 +78,10 @@ def parser() -> argparse.ArgumentParser:
         if group not in groups:
             groups[group] = serve.add_argument_group(group)
         _add_flag(groups[group], field, text)
+    for name in REAL_ONLY:
+        serve.add_argument(f"--{name}", dest="real_only", help=argparse.SUPPRESS)
+    for name in REAL_ONLY_SWITCHES:
+        serve.add_argument(f"--{name}", f"--no-{name}", dest="real_only", action="store_true", help=argparse.SUPPRESS)
     return top
 
 
@@ -91,7 +117,7 @@ def resolve(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Setting
         value = environment.get(PREFIX + field.name.upper())
         if value is not None:
             merged[field.name] = value.split() if typing.get_origin(typing.get_args(field.type)[0]) is tuple else value
-    merged |= {name: value for name, value in flags.items() if name != "config"}
+    merged |= {name: value for name, value in flags.items() if name not in ("config", "real_only")}
     try:
         return msgspec.convert(merged, Settings, strict=False)
     except msgspec.ValidationError as error:
