@@ -29,7 +29,7 @@ def subscription_in_force(subscription: Subscription, *, with_limits: bool) -> I
     """Active, and each model's limit accepted and enforced (`with_limits`: only where such policies exist)."""
     yield has_phase(subscription.ref, "Active")
     if with_limits:
-        yield from (_limit_enforced(subscription, model) for model in subscription.models)
+        yield from (limit_enforced(subscription, model) for model in subscription.models)
 
 
 def policy_in_force(policy: Policy) -> Iterator[Expectation]:
@@ -44,7 +44,7 @@ def model_in_force(model: ModelHandle, backend: Ref, *, registered: bool, govern
         yield has_phase(model_ref(model), "Ready")
 
 
-def _limit_enforced(subscription: Subscription, model: ModelHandle) -> Expectation:
+def limit_enforced(subscription: Subscription, model: ModelHandle) -> Expectation:
     """The policy holds this subscription's limits, and is enforced in that generation or a later one.
 
     Checks that run in parallel change the same object all the time, so its newest generation may never be seen at rest.

@@ -7,7 +7,7 @@ from harness.engine.failure import NotReady
 from harness.kube.apply import apply_manifests, delete_all
 from harness.kube.fault import WaitExpired
 from harness.kube.manifest import Manifest, Ref
-from harness.kube.wait import Expectation, delete_and_wait, has_phase, wait_for, wait_for_all
+from harness.kube.wait import Expectation, delete_and_wait, has_condition, has_phase, wait_for, wait_for_all
 from harness.ledger.journal import Journals
 
 
@@ -56,6 +56,10 @@ class Objects:
         except WaitExpired as expired:
             raise NotReady(str(expired)) from expired
         return found or {}
+
+    def await_condition(self, ref: Ref, kind: str, status: str) -> None:
+        """Wait until the object's condition of that type has that status. Raises NotReady."""
+        self._await([has_condition(ref, kind, status)])
 
     def withdraw(self, *refs: Ref) -> None:
         """Delete objects in the midst of a check, and wait until they are gone."""

@@ -19,7 +19,7 @@ from harness.engine.entitlement import Entitlements, entitlements_of
 from harness.engine.estate import WORLD_PREFIX, Estate
 from harness.engine.expectations import listed_ids
 from harness.engine.failure import NotReady
-from harness.engine.force import model_in_force, policy_in_force, subscription_in_force
+from harness.engine.force import limit_enforced, model_in_force, policy_in_force, subscription_in_force
 from harness.engine.governance import MAAS, People, Policy, Rate, Subscription, Who
 from harness.engine.identity import Identity, service_account
 from harness.engine.objects import Objects
@@ -103,6 +103,13 @@ class World(Objects):
             *twin.manifests,
             until=model_in_force(twin.handle, twin.backend, registered=registered, governed=governed),
         )
+        return twin
+
+    def late_model(self, name: str) -> Twin:
+        """A model of the check's own under a name that other objects speak of already."""
+        refs = gateway_refs(self.wire.platform.namespaces.gateway)
+        twin = twin_of(self.estate.cluster, self.model(), name, refs=refs, registered=True)
+        self.declare(*twin.manifests, until=model_in_force(twin.handle, twin.backend, registered=True, governed=True))
         return twin
 
     # --- people -----------------------------------------------------------------------------------------------------------
@@ -259,6 +266,18 @@ class World(Objects):
         limited = subscription_in_force(subscription, with_limits=self.estate.has_limit_policies)
         self.declare(until=(*limited, *policy_in_force(policy)))
         self.settle()
+
+    def await_limit(self, subscription: Subscription, model: ModelHandle) -> None:
+        """Wait until this subscription's limit for one model is enforced, whatever becomes of its other models."""
+        if self.estate.has_limit_policies:
+            self.declare(until=(limit_enforced(subscription, model),))
+        self.settle()
+
+    def change_models(self, subscription: Subscription, *models: ModelHandle) -> Subscription:
+        """Edit which models a subscription has, and wait until that is in force; the edited value."""
+        edited = replace(subscription, models=models)
+        self.edit(edited.manifest(), subscription_in_force(edited, with_limits=self.estate.has_limit_policies))
+        return edited
 
     def change_rates(self, subscription: Subscription, *rates: Rate) -> Subscription:
         """Edit a subscription's limits and wait until the new ones are enforced; the edited value."""

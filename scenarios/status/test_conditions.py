@@ -1,0 +1,349 @@
+"""What objects say of themselves, and what the controller makes of them."""
+
+from harness.engine.declaration import check
+from harness.engine.expectations import expect, expect_equal, expect_served
+from harness.engine.force import limit_policy_ref, model_ref
+from harness.engine.governance import Rate, Subscription
+from harness.engine.twin import registration
+from harness.engine.world import World
+from harness.kube.manifest import Manifest, condition
+from harness.kube.wait import Expectation, is_gone, wait_for
+from harness.platforms.platform import ModelHandle
+
+
+def entry(manifest: Manifest, field: str, name: str) -> dict[str, object]:
+    """One item of a status list, by name."""
+    return next((item for item in manifest["status"].get(field) or () if item.get("name") == name), {})
+
+
+def ghost(world: World) -> ModelHandle:
+    """A model that does not exist."""
+    name = f"{world.name}-ghost"
+    return world.model().model_copy(update={"name": name, "path": f"/{world.model().namespace}/{name}"})
+
+
+def key_of(subscription: Subscription, model: ModelHandle) -> str:
+    """What a limit is called."""
+    return f"{subscription.ref.namespace}-{subscription.name}-{model.name}-tokens"
+
+
+def limits(world: World, model: ModelHandle) -> dict[str, object]:
+    """The limits of a model's policy; none when there is no policy."""
+    found = world.estate.cluster.get(limit_policy_ref(model)) or {}
+    return (found.get("spec") or {}).get("limits") or {}
+
+
+@check("MAAS-STAT-020", "MAAS-CRD-049", needs={"kube"})
+def test_a_subscription_in_force_is_active(world: World) -> None:
+    model = world.model()
+    subscription = world.subscription(world.identity())
+    world.settle()
+    found = world.await_phase(subscription.ref, "Active")
+    ready = condition(found, "Ready") or {}
+    expect_equal(
+        (ready.get("status"), ready.get("reason")), ("True", "Reconciled"), of="Ready", requirement="MAAS-STAT-020"
+    )
+    valid = entry(found, "modelRefStatuses", model.name)
+    expect_equal(
+        (valid.get("ready"), valid.get("reason")), (True, "Valid"), of="modelRefStatuses", requirement="MAAS-STAT-020"
+    )
+    limited = [item for item in found["status"].get("tokenRateLimitStatuses") or () if item.get("model") == model.name]
+    expect(
+        bool(limited)
+        and limited[0].get("ready") is True
+        and limited[0].get("reason") in {"Accepted", "AcceptedEnforced"},
+        expected=f"a tokenRateLimitStatuses item for {model.name} that is ready, reason Accepted",
+        observed=repr(limited),
+        requirement="MAAS-STAT-020",
+    )
+
+
+@check("MAAS-STAT-021", needs={"kube"})
+def test_a_subscription_without_any_model_has_failed(world: World) -> None:
+    missing = ghost(world)
+    subscription = world.subscription(world.identity(), models=missing, awaited=False)
+    world.settle()
+    found = world.await_phase(subscription.ref, "Failed")
+    ready = condition(found, "Ready") or {}
+    expect_equal((ready.get("status"), ready.get("reason")), ("False", "ReconcileFailed"), of="Ready")
+    item = entry(found, "modelRefStatuses", missing.name)
+    expect_equal((item.get("ready"), item.get("reason")), (False, "NotFound"), of="modelRefStatuses")
+
+
+@check("MAAS-STAT-022", "MAAS-CTRL-005", needs={"kube"})
+def test_a_subscription_with_a_missing_model_is_degraded_and_serves_the_other(world: World) -> None:
+    missing, model = ghost(world), world.model()
+    who = world.identity()
+    subscription = world.subscription(who, models=(model, missing), awaited=False)
+    world.policy(who, models=model)
+    world.settle()
+    found = world.await_phase(subscription.ref, "Degraded")
+    ready = condition(found, "Ready") or {}
+    expect_equal(ready.get("reason"), "PartialFailure", of="reason of Ready", requirement="MAAS-STAT-022")
+    for one, wanted in ((model, True), (missing, False)):
+        item = entry(found, "modelRefStatuses", one.name)
+        expect_equal(item.get("ready"), wanted, of=f"ready of {one.name}", requirement="MAAS-STAT-022")
+    expect_equal(
+        world.estate.cluster.get(limit_policy_ref(missing)), None, of="policy of a ghost", requirement="MAAS-CTRL-005"
+    )
+    world.await_limit(subscription, model)
+    expect_served(world.subscriber(who, subscription).infer(), when="one model of the subscription exists")
+
+
+@check("MAAS-STAT-030", "MAAS-CRD-024", needs={"kube"})
+def test_a_policy_in_force_is_active(world: World) -> None:
+    policy = world.policy(world.identity())
+    world.settle()
+    found = world.await_phase(policy.ref, "Active")
+    expect_equal((condition(found, "Ready") or {}).get("status"), "True", of="Ready", requirement="MAAS-STAT-030")
+    expect_equal(found["status"].get("authPolicies") or [], [], of="authPolicies", requirement="MAAS-CRD-024")
+
+
+@check("MAAS-STAT-031", needs={"kube"})
+def test_a_policy_of_missing_models_has_failed_or_is_degraded(world: World) -> None:
+    who = world.identity()
+    none = world.policy(who, models=ghost(world), awaited=False)
+    some = world.policy(who, models=(world.model(), ghost(world)), awaited=False)
+    world.settle()
+    world.await_phase(none.ref, "Failed")
+    world.await_phase(some.ref, "Degraded")
+
+
+@check("MAAS-CRD-010", "MAAS-CRD-026", "MAAS-CRD-051", needs={"kube", "models"})
+def test_objects_in_force_carry_their_finalizers(world: World) -> None:
+    who = world.identity()
+    twin = world.new_model()
+    subscription = world.subscription(who, models=twin.handle)
+    policy = world.policy(who, models=twin.handle)
+    world.settle()
+    for ref, finalizer, requirement in (
+        (model_ref(twin.handle), "maas.opendatahub.io/model-cleanup", "MAAS-CRD-010"),
+        (policy.ref, "maas.opendatahub.io/authpolicy-cleanup", "MAAS-CRD-026"),
+        (subscription.ref, "maas.opendatahub.io/subscription-cleanup", "MAAS-CRD-051"),
+    ):
+        found = (world.estate.cluster.get(ref) or {}).get("metadata", {}).get("finalizers") or []
+        expect(
+            finalizer in found,
+            expected=f"finalizer {finalizer} on {ref}",
+            observed=repr(found),
+            requirement=requirement,
+        )
+
+
+@check("MAAS-STAT-001", "MAAS-STAT-003", "MAAS-STAT-005", needs={"kube", "models"})
+def test_a_model_is_ready_once_it_is_governed_and_no_longer_than_that(world: World) -> None:
+    who = world.identity()
+    twin = world.new_model(governed=False)
+    world.settle()
+    ref = model_ref(twin.handle)
+    pending = world.await_phase(ref, "Pending")
+    expect_equal(pending["status"].get("endpoint") or "", "", of="endpoint while pending", requirement="MAAS-STAT-003")
+    attached = condition(pending, "GovernanceAttached") or {}
+    expect_equal(attached.get("reason"), "NoPairingFound", of="GovernanceAttached", requirement="MAAS-STAT-005")
+    subscription, policy = world.subscription(who, models=twin.handle), world.policy(who, models=twin.handle)
+    world.settle()
+    ready = world.await_phase(ref, "Ready")
+    expect_equal((condition(ready, "Ready") or {}).get("reason"), "Reconciled", of="Ready", requirement="MAAS-STAT-001")
+    expect(bool(ready["status"].get("endpoint")), expected="an endpoint", observed="none", requirement="MAAS-STAT-001")
+    attached = condition(ready, "GovernanceAttached") or {}
+    expect_equal(attached.get("reason"), "GovernancePaired", of="GovernanceAttached", requirement="MAAS-STAT-005")
+    world.withdraw(policy.ref)
+    lost = world.await_phase(ref, "Pending")
+    attached = condition(lost, "GovernanceAttached") or {}
+    expect_equal(attached.get("reason"), "GovernanceGap", of="GovernanceAttached", requirement="MAAS-STAT-005")
+    assert subscription.name
+
+
+@check("MAAS-STAT-009", "MAAS-LLM-008", "MAAS-LIST-003", needs={"kube"})
+def test_a_models_alias_is_its_id(world: World) -> None:
+    model = world.model()
+    found = world.estate.cluster.get(model_ref(model)) or {}
+    wanted = f"publishers/{model.namespace}/models/{model.served_name}"
+    expect_equal(
+        found["status"].get("resolvedModelAlias"), wanted, of="resolvedModelAlias", requirement="MAAS-STAT-009"
+    )
+    exchange = expect_served(world.customer().models())
+    expect_equal(
+        exchange.json()["data"][0]["id"], wanted, of="id in the list", exchange=exchange, requirement="MAAS-LIST-003"
+    )
+
+
+@check("MAAS-STAT-008", needs={"kube", "models"})
+def test_a_model_whose_backend_is_missing_never_becomes_ready(world: World) -> None:
+    who = world.identity()
+    missing = ghost(world)
+    world.declare(registration(missing))
+    world.subscription(who, models=missing, awaited=False)
+    world.policy(who, models=missing, awaited=False)
+    world.settle()
+    found = world.await_phase(model_ref(missing), "Failed", "Pending")
+    expect_equal(found["status"].get("endpoint") or "", "", of="endpoint of a model without a backend")
+
+
+@check("MAAS-STAT-025", "MAAS-CTRL-018", needs={"kube", "models"})
+def test_deleting_a_model_fails_its_subscription_and_spares_its_backend(world: World) -> None:
+    who = world.identity()
+    twin = world.new_model()
+    subscription = world.subscription(who, models=twin.handle)
+    policy = world.policy(who, models=twin.handle)
+    world.settle()
+    world.withdraw(model_ref(twin.handle))
+    world.await_phase(subscription.ref, "Failed", "Degraded")
+    world.await_phase(policy.ref, "Failed", "Degraded")
+    expect(
+        world.estate.cluster.get(twin.backend) is not None,
+        expected="the LLMInferenceService stays",
+        observed="it is gone",
+        requirement="MAAS-CTRL-018",
+    )
+
+
+@check("MAAS-STAT-026", needs={"kube"})
+def test_an_equal_priority_is_pointed_out(world: World) -> None:
+    who = world.identity()
+    priority = 1_000_000 + int(world.name.partition("-")[2], 16) % 1_000_000_000
+    one, other = world.subscription(who, priority=priority), world.subscription(who, priority=priority)
+    world.settle()
+    for subscription, peer in ((one, other), (other, one)):
+        world.await_condition(subscription.ref, "SpecPriorityDuplicate", "True")
+        found = condition(world.estate.cluster.get(subscription.ref) or {}, "SpecPriorityDuplicate") or {}
+        expect(peer.name in str(found.get("message")), expected=f"the peer {peer.name} is named", observed=repr(found))
+
+
+@check("MAAS-CTRL-001", "MAAS-CTRL-002", needs={"kube", "models"})
+def test_each_subscription_of_a_model_is_a_limit_of_one_policy(world: World) -> None:
+    twin = world.new_model()
+    who = world.identity()
+    one = world.subscription(who, models=twin.handle, limit=5, window="1m")
+    other = world.subscription(who, models=twin.handle, limit=7, window="2m")
+    world.policy(who, models=twin.handle)
+    world.settle()
+    wanted = {
+        key_of(one, twin.handle): [{"limit": 5, "window": "1m"}],
+        key_of(other, twin.handle): [{"limit": 7, "window": "2m"}],
+    }
+    found = {key: limit.get("rates") for key, limit in limits(world, twin.handle).items() if isinstance(limit, dict)}
+    expect_equal(found, wanted, of="limits of the model's policy", requirement="MAAS-CTRL-002")
+
+
+@check("MAAS-CTRL-004", needs={"kube", "models"})
+def test_the_last_subscription_takes_the_policy_with_it(world: World) -> None:
+    twin = world.new_model()
+    who = world.identity()
+    subscription = world.subscription(who, models=twin.handle)
+    world.policy(who, models=twin.handle)
+    caller = world.subscriber(who, subscription)
+    expect_served(caller.infer())
+    world.withdraw(subscription.ref)
+    wait_for(world.estate.cluster, is_gone(limit_policy_ref(twin.handle)), world.estate.ready_bound)
+    exchange = world.once_refused(caller.infer)
+    expect_equal(exchange.status, 403, of="status without any subscription", exchange=exchange)
+
+
+@check("MAAS-CTRL-003", needs={"kube", "models"})
+def test_deleting_one_of_two_subscriptions_never_leaves_the_other_without_its_limit(world: World) -> None:
+    twin = world.new_model()
+    who = world.identity()
+    kept, doomed = world.subscription(who, models=twin.handle), world.subscription(who, models=twin.handle)
+    world.policy(who, models=twin.handle)
+    world.settle()
+    ref = limit_policy_ref(twin.handle)
+    items, version = world.estate.cluster.list_at(ref.api_version, ref.kind, namespace=ref.namespace)
+    assert any(item["metadata"]["name"] == ref.name for item in items)
+    world.withdraw(doomed.ref)
+    gone = Expectation(
+        ref, "without the deleted subscription's limit", lambda found: only(found, key_of(kept, twin.handle))
+    )
+    wait_for(world.estate.cluster, gone, world.estate.ready_bound)
+    for kind, seen in world.estate.cluster.watch(
+        ref.api_version, ref.kind, namespace=ref.namespace, resource_version=version, timeout_s=1
+    ):
+        if seen["metadata"]["name"] != ref.name:
+            continue
+        expect(kind != "DELETED", expected="the policy stays throughout", observed="it was deleted in between")
+        expect(
+            key_of(kept, twin.handle) in seen["spec"]["limits"],
+            expected="the other subscription's limit in every version of the policy",
+            observed=repr(sorted(seen["spec"]["limits"])),
+        )
+        if only(seen, key_of(kept, twin.handle)):
+            return
+
+
+@check("MAAS-CTRL-008", needs={"kube"})
+def test_a_model_taken_out_of_a_subscription_is_closed(world: World) -> None:
+    first, second = world.model(0), world.model(1)
+    who = world.identity()
+    subscription = world.subscription(who, models=(first, second))
+    world.policy(who, models=(first, second))
+    caller = world.subscriber(who, subscription)
+    for model in (first, second):
+        expect_served(caller.infer(model=model))
+    world.change_models(subscription, first)
+    refused = world.once_refused(lambda: caller.infer(model=second))
+    expect_equal(refused.status, 403, of="status of the model taken out", exchange=refused)
+    expect_served(caller.infer(model=first), when="the model is still in the subscription")
+
+
+@check("MAAS-CTRL-009", needs={"kube", "models", "disposable"})
+def test_a_policy_that_somebody_deletes_or_edits_comes_back(world: World) -> None:
+    twin = world.new_model()
+    who = world.identity()
+    subscription = world.subscription(who, models=twin.handle, limit=11, window="3m")
+    world.policy(who, models=twin.handle)
+    world.settle()
+    ref, key = limit_policy_ref(twin.handle), key_of(subscription, twin.handle)
+    before = world.estate.cluster.get(ref) or {}
+    world.estate.cluster.patch(ref, {"spec": {"limits": {key: {"rates": [{"limit": 999_999, "window": "3m"}]}}}})
+    world.await_limit(subscription, twin.handle)
+    world.estate.cluster.delete(ref)
+    wait_for(
+        world.estate.cluster,
+        Expectation(ref, "made anew", lambda found: found is not None and _uid(found) != _uid(before)),
+        world.estate.ready_bound,
+    )
+    world.await_limit(subscription, twin.handle)
+
+
+@check("MAAS-CTRL-007", needs={"kube", "models"})
+def test_the_order_of_creation_does_not_matter(world: World) -> None:
+    who = world.identity()
+    name = f"{world.name}-late"
+    late = world.model().model_copy(
+        update={
+            "name": name,
+            "path": f"/{world.model().namespace}/{name}",
+            "served_name": name,
+            "model_id": f"publishers/{world.model().namespace}/models/{name}",
+        }
+    )
+    subscription = world.subscription(who, models=late, awaited=False)
+    world.settle()
+    policy = world.policy(who, models=late, awaited=False)
+    world.settle()
+    world.late_model(name)
+    world.settle()
+    world.await_in_force(subscription, policy)
+    expect_served(world.subscriber(who, subscription).infer(), when="subscription and policy came before the model")
+
+
+@check("MAAS-RATE-011", "MAAS-RATE-015", needs={"kube"})
+def test_every_rate_of_a_subscription_is_in_its_limit(world: World) -> None:
+    rates = (Rate(10, "1m"), Rate(1000, "24h"))
+    subscription = world.subscription(world.identity(), rates=rates)
+    world.settle()
+    limit = limits(world, world.model()).get(key_of(subscription, world.model()))
+    assert isinstance(limit, dict)
+    wanted = [{"limit": rate.limit, "window": rate.window} for rate in rates]
+    expect_equal(limit.get("rates"), wanted, of="rates of the limit", requirement="MAAS-RATE-015")
+    counters = [counter.get("expression") for counter in limit.get("counters") or ()]
+    expect_equal(counters, ["auth.identity.userid"], of="counters of the limit", requirement="MAAS-RATE-015")
+
+
+def only(policy: Manifest | None, key: str) -> bool:
+    """Whether that is the policy's one limit."""
+    return policy is not None and list((policy.get("spec") or {}).get("limits") or {}) == [key]
+
+
+def _uid(manifest: Manifest) -> str:
+    return str(manifest.get("metadata", {}).get("uid"))
