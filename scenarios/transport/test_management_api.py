@@ -1,0 +1,251 @@
+"""How the management API takes requests and answers them, whatever they are about."""
+
+import uuid
+
+import pytest
+
+from harness.client.trace import REQUEST_ID
+from harness.engine.caller import Caller
+from harness.engine.declaration import check
+from harness.engine.expectations import (
+    any_refusal,
+    expect,
+    expect_equal,
+    expect_refused,
+    expect_served,
+    expect_status,
+    flat_error,
+)
+from harness.engine.world import World
+
+
+def person_with_subscription(world: World) -> tuple[Caller, str]:
+    """Somebody who may mint keys, and for what; their first key is minted, so that every cache knows them."""
+    who = world.identity()
+    subscription = world.subscription(who)
+    world.policy(who)
+    assert world.key(who, subscription).id
+    return world.person(who), subscription.name
+
+
+@check("MAAS-API-007")
+def test_a_proper_request_id_is_echoed(stranger: Caller) -> None:
+    exchange = expect_served(stranger.manage("GET", "/health"))
+    expect_equal(exchange.header(REQUEST_ID), exchange.request_id, of=REQUEST_ID, exchange=exchange)
+
+
+@check("MAAS-API-003", needs={"kube"})
+def test_an_unknown_path_is_not_found(world: World) -> None:
+    exchange = world.person(world.identity()).manage("GET", "/v1/nope")
+    expect_status(exchange, 404, when="the path is unknown")
+
+
+@check("MAAS-API-004", needs={"kube"})
+def test_a_wrong_method_is_not_found_either(world: World) -> None:
+    exchange = world.person(world.identity()).manage("PUT", f"/v1/api-keys/{uuid.uuid4()}", json={})
+    expect_status(exchange, 404, when="the method is not one of the path's")
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"", b'{"name": 7}'], ids=["cut", "array", "empty", "number"])
+@check("MAAS-API-020", needs={"kube"})
+def test_a_malformed_body_is_refused(world: World, content: bytes) -> None:
+    person, _ = person_with_subscription(world)
+    exchange = person.raw("POST", "/maas-api/v1/api-keys", content)
+    expect_refused(exchange, 400, flat_error(), when=f"the body is {content!r}")
+
+
+@check("MAAS-API-020", needs={"kube"})
+def test_unknown_fields_are_ignored(world: World) -> None:
+    person, subscription = person_with_subscription(world)
+    body = {"name": "known", "subscription": subscription, "surprise": {"a": [1]}}
+    expect_status(person.manage("POST", "/v1/api-keys", json=body), 201, when="the body has a field that nobody knows")
+
+
+@check("MAAS-API-021", needs={"kube"})
+def test_the_content_type_does_not_matter(world: World) -> None:
+    person, subscription = person_with_subscription(world)
+    content = b'{"name": "plain", "subscription": "' + subscription.encode() + b'"}'
+    exchange = person.raw("POST", "/maas-api/v1/api-keys", content, headers={"Content-Type": "text/plain"})
+    expect_status(exchange, 201, when="JSON is sent as text/plain")
+
+
+@check("MAAS-API-005", needs={"kube"})
+def test_a_body_over_a_mebibyte_is_refused(world: World) -> None:
+    person, subscription = person_with_subscription(world)
+    fits = {"name": "large", "subscription": subscription, "description": "d" * 1_000_000}
+    expect_status(person.manage("POST", "/v1/api-keys", json=fits), 201, when="the body is below a mebibyte")
+    exchange = person.manage("POST", "/v1/api-keys", json={**fits, "description": "d" * (1 << 20)})
+    expect(
+        exchange.status in (400, 413),
+        expected="400 or 413 for a body over 1 MiB",
+        observed=str(exchange.status),
+        exchange=exchange,
+    )
+
+
+@check("MAAS-SEC-012", needs={"kube"})
+def test_no_refusal_speaks_of_what_is_inside(world: World) -> None:
+    person, subscription = person_with_subscription(world)
+    refusals = [
+        person.manage("GET", f"/v1/api-keys/{'x' * 300}"),
+        person.manage("GET", "/v1/api-keys/%27%3B%20DROP%20TABLE%20api_keys"),
+        person.manage("POST", "/v1/api-keys", json={"name": "n", "subscription": "'; SELECT 1; --"}),
+        person.manage("POST", "/v1/api-keys/search", json={"sort": {"by": "key_hash; --", "order": "asc"}}),
+        person.manage("POST", "/v1/api-keys", json={"name": "n", "subscription": subscription, "expiresIn": "forever"}),
+    ]
+    for exchange in refusals:
+        text = exchange.body.decode("utf-8", errors="replace").lower()
+        expect(
+            exchange.status is not None and 400 <= exchange.status < 500,
+            expected="a 4xx",
+            observed=str(exchange.status),
+            exchange=exchange,
+        )
+        told = [
+            word for word in ("traceback", "sqlite", "psycopg", "sqlalchemy", "goroutine", 'file "/') if word in text
+        ]
+        expect(
+            not told and any_refusal(exchange) is None,
+            expected="no stack, no SQL, no key material",
+            observed=repr(told),
+            exchange=exchange,
+        )
+
+
+@check("MAAS-TEN-008", "MAAS-API-022", needs={"kube"})
+def test_what_is_not_offered_at_the_top_is_not_found_there(world: World) -> None:
+    person = world.person(world.identity())
+    for path in ("/v1/tenants", "/v1/tokens"):
+        exchange = person.gateway("GET", path)
+        expect(
+            exchange.status in (401, 403, 404, 429),
+            expected=f"404 or a refusal for {path}",
+            observed=str(exchange.status),
+            exchange=exchange,
+        )
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/internal/v1/subscriptions/select"),
+        ("POST", "/internal/v1/api-keys/validate"),
+        ("POST", "/internal/v1/api-keys/cleanup"),
+    ],
+)
+@check("MAAS-SEC-001", "MAAS-SEC-003", needs={"kube"})
+def test_internal_calls_are_closed_to_users(world: World, method: str, path: str) -> None:
+    person = world.person(world.identity())
+    expect_served(person.models())
+    exchange = person.manage(method, path, json={"username": "victim", "groups": ["g"], "key": "x"})
+    expect(
+        exchange.status in (403, 404),
+        expected=f"403 or 404 for {path} from outside",
+        observed=str(exchange.status),
+        exchange=exchange,
+    )
+
+
+@pytest.mark.parametrize(
+    "sort", [{"by": "name", "order": "asc"}, {"by": "created_at", "order": "DESC"}, {"by": "expires_at"}]
+)
+@check("MAAS-KEY-068", needs={"kube"})
+def test_keys_can_be_sorted(world: World, sort: dict[str, str]) -> None:
+    who = world.identity()
+    subscription = world.subscription(who)
+    names = ["b", "a", "c"]
+    for name in names:
+        key = world.key(who, subscription)
+        key.name = name
+        assert key.id
+    exchange = expect_served(world.person(who).manage("POST", "/v1/api-keys/search", json={"sort": sort}))
+    found = [item["name"] for item in exchange.json()["data"]]
+    wanted = {"name": sorted(names), "created_at": names[::-1]}.get(sort["by"], found)
+    expect_equal(found, wanted, of=f"order by {sort}", exchange=exchange)
+    expect_equal(sorted(found), sorted(names), of="keys found", exchange=exchange)
+
+
+@pytest.mark.parametrize("sort", [{"by": "secret", "order": "asc"}, {"by": "name", "order": "sideways"}])
+@check("MAAS-KEY-068", needs={"kube"})
+def test_an_unknown_order_is_refused(world: World, sort: dict[str, str]) -> None:
+    exchange = world.person(world.identity()).manage("POST", "/v1/api-keys/search", json={"sort": sort})
+    expect_refused(exchange, 400, flat_error(), when=f"keys are sorted by {sort}")
+
+
+@check("MAAS-KEY-069", needs={"kube"})
+def test_keys_come_in_pages(world: World) -> None:
+    who = world.identity()
+    subscription = world.subscription(who)
+    for _ in range(5):
+        assert world.key(who, subscription).id
+    person = world.person(who)
+    seen: list[str] = []
+    for offset, more in ((0, True), (2, True), (4, False)):
+        body = {"pagination": {"limit": 2, "offset": offset}}
+        exchange = expect_served(person.manage("POST", "/v1/api-keys/search", json=body))
+        expect_equal(exchange.json().get("has_more"), more, of=f"has_more at offset {offset}", exchange=exchange)
+        seen += [item["id"] for item in exchange.json()["data"]]
+    expect_equal(len(set(seen)), 5, of="different keys on all pages")
+    for wrong in ({"limit": 0}, {"limit": 2, "offset": -1}):
+        refused = person.manage("POST", "/v1/api-keys/search", json={"pagination": wrong})
+        expect_refused(refused, 400, flat_error(), when=f"the page is {wrong}")
+
+
+@check("MAAS-KEY-064", "MAAS-KEY-012", "MAAS-KEY-021", needs={"kube"})
+def test_ephemeral_keys_are_short_lived_and_out_of_sight(world: World) -> None:
+    who = world.identity()
+    subscription = world.subscription(who)
+    lasting = world.key(who, subscription)
+    brief = world.key(who, subscription, extra={"ephemeral": True, "name": ""})
+    person = world.person(who)
+    assert lasting.id
+    document = brief.document
+    expect_equal(document.get("ephemeral"), True, of="ephemeral", requirement="MAAS-KEY-012")
+    expect(
+        str(document.get("name")).startswith("ephemeral-"),
+        expected="a made-up name",
+        observed=repr(document.get("name")),
+        requirement="MAAS-KEY-012",
+    )
+    for body, wanted in (({}, {lasting.id}), ({"filters": {"includeEphemeral": True}}, {lasting.id, brief.id})):
+        exchange = expect_served(person.manage("POST", "/v1/api-keys/search", json=body))
+        found = {item["id"] for item in exchange.json()["data"]}
+        expect_equal(found, wanted, of=f"keys found with {body}", exchange=exchange, requirement="MAAS-KEY-064")
+    longer = {"ephemeral": True, "subscription": subscription.name, "expiresIn": "61m"}
+    refused = person.manage("POST", "/v1/api-keys", json=longer)
+    expect_refused(
+        refused, 400, flat_error(), when="an ephemeral key is to outlive an hour", requirement="MAAS-KEY-021"
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "status"),
+    [
+        ({"team": "a", "example.com/env": "prod"}, 201),
+        ({"k" * 129: "v"}, 400),
+        ({"team": ""}, 400),
+        ({"-team": "v"}, 400),
+        ({f"k{number}": "v" for number in range(51)}, 400),
+    ],
+    ids=["good", "long", "empty", "dash", "many"],
+)
+@check("MAAS-KEY-040", "MAAS-KEY-041", needs={"kube"})
+def test_labels_of_a_key(world: World, labels: dict[str, str], status: int) -> None:
+    person, subscription = person_with_subscription(world)
+    body = {"name": "labelled", "subscription": subscription, "labels": labels}
+    exchange = expect_status(
+        person.manage("POST", "/v1/api-keys", json=body), status, when="labels are given", requirement="MAAS-KEY-040"
+    )
+    if status == 201:
+        expect_equal(exchange.json().get("labels"), labels, of="labels", exchange=exchange, requirement="MAAS-KEY-041")
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "status"),
+    [("1h30m", 201), ("1.5d", 201), (3600, 201), (0.5e3, 201), ("30d12h", 400), ("1w", 400), (True, 400)],
+)
+@check("MAAS-KEY-023", needs={"kube"})
+def test_how_a_lifetime_may_be_written(world: World, lifetime: str | float | bool, status: int) -> None:
+    person, subscription = person_with_subscription(world)
+    body = {"name": "lifetime", "subscription": subscription, "expiresIn": lifetime}
+    expect_status(person.manage("POST", "/v1/api-keys", json=body), status, when=f"expiresIn is {lifetime!r}")
