@@ -290,7 +290,7 @@ def test_entitlements_count_at_once(two_offers: httpx.Client, maas: Instance) ->
     assert "llm/m3" not in owners(two_offers)
     maas.policy("extra", ["m3"], users=("carol",))
     assert "llm/m3" in owners(two_offers)
-    maas.catalogue.subscriptions.items.pop(("models-as-a-service", "second"))
+    maas.catalogue.subscriptions.remove("models-as-a-service", "second")
     assert "llm/m3" not in owners(two_offers)
 
 

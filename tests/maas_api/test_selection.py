@@ -190,7 +190,7 @@ def test_one_of_several_policies_is_enough(offers: Instance) -> None:
     offers.policy("access", ["m1"], users=("dave",))
     offers.policy("second", ["m1"], users=("carol",))
     assert offers.select(username="carol", groups=[], requestedModel="llm/m1")["accessAllowed"] is True
-    offers.catalogue.policies.items.pop(("models-as-a-service", "second"))
+    offers.catalogue.policies.remove("models-as-a-service", "second")
     assert offers.select(username="carol", groups=[], requestedModel="llm/m1")["accessAllowed"] is False
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 from lightkube.core.async_client import AsyncClient
@@ -10,6 +10,7 @@ from lightkube.core.exceptions import ApiError
 from lightkube.generic_resource import create_namespaced_resource
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +71,7 @@ class Mirror(Generic[T]):
             document: Mapping[str, Any] = item
             if kind == "DELETED":
                 metadata = document["metadata"]
-                self.items.pop((metadata.get("namespace", ""), metadata["name"]), None)
-                self.version += 1
+                self.remove(metadata.get("namespace", ""), metadata["name"])
             elif kind in {"ADDED", "MODIFIED"}:
                 self.put(document)
 
@@ -80,6 +80,27 @@ class Mirror(Generic[T]):
         self._insert(self.items, document)
         self.version += 1
 
+    def remove(self, namespace: str, name: str) -> None:
+        """Forget an object."""
+        self.items.pop((namespace, name), None)
+        self.version += 1
+
     def _insert(self, items: dict[tuple[str, str], T], document: Mapping[str, Any]) -> None:
         metadata = document["metadata"]
         items[metadata.get("namespace", ""), metadata["name"]] = self._parse(document)
+
+
+class Derived(Generic[T, D]):
+    """Something made from a mirror's objects, made anew when they have changed."""
+
+    def __init__(self, mirror: Mirror[T], make: Callable[[Iterable[T]], D]) -> None:
+        self._mirror = mirror
+        self._make = make
+        self._made_of = -1
+        self._made: D | None = None
+
+    def __call__(self) -> D:
+        """The present state of it."""
+        if self._made is None or self._made_of != self._mirror.version:
+            self._made, self._made_of = self._make(self._mirror.items.values()), self._mirror.version
+        return self._made

@@ -78,10 +78,9 @@ def _candidates(catalogue: Catalogue, wanted: str, quirks: frozenset[Quirk]) -> 
     if not wanted:
         return []
     if slash and "/" not in name:
-        fits = [model for model in catalogue.models() if model.namespace == namespace]
         by_model = Quirk.PATH_NAMES_MODEL in quirks
-        return [model for model in fits if (model.name if by_model else model.backend) == name]
-    fits = [model for model in catalogue.models() if wanted in {model.alias, model.identifier, model.name}]
+        return catalogue.models_at(namespace, name) if by_model else catalogue.models_behind(namespace, name)
+    fits = catalogue.models_called(wanted)
     return fits[:1] if Quirk.FIRST_ALIAS_WINS in quirks else fits
 
 
