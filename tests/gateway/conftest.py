@@ -1,8 +1,10 @@
 """One stack for each test process: real Kubernetes API, limiter, authorizer, gateway controller and Envoy."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -25,6 +27,11 @@ class Rig:
     model_port: int
     maas: ManagementApi
     http: httpx.Client
+
+    @property
+    def listeners(self) -> tuple[str, ...]:
+        """Names of the listeners that the gateway serves."""
+        return tuple(f"{INGRESS}/{name}/{item}" for name in (MAAS, STANDARD) for item in ("http", "https"))
 
     @property
     def url(self) -> str:
@@ -96,11 +103,10 @@ class Caller:
         return found[0]["used"] if found else 0
 
 
-@pytest.fixture(scope="session")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+@contextlib.contextmanager
+def built(directory: Path) -> Iterator[Rig]:
     """The stack, with maas-api's routes and both gateways."""
     models, maas = ModelServer(), ManagementApi()
-    directory = tmp_path_factory.mktemp("gateway")
     with (
         served(models.app()) as model_port,
         served(maas.app()) as maas_port,
@@ -112,10 +118,16 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
             world.gateways()
             world.auth_policy()
             management_route(world, maas_port)
-            stack.start_gateway(
-                *(f"{INGRESS}/{name}/{item}" for name in (MAAS, STANDARD) for item in ("http", "https"))
-            )
-            yield Rig(stack, world, models, model_port, maas, http)
+            found = Rig(stack, world, models, model_port, maas, http)
+            stack.start_gateway(*found.listeners)
+            yield found
+
+
+@pytest.fixture(scope="session")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """One stack for all tests of a process that leave it whole."""
+    with built(tmp_path_factory.mktemp("gateway")) as found:
+        yield found
 
 
 def management_route(world: World, port: int) -> None:

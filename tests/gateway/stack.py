@@ -92,9 +92,13 @@ class Stack:
         )  # fmt: skip
 
     def start_gateway(self, *listeners: str) -> None:
-        """Start the gateway controller with its Envoy."""
+        """Start the gateway controller with its Envoy, on free ports."""
+        self.start_gateway_at(*(f"{item}=127.0.0.1:0" for item in listeners))
+
+    def start_gateway_at(self, *listeners: str) -> None:
+        """Start the gateway controller with its Envoy; each listener as `--listen` takes it."""
         limiter, authorizer = self.parts["limiter"].endpoints, self.parts["authorizer"].endpoints
-        listen = [part for item in listeners for part in ("--listen", f"{item}=127.0.0.1:0")]
+        listen = [part for item in listeners for part in ("--listen", item)]
         self.parts["gateway"] = launch(
             self.directory, "gateway", "harness.simulator.gateway",
             "--kubeconfig", str(self.kubeconfig), "--dir", str(self.directory / "envoy"),

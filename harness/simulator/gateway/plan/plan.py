@@ -10,7 +10,6 @@ from harness.simulator.gateway.plan.backends import Endpoints
 from harness.simulator.gateway.plan.gatewayapi import Key, Listener, listeners
 from harness.simulator.gateway.plan.policies import Limits, Standing, by_target, effective_limits, standings
 from harness.simulator.gateway.plan.routes import (
-    UNROUTED,
     Hosting,
     PlannedRoute,
     clusters,
@@ -81,7 +80,7 @@ def make_plan(snapshot: Snapshot, endpoints: tuple[Endpoint, ...], before: froze
     slices = Endpoints(snapshot)
     hostings = {gateway: Hosting(gateway in governed, ("Gateway", gateway) in auth) for gateway in ours}
     by_gateway: dict[Key, dict[Key, list[PlannedRoute]]] = {gateway: {} for gateway in ours}
-    limits: dict[str, Limits] = {UNROUTED: []} if governed else {}
+    limits: dict[str, Limits] = {}
     for item in found:
         if not item.accepted:
             continue

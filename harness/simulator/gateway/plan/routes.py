@@ -17,14 +17,8 @@ MANAGEMENT = ("/v1/models", "/v1/subscriptions", "/v1/api-keys", "/maas-api")
 OFF = typed("envoy.config.route.v3.FilterConfig", disabled=True)
 NO_SCRIPT = typed("envoy.extensions.filters.http.lua.v3.LuaPerRoute", disabled=True)
 RETRY = {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 2}
-UNROUTED = "unrouted"
-"""The limiter's domain of requests that no route matches."""
-NOT_FOUND: JSON = {
-    "name": UNROUTED,
-    "match": {"prefix": "/"},
-    "route": {"cluster": "no-route-matched", "cluster_not_found_response_code": "NOT_FOUND"},
-}
-"""404 for what no route matches, after authentication. A forwarding route, because Envoy authorizes nothing on a direct response."""
+NOT_FOUND: JSON = {"name": "unrouted", "match": {"prefix": "/"}, "direct_response": {"status": 404}}
+"""404 for what no route matches, after authentication: without any route Envoy would answer before it."""
 
 
 @dataclass(frozen=True, slots=True)
