@@ -58,6 +58,10 @@ _SELECTING: Final = (
 @click.option(
     "--json", "as_json", is_flag=True, help="Print summary.json to standard output, and progress to standard error."
 )
+@click.option("--shard", metavar="I/N", help="Judge the I-th of N parts; `report merge` joins them.")
+@click.option(
+    "--rerun-failed", type=click.Path(file_okay=False), help="Judge only what failed in the run in this folder."
+)
 @click.option(
     "--retries", type=click.IntRange(min=0), help="Attempts after the first for a failing check.  [default: 0]"
 )
@@ -143,8 +147,9 @@ def pytest_arguments(given: dict[str, Any]) -> Iterator[str]:
         yield "--maas-keep"
     if given["retries"] is not None:
         yield from ("--maas-retries", str(given["retries"]))
-    if given["out"] is not None:
-        yield from ("--maas-out", given["out"])
+    for option, name in (("out", "out"), ("shard", "shard"), ("rerun", "rerun_failed")):
+        if given[name] is not None:
+            yield from (f"--maas-{option}", given[name])
     yield from selection_arguments(given)
 
 

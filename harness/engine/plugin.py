@@ -72,7 +72,7 @@ def _judges(config: pytest.Config) -> bool:
 
 
 def _configure_controller(config: pytest.Config) -> None:
-    from harness.engine.selection import known_areas, selection_of
+    from harness.engine.selection import selection_of
     from harness.engine.settings import settings_of
 
     settings = settings_of(config)
@@ -90,7 +90,7 @@ def _configure_controller(config: pytest.Config) -> None:
     from harness.spec.profile import profile_named
 
     profile = profile_named(settings.profile)
-    known_areas(catalogue(), settings.areas)
+    selection_of(settings, None, None)  # a wrong area or an empty rerun is told before anything starts
     reports = reports_of(settings, verbosity=config.get_verbosity())
     journal = RunJournal(settings.out, reports.consumers)
     control = Control(settings, catalogue(), profile, journal)

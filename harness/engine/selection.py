@@ -3,14 +3,16 @@
 import inspect
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import pytest
 
 from harness.engine.declaration import CheckDeclaration, declaration_of
 from harness.engine.events import CheckPlanned, SuiteCollected
-from harness.engine.journal import JournalPart
-from harness.engine.settings import RunSettings
+from harness.engine.journal import JournalPart, read_journal
+from harness.engine.record import RunRecord
+from harness.engine.settings import RunSettings, Shard
 from harness.outcome import UsageFault
 from harness.platforms.platform import Platform
 from harness.spec.catalogue import Catalogue, catalogue
@@ -32,6 +34,8 @@ class Selection:
     areas: tuple[str, ...]
     platform: Platform | None
     part: JournalPart | None
+    shard: Shard | None = None
+    only: frozenset[str] | None = None
     proofs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     plan: list[CheckPlanned] = field(default_factory=list)
 
@@ -61,6 +65,7 @@ class Selection:
         """
         self._leave_out(config, items)
         yield
+        self._keep_shard(config, items)
         items.sort(key=lambda item: not _is_canary(item))
         checks = [(item, declared) for item in items if (declared := declaration_of(item))]
         for item, declared in checks:
@@ -88,7 +93,21 @@ class Selection:
             config.hook.pytest_deselected(items=left_out)
             items[:] = kept
 
+    def _keep_shard(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Deal the checks out in the order of their ids: all shards see the same order, whatever their plugins shuffled."""
+        if self.shard is None:
+            return
+        checks = sorted(
+            (item for item in items if declaration_of(item) and not _is_canary(item)), key=lambda item: item.nodeid
+        )
+        elsewhere = {item for index, item in enumerate(checks) if index % self.shard.count != self.shard.number - 1}
+        if elsewhere:
+            config.hook.pytest_deselected(items=list(elsewhere))
+            items[:] = [item for item in items if item not in elsewhere]
+
     def _wanted(self, declaration: CheckDeclaration) -> bool:
+        if self.only is not None and declaration.check_id not in self.only:
+            return False
         rows = [self.catalogue.get(name) for name in declaration.requirements]
         return self.profile.selects(rows, frozenset(declaration.needs)) and (
             not self.areas or any(row.area in self.areas for row in rows)
@@ -126,7 +145,24 @@ class Selection:
 def selection_of(settings: RunSettings, platform: Platform | None, part: JournalPart | None) -> Selection:
     """The selection that was asked for. Raises UsageFault when the profile or an area does not exist."""
     rows = catalogue()
-    return Selection(rows, profile_named(settings.profile), known_areas(rows, settings.areas), platform, part)
+    return Selection(
+        rows,
+        profile_named(settings.profile),
+        known_areas(rows, settings.areas),
+        platform,
+        part,
+        settings.shard,
+        _to_rerun(settings.rerun) if settings.rerun else None,
+    )
+
+
+def _to_rerun(folder: Path) -> frozenset[str]:
+    """What failed there or came to no verdict. Raises UsageFault when there is no run, or nothing to run again."""
+    record = RunRecord.of(read_journal(folder))
+    found = frozenset(check.planned.check_id for check in (*record.having("failed"), *record.unfinished))
+    if not found:
+        raise UsageFault(f"nothing failed in the run in {folder}: there is nothing to run again")
+    return found
 
 
 def title_of(item: pytest.Item) -> str:

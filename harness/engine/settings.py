@@ -15,6 +15,22 @@ from harness.spec.profile import DEFAULT_PROFILE
 
 
 @dataclass(frozen=True, slots=True)
+class Shard:
+    """The `number`-th (from 1) of `count` parts of a selection."""
+
+    number: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """Read `I/N`. Raises UsageFault when it is none."""
+        number, slash, count = text.partition("/")
+        if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+            raise UsageFault(f"--maas-shard takes I/N with I from 1 to N, such as 2/4; got {text!r}")
+        return cls(int(number), int(count))
+
+
+@dataclass(frozen=True, slots=True)
 class RunSettings:
     """One session's request, complete: `platform_file` takes the place of opening a target."""
 
@@ -24,6 +40,8 @@ class RunSettings:
     areas: tuple[str, ...]
     out: Path
     retries: int
+    shard: Shard | None
+    rerun: Path | None
     own_console: bool
     json: bool
     arguments: tuple[str, ...]
@@ -53,6 +71,8 @@ def settings_of(config: pytest.Config, environment: Mapping[str, str] = os.envir
         areas=tuple(given.many("maas_area")),
         out=(given.path("maas_out") or Path(OUT)).absolute(),
         retries=given.number("maas_retries"),
+        shard=Shard.parse(shard) if (shard := given.one("maas_shard")) else None,
+        rerun=given.path("maas_rerun"),
         own_console=bool(config.getoption("maas_own_console")),
         json=config.getoption("maas_own_console") == "stderr",
         arguments=tuple(str(argument) for argument in config.invocation_params.args),
