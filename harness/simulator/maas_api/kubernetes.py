@@ -10,11 +10,11 @@ from lightkube.config.kubeconfig import KubeConfig
 from lightkube.core.async_client import AsyncClient
 from lightkube.core.exceptions import ApiError, ConfigError
 from lightkube.generic_resource import create_global_resource, create_namespaced_resource
+from lightkube.resources.core_v1 import Service
 
 _TokenReview = create_global_resource("authentication.k8s.io", "v1", "TokenReview", "tokenreviews")
 _AccessReview = create_global_resource("authorization.k8s.io", "v1", "SubjectAccessReview", "subjectaccessreviews")
 _Gateway = create_namespaced_resource("gateway.networking.k8s.io", "v1", "Gateway", "gateways")
-_Service = create_namespaced_resource("", "v1", "Service", "services")
 
 
 class KubernetesError(Exception):
@@ -93,9 +93,9 @@ class Kubernetes:
         """Services that a gateway controller made for a gateway."""
         try:
             listing = self.client.list(
-                _Service, namespace=namespace, labels={"gateway.networking.k8s.io/gateway-name": gateway}
+                Service, namespace=namespace, labels={"gateway.networking.k8s.io/gateway-name": gateway}
             )
-            return [dict(item) async for item in listing]
+            return [item.to_dict() async for item in listing]
         except Exception as error:
             raise _kubernetes_error(error) from error
 
