@@ -27,6 +27,8 @@ RUN_VARIABLE: Final = "MAAS_CONFORMANCE_RUN"
 """Every process of a run carries the run's id in this variable, children of children too: a janitor finds them without a list."""
 
 UNDO: Final = "undo.json"
+PLATFORM_FILE: Final = "platform.json"
+"""In the run's private folder: what `--platform` and Locust take for a platform that is up."""
 
 
 def state_home() -> Path:

@@ -12,6 +12,7 @@ import httpx
 import psutil
 import pytest
 
+from harness.platforms.data import data_folder
 from harness.platforms.introduction import introduce
 from harness.platforms.lease import STATE_HOME_VARIABLE
 from harness.platforms.platform import Platform
@@ -88,6 +89,14 @@ def test_the_value_survives_its_file(platform: Platform, tmp_path: Path) -> None
     platform.save(tmp_path / "platform.json")
     assert Platform.load(tmp_path / "platform.json") == platform
     assert (tmp_path / "platform.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_world_of_one_s_own_needs_no_more_than_its_model_and_who_may_use_it(state_home: Path) -> None:
+    world = data_folder("worlds") / "default" / "free-model.yaml"
+    with open_target(TargetOptions(worlds=(world,)), lambda line: None) as own:
+        assert [model.name for model in own.models] == ["facebook-opt-125m-simulated"]
+        assert [status for status, _ in introduce(own).examples] == [200, 401, 403, 429]
+    assert not state_home.exists()
 
 
 class Up:

@@ -17,7 +17,7 @@ from harness.platforms.embedded.description import describe
 from harness.platforms.embedded.population import populate
 from harness.platforms.embedded.settings import EmbeddedSettings
 from harness.platforms.embedded.world import base_documents, world_documents
-from harness.platforms.lease import Lease
+from harness.platforms.lease import PLATFORM_FILE, Lease
 from harness.platforms.machine import envoy_binary
 from harness.platforms.platform import Platform
 from harness.platforms.remains import sweep_dead_runs
@@ -25,8 +25,6 @@ from harness.platforms.supervisor import Endpoints, Part, Supervisor
 from harness.platforms.target import Progress, TargetOptions
 from harness.platforms.termination import deferred, sigterm_interrupts, uninterrupted
 
-PLATFORM_FILE: Final = "platform.json"
-"""In the run's private folder, beside the kubeconfig's: what `--platform` and Locust take for a platform that is up."""
 LATE_S: Final = 5.0
 """How much longer the supervisor waits than the populating thread, whose own bound says more."""
 

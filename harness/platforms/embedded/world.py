@@ -18,24 +18,21 @@ MAAS_API: Final = Ref("v1", "Service", "maas-api", "odh-ai-gateway-infra")
 
 
 def base_documents() -> list[Document]:
-    """Namespaces, gateways and the Service of maas-api: what an installer puts there before anybody's models."""
+    """Namespaces, gateways, the default tenant and the Service of maas-api: what an installer puts there before anybody's models."""
     return read_documents([data_folder("cluster") / "base"])
 
 
 def world_documents(options: TargetOptions) -> list[Document]:
     """The manifests of the named worlds, or of the default one, and the model of a GPU profile.
 
-    The default world's models have no weights, so with a real vLLM its tenant alone is taken, and a small model of a profile beside it.
+    The default world's models have no weights, so with a real vLLM a small model of a profile takes its place.
     """
     profile = options.gpu_profile
-    default = data_folder("worlds") / "default"
-    if options.worlds:
-        documents = read_documents(options.worlds)
-    elif options.backend == "vllm":
-        documents = read_documents([default / "tenant.yaml"])
-        profile = profile or SMALL_PROFILE
+    documents: list[Document] = []
+    if options.worlds or options.backend == "mock":
+        documents = read_documents(options.worlds or [data_folder("worlds") / "default"])
     else:
-        documents = read_documents([default])
+        profile = profile or SMALL_PROFILE
     if profile is None:
         return documents
     return [

@@ -27,7 +27,7 @@ from harness.platforms.kind.plan import (
 from harness.platforms.kind.reference import deployments
 from harness.platforms.kind.settings import kind_settings
 from harness.platforms.kind.steps import Step, printed, take_all
-from harness.platforms.lease import Lease
+from harness.platforms.lease import PLATFORM_FILE, Lease
 from harness.platforms.machine import docker, kind, privileged_containers
 from harness.platforms.pins import obtain
 from harness.platforms.platform import Parameters, Platform
@@ -115,7 +115,9 @@ def kind_platform(options: TargetOptions, progress: Progress) -> Iterator[Platfo
             lease.undo_when_swept([step.words for step in removal_steps(plan)])
         try:
             take_all(_steps(options, plan), progress)
-            yield _describe(plan, options, progress, time.monotonic() - started)
+            platform = _describe(plan, options, progress, time.monotonic() - started)
+            platform.save(lease.private / PLATFORM_FILE)
+            yield platform
         finally:
             with uninterrupted():
                 try:
