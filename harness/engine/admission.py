@@ -16,9 +16,9 @@ def changed(manifest: Mapping[str, Any], path: str, value: Any) -> Manifest:
     """A copy with one field changed; `path` is dotted, with numbers for list places (`spec.modelRefs.0.name`)."""
     copy: Any = deepcopy(dict(manifest))
     *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
-    place = copy
+    place: Any = copy
     for part in parents:
-        place = place[part] if isinstance(place, list) else place.setdefault(part, {})
+        place = place.setdefault(part, {}) if isinstance(place, dict) else place[part]
     if value is _REMOVE:
         place.pop(last)
     else:
