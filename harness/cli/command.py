@@ -17,6 +17,7 @@ SUBCOMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "explain": ("harness.cli.explain", "Explain a requirement or a check, and how to read a failure."),
     "report": ("harness.cli.report", "Make the reports of a run again, or join the shards of one."),
     "verify": ("harness.cli.verify", "Say whether a report would be accepted, and otherwise why not."),
+    "diff": ("harness.cli.diff", "Say what changed between two reports."),
     "up": ("harness.cli.up", "Start a MaaS platform on this machine and say how to use it."),
     "down": ("harness.cli.down", "Stop the platform that `up` started."),
     "load": ("harness.cli.load", "Drive a load profile and end with a verdict."),

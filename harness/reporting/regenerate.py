@@ -7,6 +7,7 @@ from harness.engine.consumer import Consumer
 from harness.engine.events import AnyEvent
 from harness.engine.record import RunRecord
 from harness.reporting.allure import AllureWriter
+from harness.reporting.badge import BadgeWriter
 from harness.reporting.bundle import BundleWriter
 from harness.reporting.certificate import CertificateWriter
 from harness.reporting.html import HtmlWriter
@@ -22,6 +23,7 @@ def writers(out: Path) -> tuple[Consumer, ...]:
         AllureWriter(out),
         BundleWriter(out),
         HtmlWriter(out),
+        BadgeWriter(out),
         CertificateWriter(out),
     )
 

@@ -1,0 +1,112 @@
+"""What changed between two reports: a vendor's releases, or two versions of the suite."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from pydantic import ValidationError
+
+from harness.outcome import UsageFault
+from harness.reporting.certificate import NAME
+from harness.reporting.conformance import ConformanceReport
+from harness.reporting.quick_yaml import load_yaml
+
+NOTABLE: Final = 0.25
+"""A characteristic that moved by less than this share is noise between two runs."""
+_BETTER: Final = ("broken", "uncovered", "not_evaluated", "proven")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that is not as it was; None where it did not exist. `direction`: better, worse or other."""
+
+    about: str
+    name: str
+    before: Any
+    after: Any
+    direction: str
+
+
+def read_report(path: Path) -> ConformanceReport:
+    """Read a report, or the one in a folder. Raises UsageFault when it is none."""
+    file = path / NAME if path.is_dir() else path
+    try:
+        return ConformanceReport.model_validate(load_yaml(file.read_bytes()))
+    except OSError as error:
+        raise UsageFault(f"cannot read the report {file}: {error.strerror}") from error
+    except (ValidationError, yaml.YAMLError) as error:
+        raise UsageFault(f"{file} is no ConformanceReport: {' '.join(str(error).split())[:200]}") from error
+
+
+def changes(before: ConformanceReport, after: ConformanceReport) -> list[Change]:
+    """All that changed, what became worse first."""
+    found = [
+        *_of_facts(before, after),
+        *_of_requirements(before, after),
+        *_of_checks(before, after),
+        *_of_characteristics(before, after),
+    ]
+    return sorted(found, key=lambda change: ("worse", "better", "other").index(change.direction))
+
+
+def as_text(found: Iterable[Change]) -> list[str]:
+    """One line a change."""
+    return [f"{change.direction:<6} {change.about} {change.name}: {change.before} → {change.after}" for change in found]
+
+
+def as_documents(found: Iterable[Change]) -> list[dict[str, Any]]:
+    """For programs."""
+    return [asdict(change) for change in found]
+
+
+def _of_facts(before: ConformanceReport, after: ConformanceReport) -> Iterable[Change]:
+    facts = [
+        {
+            "suite": report.suite.version,
+            "catalogue": report.suite.catalogue,
+            "profile": report.profile,
+            "target": report.platform.target,
+            "stack": report.platform.stack,
+            **{f"version of {name}": value for name, value in report.platform.versions.items()},
+            **{f"parameter {name}": value for name, value in report.platform.parameters.items()},
+        }
+        for report in (before, after)
+    ]
+    yield from _differing("fact", facts[0], facts[1])
+    if before.result.conformant != after.result.conformant:
+        direction = "better" if after.result.conformant else "worse"
+        yield Change("verdict", "conformant", before.result.reason, after.result.reason, direction)
+
+
+def _of_requirements(before: ConformanceReport, after: ConformanceReport) -> Iterable[Change]:
+    old, new = ({row.id: row.state for row in report.requirements} for report in (before, after))
+    for change in _differing("requirement", old, new):
+        if change.before is None or change.after is None:
+            yield change
+            continue
+        better = _BETTER.index(change.after) > _BETTER.index(change.before)
+        yield Change(change.about, change.name, change.before, change.after, "better" if better else "worse")
+
+
+def _of_checks(before: ConformanceReport, after: ConformanceReport) -> Iterable[Change]:
+    old, new = ({check.id: check.outcome for check in report.checks} for report in (before, after))
+    for change in _differing("check", old, new):
+        direction = {"failed": "worse"}.get(str(change.after), "better" if change.before == "failed" else "other")
+        yield Change(change.about, change.name, change.before, change.after, direction)
+
+
+def _of_characteristics(before: ConformanceReport, after: ConformanceReport) -> Iterable[Change]:
+    old, new = ({(fact.check, fact.name): fact for fact in report.characteristics} for report in (before, after))
+    for key in sorted(old.keys() & new.keys()):
+        was, is_now = old[key].value, new[key].value
+        if abs(is_now - was) > NOTABLE * max(abs(was), abs(is_now)):
+            unit = new[key].unit
+            yield Change("characteristic", key[1], f"{was:g} {unit}", f"{is_now:g} {unit}", "other")
+
+
+def _differing(about: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterable[Change]:
+    for name in sorted(old.keys() | new.keys()):
+        if old.get(name) != new.get(name):
+            yield Change(about, name, old.get(name), new.get(name), "other")
