@@ -111,7 +111,12 @@ class App:
                 exchange.reply(b'{"error":"Unauthorized"}', 401)
             elif route is None:
                 self._unrouted(exchange, found)
-            elif self._untroubled and b"x-mock-fault" not in headers and b"x-return-error" not in headers:
+            elif (
+                not self.faults.rules
+                and not self._starting
+                and b"x-mock-fault" not in headers
+                and b"x-return-error" not in headers
+            ):
                 route.handler(exchange)
             else:
                 self._troubled(exchange, route)
@@ -125,7 +130,9 @@ class App:
     def _entry(exchange: Exchange) -> Entry:
         headers = exchange.headers
         given = headers.get(b"x-request-id")
-        head = b"\n".join([part for pair in headers.items() for part in pair])
+        head = exchange.head
+        if head is None:
+            head = b"\r\n".join([b"", *[b"%b: %b" % pair for pair in headers.items()]])
         asked = None if given is None else given.decode("latin-1")
         return Entry(time.time(), exchange.method, exchange.path, head, asked)
 
@@ -144,11 +151,6 @@ class App:
         unified = self.version.unified_errors
         body = error_body(text, text, None, status) if unified else json.dumps({"detail": text}).encode()
         exchange.reply(body, status, headers=headers)
-
-    @property
-    def _untroubled(self) -> bool:
-        """Whether nothing is set up that could go wrong."""
-        return not self.faults.rules and not self._starting
 
     @property
     def starting(self) -> bool:

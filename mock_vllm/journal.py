@@ -16,7 +16,7 @@ CREDENTIAL_HEADERS: Final = frozenset((b"authorization", b"x-api-key", b"api-key
 
 
 class Entry(msgspec.Struct, gc=False):
-    """One request; `head` is its header names and values, one a line: one object, where a dictionary would be fifteen.
+    """One request; `head` is its head as it came: one object, where a dictionary would be fifteen.
 
     `arrived_at` in Unix seconds; `completion_tokens` generated, `delivered_tokens` handed to the client's connection.
     """
@@ -41,9 +41,15 @@ class Entry(msgspec.Struct, gc=False):
     def public(self) -> dict[str, Any]:
         """The entry as JSON shows it: credentials as a prefix of their SHA-256."""
         fields: dict[str, Any] = {name: getattr(self, name) for name in _PUBLIC_FIELDS}
-        lines = self.head.split(b"\n")
-        pairs = zip(lines[::2], lines[1::2], strict=False)
-        fields["headers"] = {name.decode("latin-1"): _shown(name, value) for name, value in pairs}
+        headers: dict[str, str] = {}
+        for line in self.head.split(b"\r\n")[1:]:
+            name, colon, value = line.partition(b":")
+            if colon:
+                key, text = name.strip().lower(), value.strip()
+                shown = _shown(key, text)
+                before = headers.get(key.decode("latin-1"))
+                headers[key.decode("latin-1")] = shown if before is None else f"{before}, {shown}"
+        fields["headers"] = headers
         return fields
 
 

@@ -5,6 +5,7 @@ frame as an ASGI application must.
 """
 
 import sys
+from typing import Any
 
 import uvicorn
 
@@ -15,7 +16,7 @@ def main() -> None:
         body = b'{"text":"' + b"x" * (int(sys.argv[3]) - 11) + b'"}'
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
 
-        async def app(scope, receive, send):
+        async def app(scope: Any, receive: Any, send: Any) -> None:
             await receive()
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": body})
@@ -23,7 +24,7 @@ def main() -> None:
         frames = [frame + b"\n\n" for frame in sys.stdin.buffer.read().split(b"\n\n") if frame]
         headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
 
-        async def app(scope, receive, send):
+        async def app(scope: Any, receive: Any, send: Any) -> None:
             await receive()
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             for frame in frames:

@@ -1,8 +1,9 @@
 """A load generator that is not the bottleneck: asyncio protocols that keep one request under way on each connection."""
 
 import asyncio
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import httptools
@@ -24,12 +25,17 @@ class Tally:
 
 
 class Client(asyncio.Protocol):
-    """Sends `request` again as soon as its reply is complete, until `stop`."""
+    """Sends the next of `requests` as soon as a reply is complete, until `stop`."""
 
     def __init__(
-        self, request: bytes, tally: Tally, stop: Callable[[], bool], done: asyncio.Future[None], frames: bool
+        self,
+        requests: Iterator[bytes],
+        tally: Tally,
+        stop: Callable[[], bool],
+        done: asyncio.Future[None],
+        frames: bool,
     ) -> None:
-        self.request, self.tally, self.stop, self.done, self.frames = request, tally, stop, done, frames
+        self.requests, self.tally, self.stop, self.done, self.frames = requests, tally, stop, done, frames
         self.parser = httptools.HttpResponseParser(self)
         self.sent = 0.0
 
@@ -39,7 +45,7 @@ class Client(asyncio.Protocol):
 
     def send(self) -> None:
         self.sent = time.perf_counter()
-        self.transport.write(self.request)
+        self.transport.write(next(self.requests))
 
     def data_received(self, data: bytes) -> None:
         if self.frames:
@@ -64,7 +70,7 @@ class Client(asyncio.Protocol):
 
 
 async def _round(
-    address: tuple[str, int], request: bytes, connections: int, seconds: float, frames: bool
+    address: tuple[str, int], requests: Iterator[bytes], connections: int, seconds: float, frames: bool
 ) -> tuple[Tally, float]:
     loop = asyncio.get_running_loop()
     tally = Tally()
@@ -74,7 +80,7 @@ async def _round(
         done = loop.create_future()
         ended.append(done)
         await loop.create_connection(
-            lambda done=done: Client(request, tally, lambda: time.perf_counter() - begin > seconds, done, frames),
+            lambda done=done: Client(requests, tally, lambda: time.perf_counter() - begin > seconds, done, frames),
             *address,
         )
     await asyncio.gather(*ended)
@@ -82,11 +88,16 @@ async def _round(
 
 
 def drive(
-    address: tuple[str, int], request: bytes, *, connections: int = 64, seconds: float = 2.0, frames: bool = False
+    address: tuple[str, int],
+    requests: Sequence[bytes],
+    *,
+    connections: int = 64,
+    seconds: float = 2.0,
+    frames: bool = False,
 ) -> tuple[Tally, float]:
     """One round; returns its tally and how long it took."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_round(address, request, connections, seconds, frames))
+        return runner.run(_round(address, itertools.cycle(requests), connections, seconds, frames))
 
 
 def post(path: str, body: bytes, headers: dict[str, str] | None = None) -> bytes:

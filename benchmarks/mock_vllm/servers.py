@@ -21,8 +21,9 @@ def cores() -> tuple[int, set[int]]:
     return usable[0], set(usable[1:]) or {usable[0]}
 
 
-def _pinned(core: int):
-    return lambda: os.sched_setaffinity(0, {core})
+def _pinned(command: list[str], core: int) -> list[str]:
+    """The command on one core; taskset comes with every Linux that has util-linux."""
+    return ["taskset", "-c", str(core), *command]
 
 
 def _wait(port: int) -> None:
@@ -53,7 +54,7 @@ def mock(*options: str, core: int | None = None) -> Iterator[tuple[str, int, int
             str(ready),
             *options,
         ]
-        server = subprocess.Popen(command, preexec_fn=_pinned(cores()[0] if core is None else core))
+        server = subprocess.Popen(_pinned(command, cores()[0] if core is None else core))
         try:
             while not ready.exists():
                 if server.poll() is not None:
@@ -80,7 +81,7 @@ def bare(kind: str, size: int, frames: bytes = b"") -> Iterator[tuple[str, int, 
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, str(HERE / "bare.py"), str(port), kind, str(size)]
-    server = subprocess.Popen(command, stdin=subprocess.PIPE, preexec_fn=_pinned(cores()[0]))
+    server = subprocess.Popen(_pinned(command, cores()[0]), stdin=subprocess.PIPE)
     assert server.stdin is not None
     server.stdin.write(frames)
     server.stdin.close()

@@ -70,6 +70,12 @@ class Hub:
             connection.close_if_idle()
 
 
+def whole_head(packet: bytes, body: bytes) -> bytes | None:
+    """The head in a packet that holds one request and nothing else; None when there is more in it."""
+    head = packet[: len(packet) - len(body)]
+    return head if packet.endswith(body) and head.find(b"\r\n\r\n") == len(head) - 4 else None
+
+
 class Connection(asyncio.Protocol):
     """Bytes in, exchanges out, one at a time and in order."""
 
@@ -77,11 +83,14 @@ class Connection(asyncio.Protocol):
         "_began",
         "_body",
         "_current",
+        "_first",
         "_head_bytes",
         "_headers",
         "_hub",
         "_in_head",
+        "_packet",
         "_parser",
+        "_raw",
         "_reading_paused",
         "_refused",
         "_target",
@@ -105,6 +114,9 @@ class Connection(asyncio.Protocol):
         self._in_head = False
         self._began = 0.0
         self._refused = False
+        self._packet = b""
+        self._first = False
+        self._raw: bytes | None = None
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] | bytes = b""
@@ -125,8 +137,11 @@ class Connection(asyncio.Protocol):
         if self._refused or self._parser is None:
             return
         self.last_active = self._hub.clock()
+        self._packet = data
+        self._first = True
         try:
             self._parser.feed_data(data)
+            self._packet = b""
             if self._began:
                 self._unfinished(len(data))
         except httptools.HttpParserUpgrade:
@@ -170,6 +185,8 @@ class Connection(asyncio.Protocol):
         self._target = b""
         self._headers = {}
         self._body = b""
+        self._raw = self._packet if self._first else None
+        self._first = False
         self._began = self.last_active
         self._in_head = True
 
@@ -222,6 +239,9 @@ class Connection(asyncio.Protocol):
         path = self._hub.paths.get(target) or read_path(target)
         exchange = Exchange(self, METHODS.get(method) or method.decode("latin-1"), target, path, self._headers, body)
         exchange.arrived = self.last_active
+        if self._raw is self._packet:
+            exchange.head = whole_head(self._packet, body)
+        self._raw = None
         exchange.keep_alive = parser.should_keep_alive() and not self._hub.stopping
         if self._current is None:
             self._current = exchange

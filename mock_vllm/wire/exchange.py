@@ -25,6 +25,7 @@ class Exchange:
         path        path without query, percent-decoded
         headers     name in lower case -> value; several fields of one name are joined with `, `
         body        the whole body
+        head        the head as it came, where that was in one packet with everything else; otherwise None
         params      values of `{name}` parts of the route's pattern
         on_close    called once, without arguments, when the client goes away before the reply is complete
         on_resume   called when a slow client has drained what was written (see `writable`)
@@ -47,6 +48,7 @@ class Exchange:
     state: Any = None
     fault: Any = None
     route: Any = None
+    head: bytes | None = None
 
     def __init__(
         self, connection: "Connection", method: str, target: bytes, path: str, headers: dict[bytes, bytes], body: bytes
