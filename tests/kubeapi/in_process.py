@@ -63,7 +63,10 @@ class InProcess:
         parts = [{"type": "http.request", "body": raw, "more_body": False}]
 
         async def receive() -> dict[str, Any]:
-            return parts.pop() if parts else {"type": "http.disconnect"}
+            if parts:
+                return parts.pop()
+            await asyncio.Event().wait()  # the client stays until it is answered
+            raise AssertionError
 
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)

@@ -9,7 +9,7 @@ import jsonpatch
 import jsonpointer
 
 from harness.simulator.kubeapi.cel import CONDITION_VARIABLES, CelError, compile_rule
-from harness.simulator.kubeapi.cluster import Cluster, converted
+from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.resources import Resource
 from harness.simulator.kubeapi.selectors import labels_match, of_label_selector
 from harness.simulator.kubeapi.status import ApiError, forbidden, internal
@@ -75,8 +75,8 @@ class Admission:
         for hook, version in self._matching("mutate", Review(operation, value, old, write)):
             response = await self._ask(hook, Review(operation, value, old, write), version)
             if response.get("patch"):
-                value = _patched(converted(value, version), response, hook)
-                value = converted(value, write.resource.api_version)
+                value = _patched(await self._cluster.converted(value, write.resource, version), response, hook)
+                value = await self._cluster.converted(value, write.resource, write.resource.api_version)
         return value
 
     async def validate(self, operation: str, value: Json | None, old: Json | None, write: "Write") -> None:
@@ -123,6 +123,14 @@ class Admission:
         namespace = self._cluster.store.get(("", "namespaces"), "", review.write.namespace)
         return namespace is None or labels_match(selector, namespace.labels)
 
+    async def _in_version(self, review: Review, version: str) -> Review:
+        resource = review.write.resource
+        states = [
+            await self._cluster.converted(state, resource, version) if state else None
+            for state in (review.value, review.old)
+        ]
+        return Review(review.operation, states[0], states[1], review.write)
+
     async def _response(self, hook: Hook, body: Json) -> Json:
         answer = await self._caller.call(hook.settings["clientConfig"], hook.settings.get("timeoutSeconds", 10), body)
         response = answer.get("response")
@@ -131,7 +139,7 @@ class Admission:
         return response
 
     async def _ask(self, hook: Hook, review: Review, version: str) -> Json:
-        body = _review_body(review, version)
+        body = _review_body(await self._in_version(review, version), version)
         try:
             response = await self._response(hook, body)
         except UnreachableError as error:
@@ -192,8 +200,8 @@ def _review_body(review: Review, version: str) -> Json:
         "name": write.name or (states[0]["metadata"].get("name", "") if states else ""),
         "operation": review.operation,
         "userInfo": write.user.info() if write.user is not None else {},
-        "object": converted(review.value, version) if review.value else None,
-        "oldObject": converted(review.old, version) if review.old else None,
+        "object": review.value or None,
+        "oldObject": review.old or None,
         "dryRun": write.dry_run,
         "options": None,
     }

@@ -14,7 +14,7 @@ from harness.simulator.kubeapi.requests import (
     tell_unknown,
     writer_of,
 )
-from harness.simulator.kubeapi.status import already_exists, bad_request, not_found
+from harness.simulator.kubeapi.status import bad_request, not_found
 from harness.simulator.kubeapi.structural import prune
 from harness.simulator.kubeapi.writes import admit_create, commit, update
 
@@ -43,7 +43,7 @@ async def apply(cluster: Cluster, body: Any, write: Write) -> tuple[int, Json]:
         if write.subresource:
             raise not_found(write.resource.plural, write.resource.group, write.name)
         return 201, await _create_applied(cluster, value, write, writer)
-    current = cluster.from_storage(entry.decode(), write.resource)
+    current = await cluster.from_storage(entry.decode(), write.resource)
     if write.subresource == "status":
         identity = {k: v for k, v in meta.items() if k in {"name", "namespace", "resourceVersion", "uid"}}
         value = {
@@ -73,8 +73,6 @@ async def _create_applied(cluster: Cluster, value: Json, write: Write, writer: M
     special.on_create(value, resource, cluster)
     check_namespace(cluster, write)
     value = await admit_create(cluster, value, write)
-    if cluster.store.get(resource.bucket, write.namespace, write.name) is not None:
-        raise already_exists(resource.plural, resource.group, write.name)
     if managed:
         value["metadata"]["managedFields"] = managed
-    return commit(cluster, value, write)
+    return await commit(cluster, value, write)

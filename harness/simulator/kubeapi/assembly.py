@@ -11,6 +11,7 @@ from harness.simulator.kubeapi import bootstrap, builtin, crds, lifecycle, rbac
 from harness.simulator.kubeapi.admission import Admission
 from harness.simulator.kubeapi.certificates import Certificates, dump_key, issue, load_key
 from harness.simulator.kubeapi.cluster import Cluster
+from harness.simulator.kubeapi.conversion import Converter
 from harness.simulator.kubeapi.identity import Identities, new_key
 from harness.simulator.kubeapi.persistence import Archive
 from harness.simulator.kubeapi.resources import Registry
@@ -75,6 +76,7 @@ def build(archive: Archive | None, given: Credentials, folders: Iterable[Path]) 
         store, registry, Identities(store, load_key(given.signing_key), given.admin_token), archive=archive
     )
     cluster.admission = Admission(cluster)
+    cluster.converter = Converter(cluster)
     crds.follow(cluster)
     rbac.follow(cluster)
     lifecycle.follow(cluster)

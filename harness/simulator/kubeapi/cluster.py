@@ -10,6 +10,7 @@ from harness.simulator.kubeapi.store import Store
 
 if TYPE_CHECKING:
     from harness.simulator.kubeapi.admission import Admission
+    from harness.simulator.kubeapi.conversion import Converter
 
 
 @dataclass(slots=True)
@@ -20,6 +21,7 @@ class Cluster:
     registry: Registry
     identities: Identities
     admission: "Admission" = field(init=False)
+    converter: "Converter" = field(init=False)
     archive: Archive | None = None
     draining: set[str] = field(default_factory=set)
     closing: bool = False
@@ -29,17 +31,16 @@ class Cluster:
         if self.archive is not None:
             await self.archive.settle()
 
-    def to_storage(self, value: dict[str, Any], resource: Resource) -> dict[str, Any]:
-        """An object in the version that the store keeps."""
-        return converted(value, resource.stored_api_version)
+    async def to_storage(self, value: dict[str, Any], resource: Resource) -> dict[str, Any]:
+        """An object in the version that the store keeps. Raises ApiError 500."""
+        return await self.converted(value, resource, resource.stored_api_version)
 
-    def from_storage(self, value: dict[str, Any], resource: Resource) -> dict[str, Any]:
-        """A stored object in the version that a request asks for."""
-        return converted(value, resource.api_version)
+    async def from_storage(self, value: dict[str, Any], resource: Resource) -> dict[str, Any]:
+        """A stored object in the version that a request asks for. Raises ApiError 500."""
+        return await self.converted(value, resource, resource.api_version)
 
-
-def converted(value: dict[str, Any], api_version: str) -> dict[str, Any]:
-    """The same object under another `apiVersion` (conversion strategy `None`)."""
-    if value.get("apiVersion") != api_version:
-        value = {**value, "apiVersion": api_version}
-    return value
+    async def converted(self, value: dict[str, Any], resource: Resource, api_version: str) -> dict[str, Any]:
+        """An object in any version of its kind. Raises ApiError 500."""
+        if value.get("apiVersion") == api_version:
+            return value
+        return (await self.converter.convert([value], resource, api_version))[0]

@@ -22,7 +22,7 @@ async def delete(cluster: Cluster, write: Write, options: Json) -> tuple[int, Js
             label = "UID" if name == "uid" else "ResourceVersion"
             why = f"Precondition failed: {label} in precondition: {wanted}, {label} in object meta: {came}"
             raise conflict(resource.plural, resource.group, write.name, why)
-    await cluster.admission.validate("DELETE", None, cluster.from_storage(entry.decode(), resource), write)
+    await cluster.admission.validate("DELETE", None, await cluster.from_storage(entry.decode(), resource), write)
     entry = live(cluster, write)
     if write.dry_run:
         return 200, success(resource.plural, resource.group, entry.name, entry.uid)
@@ -30,7 +30,7 @@ async def delete(cluster: Cluster, write: Write, options: Json) -> tuple[int, Js
     special.on_delete(entry.decode(), resource)
     remaining = mark_deleted(cluster, resource.bucket, entry, manner)
     if remaining is not None:
-        return 200, cluster.from_storage(remaining.decode(), resource)
+        return 200, await cluster.from_storage(remaining.decode(), resource)
     return 200, success(resource.plural, resource.group, entry.name, entry.uid)
 
 

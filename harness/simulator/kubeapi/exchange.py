@@ -93,11 +93,11 @@ class Exchange:
         accept = self.request.headers.get("accept", "")
         return wanted_form(accept) if "as=" in accept else ""
 
-    def answer(self, code: int, value: Json) -> Response:
+    async def answer(self, code: int, value: Json) -> Response:
         """An object or a Status, in the version of the URL and the form that the client wants."""
         if value.get("kind") == "Status" and value.get("apiVersion") == "v1":
             return json_response(code, value)
-        return Response(code, self.shaped(self.cluster.from_storage(value, self.resource)))
+        return Response(code, self.shaped(await self.cluster.from_storage(value, self.resource)))
 
     def shaped(self, value: Json) -> bytes:
         """One object in the wanted form."""

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import binascii
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from harness.simulator.kubeapi.store import Change, Entry
 from harness.simulator.kubeapi.validation import unsupported
 
 BOOKMARK_SECONDS = 30.0
-Render = Callable[[Entry], bytes]
+Render = Callable[[Sequence[Entry]], Awaitable[list[bytes]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,18 @@ def select(resource: Resource, namespace: str, labels: str, fields: str, name: s
 
 
 def renderer(cluster: Cluster, resource: Resource) -> Render:
-    """How a stored object becomes the bytes of the asked version."""
-    if resource.version == (resource.storage_version or resource.version):
-        return lambda entry: entry.raw
-    return lambda entry: orjson.dumps(cluster.from_storage(entry.decode(), resource))
+    """How stored objects become the bytes of the asked version."""
+    stored = resource.version == (resource.storage_version or resource.version)
+
+    async def render(entries: Sequence[Entry]) -> list[bytes]:
+        if stored:
+            return [entry.raw for entry in entries]
+        values = [entry.decode() for entry in entries]
+        return [
+            orjson.dumps(value) for value in await cluster.converter.convert(values, resource, resource.api_version)
+        ]
+
+    return render
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +195,7 @@ def _decode_ticket(text: str) -> str:
         raise bad_request("continue key is not valid: it does not come from a list of this server") from error
 
 
-def list_body(page: Page, resource: Resource, render: Render) -> bytes:
+async def list_body(page: Page, resource: Resource, render: Render) -> bytes:
     """A list as JSON, put together from the stored bytes."""
     meta: dict[str, Any] = {"resourceVersion": str(page.revision)}
     if page.ticket:
@@ -195,7 +203,7 @@ def list_body(page: Page, resource: Resource, render: Render) -> bytes:
         if page.remaining is not None:
             meta["remainingItemCount"] = page.remaining
     head = {"kind": resource.list_kind or f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": meta}
-    return orjson.dumps(head)[:-1] + b',"items":[' + b",".join(map(render, page.entries)) + b"]}"
+    return orjson.dumps(head)[:-1] + b',"items":[' + b",".join(await render(page.entries)) + b"]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +254,7 @@ async def watch(
         current = [
             entry for entry in cluster.store.objects(resource.bucket, selection.namespace) if selection.wants(entry)
         ]
-        first = [_event("ADDED", render(entry)) for entry in current]
+        first = [_event("ADDED", raw) for raw in await render(current)]
         if options.initial_events:
             first.append(_bookmark(resource, cluster.store.revision, initial=True))
         yield b"".join(first)
@@ -265,7 +273,8 @@ async def watch(
             position += len(changes)
             seen = [found for change in changes if (found := _seen(change, selection)) is not None]
             if seen:
-                yield b"".join([_event(kind, render(entry)) for kind, entry in seen])
+                raws = await render([entry for _, entry in seen])
+                yield b"".join([_event(kind, raw) for (kind, _), raw in zip(seen, raws, strict=True)])
             continue
         now = loop.time()
         if now >= ends:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from harness.simulator.kubeapi.structural import Schema
 
@@ -55,7 +56,7 @@ class Resource:
     custom: bool = False
     selectable: tuple[str, ...] = ()
     deprecation: str = ""
-    conversion: object = None
+    conversion: dict[str, Any] | None = None
 
     @property
     def api_version(self) -> str:

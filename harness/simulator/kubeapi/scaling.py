@@ -67,7 +67,7 @@ async def answer(exchange: Exchange) -> Response:
     write, verb, cluster = exchange.write(), exchange.verb, exchange.cluster
     if verb not in {"get", "update", "patch"}:
         raise method_not_allowed()
-    current = cluster.from_storage(live(cluster, write).decode(), write.resource)
+    current = await cluster.from_storage(live(cluster, write).decode(), write.resource)
     if verb == "get":
         return json_response(200, scale_of(current, write))
     body = await exchange.body()
@@ -90,4 +90,4 @@ async def answer(exchange: Exchange) -> Response:
         return _put(value, scale.spec_replicas, replicas)
 
     code, value = await writes.patch(cluster, main, change)
-    return json_response(code, scale_of(cluster.from_storage(value, write.resource), write))
+    return json_response(code, scale_of(await cluster.from_storage(value, write.resource), write))

@@ -14,7 +14,7 @@ async def perform(exchange: Exchange) -> Response:
         raise no_such_path()
     match (name, verb):
         case ("status", "get"):
-            return verbs.get(exchange)
+            return await verbs.get(exchange)
         case ("status", "update" | "patch") | ("finalize", "update"):
             return await verbs.change(exchange)
         case ("scale", _):

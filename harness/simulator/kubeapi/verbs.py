@@ -34,11 +34,13 @@ async def perform(exchange: Exchange) -> Response:
     target = exchange.target
     match exchange.verb:
         case "get":
-            return get(exchange)
+            return await get(exchange)
         case "list" | "watch":
-            return _collection(exchange)
+            return await _collection(exchange)
         case "create" if not target.name:
-            return exchange.answer(201, await writes.create(exchange.cluster, await exchange.body(), exchange.write()))
+            return await exchange.answer(
+                201, await writes.create(exchange.cluster, await exchange.body(), exchange.write())
+            )
         case "update" | "patch" if target.name:
             return await change(exchange)
         case "delete":
@@ -61,18 +63,19 @@ async def review(exchange: Exchange) -> Response:
     )
 
 
-def get(exchange: Exchange) -> Response:
+async def get(exchange: Exchange) -> Response:
     """One object. Raises ApiError 404."""
     resource, target = exchange.resource, exchange.target
     entry = exchange.cluster.store.get(resource.bucket, target.namespace, target.name)
     if entry is None:
         raise not_found(resource.plural, resource.group, target.name)
     if exchange.form:
-        return exchange.answer(200, entry.decode())
-    return Response(200, reads.renderer(exchange.cluster, resource)(entry))
+        return await exchange.answer(200, entry.decode())
+    (raw,) = await reads.renderer(exchange.cluster, resource)([entry])
+    return Response(200, raw)
 
 
-def _collection(exchange: Exchange) -> Response:
+async def _collection(exchange: Exchange) -> Response:
     request, resource, target = exchange.request, exchange.resource, exchange.target
     query = request.query
     labels, fields = query.get("labelSelector", ""), query.get("fieldSelector", "")
@@ -95,7 +98,7 @@ def _collection(exchange: Exchange) -> Response:
         match=query.get("resourceVersionMatch", ""),
     )
     page = reads.read_page(exchange.cluster, resource, selection, wanted)
-    return exchange.listed(reads.list_body(page, resource, render))
+    return exchange.listed(await reads.list_body(page, resource, render))
 
 
 async def change(exchange: Exchange) -> Response:
@@ -105,7 +108,7 @@ async def change(exchange: Exchange) -> Response:
         code, value = await writes.replace(exchange.cluster, await exchange.body(), write)
     else:
         code, value = await _patch(exchange, write)
-    return exchange.answer(code, value)
+    return await exchange.answer(code, value)
 
 
 async def _patch(exchange: Exchange, write: Write) -> tuple[int, Json]:
@@ -152,7 +155,7 @@ async def _options(exchange: Exchange) -> Json:
 async def _delete(exchange: Exchange) -> Response:
     options = await _options(exchange)
     code, value = await deletion.delete(exchange.cluster, exchange.write(), options)
-    return exchange.answer(code, value)
+    return await exchange.answer(code, value)
 
 
 async def _delete_many(exchange: Exchange) -> Response:
@@ -168,7 +171,7 @@ async def _delete_many(exchange: Exchange) -> Response:
         except ApiError as error:
             if error.code != 404:
                 raise
-    return exchange.listed(reads.list_body(page, resource, reads.renderer(exchange.cluster, resource)))
+    return exchange.listed(await reads.list_body(page, resource, reads.renderer(exchange.cluster, resource)))
 
 
 def _number(text: str, name: str) -> int:

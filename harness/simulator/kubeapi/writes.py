@@ -45,10 +45,8 @@ async def create(cluster: Cluster, body: Any, write: Write) -> Json:
     check_namespace(cluster, write)
     value = await admit_create(cluster, value, write)
     meta = value["metadata"]
-    if cluster.store.get(resource.bucket, meta.get("namespace", ""), meta["name"]) is not None:
-        raise already_exists(resource.plural, resource.group, meta["name"])
     record_update(None, value, resource.schema(), writer_of(write, "Update"))
-    return commit(cluster, value, write)
+    return await commit(cluster, value, write)
 
 
 async def admit_create(cluster: Cluster, value: Json, write: Write) -> Json:
@@ -61,17 +59,27 @@ async def admit_create(cluster: Cluster, value: Json, write: Write) -> Json:
     return value
 
 
-def commit(cluster: Cluster, value: Json, write: Write) -> Json:
-    """Store an accepted state (or, on a dry run, only show it)."""
-    special.settle(value, write.resource)
-    stored = cluster.to_storage(value, write.resource)
+async def commit(cluster: Cluster, value: Json, write: Write, expected: Entry | None = None) -> Json:
+    """Store an accepted state (or, on a dry run, only show it).
+
+    `expected` is the state that it was made from, None for a new object. Raises ApiError 409 when another state is there: from this
+    check to the store nothing is awaited.
+    """
+    resource, meta = write.resource, value["metadata"]
+    special.settle(value, resource)
+    stored = await cluster.to_storage(value, resource)
+    present = cluster.store.get(resource.bucket, meta.get("namespace", ""), meta["name"])
+    if present is not expected:
+        if expected is None:
+            raise already_exists(resource.plural, resource.group, meta["name"])
+        raise conflict(resource.plural, resource.group, meta["name"])
     if write.dry_run:
         stored["metadata"].setdefault("resourceVersion", "")
         if not stored["metadata"]["resourceVersion"]:
             del stored["metadata"]["resourceVersion"]
         return stored
-    entry = cluster.store.put(write.resource.bucket, stored)
-    return finish_if_free(cluster, write.resource.bucket, entry).decode()
+    entry = cluster.store.put(resource.bucket, stored)
+    return finish_if_free(cluster, resource.bucket, entry).decode()
 
 
 def _misnamed(value: Json, write: Write) -> ApiError:
@@ -98,7 +106,7 @@ async def patch(cluster: Cluster, write: Write, change: Callable[[Json], Json]) 
     """PATCH: compute the new state from the current one, again when somebody else was faster."""
     for _ in range(RETRIES):
         entry = live(cluster, write)
-        current = cluster.from_storage(entry.decode(), write.resource)
+        current = await cluster.from_storage(entry.decode(), write.resource)
         value = change(current)
         asked = value.get("metadata", {}).get("resourceVersion") if isinstance(value.get("metadata"), dict) else None
         value = decode(value, write)
@@ -118,7 +126,7 @@ async def patch(cluster: Cluster, write: Write, change: Callable[[Json], Json]) 
 async def update(cluster: Cluster, entry: Entry, value: Json, write: Write, operation: str) -> Json:
     """Bring an object into a new state. Raises ApiError 409 when it has changed since it was read."""
     resource = write.resource
-    old = cluster.from_storage(entry.decode(), resource)
+    old = await cluster.from_storage(entry.decode(), resource)
     meta = value["metadata"]
     asked = meta.get("resourceVersion")
     if asked and asked != str(entry.revision):
@@ -140,11 +148,9 @@ async def update(cluster: Cluster, entry: Entry, value: Json, write: Write, oper
         value["metadata"]["generation"] = old["metadata"]["generation"] + 1
     if operation == "Update":
         record_update(old, value, resource.schema(), writer_of(write, "Update"))
-    if cluster.store.get(resource.bucket, write.namespace, write.name) is not entry:
-        raise conflict(resource.plural, resource.group, write.name)
-    if _unchanged(value, old):
+    if _unchanged(value, old) and live(cluster, write) is entry:
         return old
-    return commit(cluster, value, write)
+    return await commit(cluster, value, write, entry)
 
 
 def _scoped(value: Json, old: Json, write: Write) -> Json:
