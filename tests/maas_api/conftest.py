@@ -10,12 +10,20 @@ import pytest
 from harness.simulator.maas_api.quirks import UPSTREAM
 
 from .instance import Instance
+from .postgresql import server
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "row(*ids): rows of the requirement catalogue that the test shows on the reference platform"
     )
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a PostgreSQL server of this test process."""
+    with server() as url:
+        yield url
 
 
 @pytest.fixture

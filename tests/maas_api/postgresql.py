@@ -6,10 +6,14 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
 
 IMAGE = os.environ.get("MAAS_TEST_POSTGRES_IMAGE", "postgres:16-alpine")
 _STEP_S = 60
@@ -64,8 +68,8 @@ def _installed() -> Path | None:
 def _local(programs: Path) -> Iterator[str]:
     """A server on a Unix socket alone, in a folder of its own; PostgreSQL refuses root, so root lends it to its account."""
     account = "postgres" if os.geteuid() == 0 else None
-    with tempfile.TemporaryDirectory(prefix="maas-pg-") as text:
-        folder = Path(text)
+    with tempfile.TemporaryDirectory(prefix="maas-pg-") as name:
+        folder = Path(name)
         data = folder / "data"
         if account:
             owner = pwd.getpwnam(account)
@@ -92,3 +96,14 @@ def _local(programs: Path) -> Iterator[str]:
             yield f"postgresql://maas@/postgres?host={folder}"
         finally:
             step(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+
+
+async def empty_database(url: str) -> str:
+    """The URL of a new database on the server of `url`."""
+    name = f"maas_{uuid.uuid4().hex}"
+    admin = make_url(url)
+    engine = create_async_engine(admin.set(drivername="postgresql+asyncpg"), isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(f"CREATE DATABASE {name}"))
+    await engine.dispose()
+    return admin.set(database=name).render_as_string(hide_password=False)

@@ -1,5 +1,6 @@
 """The component as a process, against the embedded Kubernetes API over TLS: start, follow, restart, stop."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -23,6 +24,7 @@ from tests.kubeapi.connection import connect
 from tests.kubeapi.serving import embedded_api, eventually
 
 from . import documents
+from .postgresql import empty_database
 
 CRDS = Path(__file__).parents[2] / "fixtures" / "crds"
 GROUP = "/apis/maas.opendatahub.io/v1alpha1"
@@ -217,16 +219,26 @@ def test_tenants_take_the_clusters_tokens(tmp_path: Path, kubeconfig: Path, kube
 
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_no_acknowledged_key_is_lost(
-    tmp_path: Path, kubeconfig: Path, kube: httpx.Client, namespace: str, ending: int
+    tmp_path: Path,
+    kubeconfig: Path,
+    kube: httpx.Client,
+    namespace: str,
+    ending: int,
+    database: str,
+    request: pytest.FixtureRequest,
 ) -> None:
     offer(kube, namespace)
+    options: tuple[str, ...] = ()
+    if database == "postgresql":
+        options = ("--database", asyncio.run(empty_database(request.getfixturevalue("postgresql"))))
     keys: list[str] = []
-    with started(tmp_path, kubeconfig, namespace) as running, running.client(headers=identity()) as client:
+    with started(tmp_path, kubeconfig, namespace, *options) as running, running.client(headers=identity()) as client:
         eventually(lambda: client.post("/v1/api-keys", json={"name": "a"}).status_code == 201, "alice mints", 5)
         keys += [client.post("/v1/api-keys", json={"name": "a"}).json()["key"] for _ in range(20)]
         running.stop(ending)
-    with started(tmp_path, kubeconfig, namespace) as running, running.client() as client:
+    with started(tmp_path, kubeconfig, namespace, *options) as running, running.client() as client:
         answers = [client.post("/internal/v1/api-keys/validate", json={"key": key}).json()["valid"] for key in keys]
     assert answers == [True] * 20
 
@@ -284,6 +296,7 @@ def test_tls_from_version_1_2_on(tmp_path: Path, kubeconfig: Path, namespace: st
         (("--require-gateway-service", "--startup-timeout", "0.5"), "no Service of the gateway openshift-ingress/"),
         (("--kubeconfig", "{broken}"), "cannot use the kubeconfig"),
         (("--kubeconfig", "{nobody}", "--startup-timeout", "0.5"), "Kubernetes did not answer"),
+        (("--kubeconfig", "{userless}"), "cannot use the kubeconfig"),
     ],
 )
 def test_what_is_missing_at_the_start_is_one_sentence(
@@ -294,7 +307,11 @@ def test_what_is_missing_at_the_start_is_one_sentence(
         "apiVersion: v1\nkind: Config\ncurrent-context: a\ncontexts: [{name: a, context: {cluster: a, user: a}}]\n"
         "clusters: [{name: a, cluster: {server: 'http://127.0.0.1:1'}}]\nusers: [{name: a, user: {token: x}}]\n"
     )
-    names = {"broken": tmp_path / "broken", "nobody": tmp_path / "nobody"}
+    (tmp_path / "userless").write_text(
+        "apiVersion: v1\nkind: Config\ncurrent-context: a\ncontexts: [{name: a, context: {cluster: a}}]\n"
+        "clusters: [{name: a, cluster: {server: 'http://127.0.0.1:1'}}]\n"
+    )
+    names = {name: tmp_path / name for name in ("broken", "nobody", "userless")}
     command = [
         sys.executable,
         "-m",

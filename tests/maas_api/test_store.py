@@ -1,9 +1,8 @@
 """The key store's contract, the same on SQLite and on PostgreSQL."""
 
 import asyncio
-import itertools
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,14 +15,13 @@ from harness.simulator.maas_api.record import KeyRecord, Status
 from harness.simulator.maas_api.search import KeySearch
 from harness.simulator.maas_api.store import KeyStore, Scope
 
-from .postgresql import server
+from .postgresql import empty_database
 from .test_keys import MICROSECONDS, record
 
 pytestmark = pytest.mark.anyio
 
 TENANT = "models-as-a-service"
 NOW = 1_800_000_000 * MICROSECONDS
-_numbers = itertools.count()
 
 
 @pytest.fixture
@@ -31,25 +29,12 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """The URL of a server of this test process."""
-    with server() as url:
-        yield url
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/keys.db"
-    admin = make_url(request.getfixturevalue("postgresql"))
-    engine = create_async_engine(admin.set(drivername="postgresql+asyncpg"), isolation_level="AUTOCOMMIT")
-    name = f"maas_{next(_numbers)}"
-    async with engine.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name}"))
-    await engine.dispose()
-    return admin.set(database=name).render_as_string(hide_password=False)
+    return await empty_database(request.getfixturevalue("postgresql"))
 
 
 @pytest.fixture
@@ -266,4 +251,20 @@ async def test_urls_as_secrets_have_them(postgresql: str, scheme: str) -> None:
     address = postgresql.replace("postgresql://", f"{scheme}://")
     opened = await KeyStore.open(f"{address}{'&' if '?' in address else '?'}sslmode=disable")
     assert await found(opened, username="nobody") == []
+    await opened.close()
+
+
+async def test_connections_that_the_server_ended_are_replaced(postgresql: str) -> None:
+    address = await empty_database(postgresql)
+    opened = await KeyStore.open(address)
+    await opened.add(record(1))
+    engine = create_async_engine(make_url(address).set(drivername="postgresql+asyncpg"), isolation_level="AUTOCOMMIT")
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    async with engine.connect() as connection:
+        ended = (await connection.execute(text(others))).scalars().all()
+    await engine.dispose()
+    assert ended
+    assert all(ended)
+    assert await opened.by_hash(record(1).key_hash) == record(1)
+    await opened.add(record(2))
     await opened.close()

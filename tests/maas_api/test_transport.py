@@ -184,6 +184,16 @@ def test_only_blank_groups_are_no_groups(maas: Instance) -> None:
     assert (response.status_code, response.json()) == (500, E4 | {"refId": "003"})
 
 
+@pytest.mark.row("MAAS-SEC-011")
+@pytest.mark.parametrize(
+    "groups", ['["a" system:masters]', '["a","b" "c"]', '["a"] [system:masters]', '["a\\"," system:masters]', "[a,b]"]
+)
+def test_broken_groups_are_none(maas: Instance, groups: str) -> None:
+    maas.subscription("s", ["m1"], groups=("system:masters", "a", "b", "c"))
+    response = maas.anonymous.get("/v1/subscriptions", headers={"X-MaaS-Username": "eve", "X-MaaS-Group": groups})
+    assert (response.status_code, response.json()) == (500, E4 | {"refId": "003"})
+
+
 @pytest.mark.row("MAAS-API-019")
 def test_listings_are_not_to_be_stored_and_keys_say_nothing(alice: httpx.Client, maas: Instance) -> None:
     key = maas.mint(alice)

@@ -13,12 +13,14 @@ _UNITS = {
     "m": Decimal(60),
     "h": Decimal(3600),
 }
-_NUMBER = r"(?:\d+\.?\d*|\.\d+)"
+_NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)"
 _PART = re.compile(rf"({_NUMBER})(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 _GO = re.compile(rf"([+-]?)((?:{_NUMBER}(?:ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
 _DAYS = re.compile(rf"([+-]?{_NUMBER})d", re.ASCII)
 
 DAY = 86_400
+_LONGEST_TEXT = 64
+"""Characters; no lifetime needs more, and an expression that looks at a megabyte of digits takes its time."""
 
 
 class DurationError(ValueError):
@@ -33,6 +35,8 @@ def parse(value: str | float) -> Decimal:
     if isinstance(value, int | float):
         return Decimal(str(value))
     text = value.strip()
+    if len(text) > _LONGEST_TEXT:
+        raise DurationError(f"invalid expiresIn: expected at most {_LONGEST_TEXT} characters, came {len(text)}")
     if not text or text in {"0", "+0", "-0"}:
         return Decimal(0)
     if days := _DAYS.fullmatch(text):
@@ -41,7 +45,7 @@ def parse(value: str | float) -> Decimal:
         seconds = sum((Decimal(amount) * _UNITS[unit] for amount, unit in _PART.findall(go[2])), Decimal(0))
         return -seconds if go[1] == "-" else seconds
     raise DurationError(
-        f"invalid expiresIn {text[:64]!r}: expected a duration such as 30d, 12h or 1h30m, or seconds as a number"
+        f"invalid expiresIn {text!r}: expected a duration such as 30d, 12h or 1h30m, or seconds as a number"
     )
 
 

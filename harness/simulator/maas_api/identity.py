@@ -1,5 +1,6 @@
 """Who is calling, as the gateway's authorizer says in request headers."""
 
+import re
 from dataclasses import dataclass
 
 import orjson
@@ -11,6 +12,8 @@ from .errors import IdentityError
 USERNAME = "x-maas-username"
 GROUPS = "x-maas-group"
 SUBSCRIPTION = "x-maas-subscription"
+
+_WORDS = re.compile(r"\[[^\[\]{}\",]*\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,8 @@ def parse_groups(text: str) -> tuple[str, ...]:
     try:
         values = orjson.loads(text)
     except orjson.JSONDecodeError:
-        values = text[1:-1].split()
+        # Words, unless it is broken JSON: reading that in pieces would make groups of what a quote let loose.
+        values = text[1:-1].split() if _WORDS.fullmatch(text) else []
     return tuple(name for value in values if isinstance(value, str) and (name := value.strip()))
 
 

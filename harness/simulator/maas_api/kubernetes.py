@@ -55,7 +55,7 @@ class Kubernetes:
         try:
             config = KubeConfig.from_file(kubeconfig) if kubeconfig else KubeConfig.from_env()
             self.client = AsyncClient(config=config, trust_env=False)
-        except (ConfigError, OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        except (ConfigError, OSError, AssertionError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
             reason = " ".join(str(error).split())
             raise KubernetesError(
                 0, f"cannot use the kubeconfig {kubeconfig or 'of the environment'}: {reason}"
