@@ -721,3 +721,27 @@ def test_unknown_fields_are_ignored(server):
     reply = chat(server, **{f"field_{uuid.uuid4().hex}": 1})
     assert reply.status_code == 200
     assert reply.json()["choices"][0]["message"]["content"] == text(server)
+
+
+def test_row_21_a_batch_of_conversations(server):
+    conversations = [HELLO, [{"role": "user", "content": "Something else"}]]
+    body = {"messages": conversations, "max_tokens": 12}
+    found = server.api.post("/v1/chat/completions/batch", json=body).json()
+    assert [choice["index"] for choice in found["choices"]] == [0, 1]
+    for choice, messages in zip(found["choices"], conversations, strict=True):
+        assert choice["message"]["content"] == text(server, messages=messages, max_tokens=12)
+    assert found["usage"]["completion_tokens"] == 24
+    for wrong in ({"stream": True}, {"n": 2}, {"tools": [TOOL]}, {"messages": []}, {"messages": HELLO}):
+        error(server.api.post("/v1/chat/completions/batch", json=body | wrong), 400)
+
+
+def test_row_21_invocations(server):
+    assert server.api.post("/invocations", json=CHAT).json()["object"] == "chat.completion"
+    assert server.api.post("/invocations", json={"prompt": "x"}).json()["object"] == "text_completion"
+    assert "Cannot find suitable handler" in error(server.api.post("/invocations", json={}), 400)["message"]
+    error(server.api.post("/invocations", content=b"["), 400)
+
+
+def test_row_21_audio_is_refused(server):
+    found = error(server.api.post("/v1/audio/transcriptions", content=b"..."), 400)
+    assert found["message"] == "The model does not support Transcriptions API"
