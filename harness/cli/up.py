@@ -143,7 +143,7 @@ def _shown(platform: Any, *, introduce_people: bool) -> dict[str, Any]:
         "management_url": platform.endpoints.management,
         "user_token": introduction.user_token.reveal(),
         "admin_token": introduction.admin_token.reveal(),
-        "api_key": introduction.api_key.reveal(),
+        "api_key": introduction.api_key.reveal() if introduction.api_key else None,
         "models": [model.model_dump() for model in platform.models],
         "standard_gateway_url": platform.endpoints.standard_gateway,
         "startup_s": platform.startup_s,
@@ -161,7 +161,11 @@ def _text(shown: dict[str, Any], *, as_json: bool) -> str:
             f"export MAAS_MANAGEMENT={shown['management_url']}",
             f"export MAAS_USER_TOKEN={shown['user_token']}",
             f"export MAAS_ADMIN_TOKEN={shown['admin_token']}",
-            f"export MAAS_API_KEY={shown['api_key']}",
+            *(
+                [f"export MAAS_API_KEY={shown['api_key']}"]
+                if shown["api_key"]
+                else ["# no model is Ready, so there is no key yet"]
+            ),
             "",
             *(f"# {model['model_id']} at {model['path']}" for model in shown["models"]),
         ]

@@ -38,30 +38,32 @@ class Introduction:
 
     user_token: Secret
     admin_token: Secret
-    api_key: Secret
+    api_key: Secret | None
     examples: tuple[tuple[int, str], ...]
 
 
 def introduce(platform: Platform) -> Introduction:
-    """Make the identities on a platform with a kubeconfig and at least one model. Raises EnvironmentFault when it has none."""
-    if platform.kubeconfig is None or not platform.models:
-        raise EnvironmentFault(
-            "the world offers no model that is Ready, so there is nothing to show; name another with --world"
-        )
+    """Make the identities on a platform with a kubeconfig; keys and examples too where it offers a model."""
+    if platform.kubeconfig is None:
+        raise EnvironmentFault("without a kubeconfig nobody can be introduced")
     with Cluster.connect(platform.kubeconfig) as cluster:
         model = _shown_model(cluster, platform)
-        objects = _objects(platform, model)
+        objects = [*_people(platform.namespaces.subscriptions), *(_policies(platform, model) if model else [])]
         apply_manifests(cluster, objects, run_labels("up"))
         wait_until_in_force(cluster, objects, Bound("ready_bound_s", platform.parameters.ready_bound_s))
         tokens = {name: _token(cluster, name) for name in (USER, DEVELOPER, ADMIN, FRUGAL)}
+    if model is None:
+        return Introduction(tokens[USER], tokens[ADMIN], None, ())
     key = _api_key(platform, tokens[DEVELOPER], "ample")
     frugal_key = _api_key(platform, tokens[FRUGAL], "tiny")
     _exhaust(platform, model, frugal_key)
     return Introduction(tokens[USER], tokens[ADMIN], key, _examples(platform, model, key, frugal_key))
 
 
-def _shown_model(cluster: Cluster, platform: Platform) -> ModelHandle:
-    """A model that every authenticated caller may use, so that the user's token works on it too; the first one when there is none."""
+def _shown_model(cluster: Cluster, platform: Platform) -> ModelHandle | None:
+    """A model that every authenticated caller may use, so that the user's token works on it too; else the first one, if any."""
+    if not platform.models:
+        return None
     opened = {
         (entry["namespace"], entry["name"])
         for policy in cluster.objects(MAAS, "MaaSAuthPolicy", namespace=platform.namespaces.subscriptions)
@@ -71,22 +73,27 @@ def _shown_model(cluster: Cluster, platform: Platform) -> ModelHandle:
     return next((model for model in platform.models if (model.namespace, model.name) in opened), platform.models[0])
 
 
-def _objects(platform: Platform, model: ModelHandle) -> list[Manifest]:
-    subscriptions = platform.namespaces.subscriptions
-    users = {name: f"system:serviceaccount:{NAMESPACE}:{name}" for name in (DEVELOPER, FRUGAL)}
+def _people(subscriptions: str) -> list[Manifest]:
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
         *(_account(name) for name in (USER, DEVELOPER, ADMIN, FRUGAL)),
         *_administration(subscriptions),
+    ]
+
+
+def _policies(platform: Platform, model: ModelHandle) -> list[Manifest]:
+    home = platform.namespaces.subscriptions
+    users = {name: f"system:serviceaccount:{NAMESPACE}:{name}" for name in (DEVELOPER, FRUGAL)}
+    return [
         _maas(
             "MaaSAuthPolicy",
             "introduction",
-            subscriptions,
+            home,
             {"modelRefs": [_ref(model)], "subjects": {"users": list(users.values())}},
         ),
-        _subscription("ample", subscriptions, model, users[DEVELOPER], AMPLE, "1h"),
+        _subscription("ample", home, model, users[DEVELOPER], AMPLE, "1h"),
         # one request is admitted while nothing is used, and its answer uses up the whole budget of a day
-        _subscription("tiny", subscriptions, model, users[FRUGAL], 1, "24h"),
+        _subscription("tiny", home, model, users[FRUGAL], 1, "24h"),
     ]
 
 

@@ -26,6 +26,7 @@ STATE_HOME_VARIABLE: Final = "MAAS_CONFORMANCE_STATE"
 RUN_VARIABLE: Final = "MAAS_CONFORMANCE_RUN"
 """Every process of a run carries the run's id in this variable, children of children too: a janitor finds them without a list."""
 
+OWNER: Final = "owner.json"
 UNDO: Final = "undo.json"
 PLATFORM_FILE: Final = "platform.json"
 """In the run's private folder: what `--platform` and Locust take for a platform that is up."""
@@ -89,6 +90,7 @@ class Lease:
             lease_folder().mkdir(parents=True, exist_ok=True)
             target.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock.acquire(timeout=0)
+            _remove_abandoned(lease.private)
             lease.private.mkdir(mode=0o700)
             lease.logs.mkdir(exist_ok=True)
         except FileExistsError as error:
@@ -100,7 +102,9 @@ class Lease:
         except OSError as error:
             lease.forget()
             raise EnvironmentFault(f"cannot write the state folder {error.filename}: {error.strerror}") from error
-        lease.record(ProcessRecord.of("supervisor", os.getpid()))
+        owner = ProcessRecord.of("supervisor", os.getpid())
+        (lease.private / OWNER).write_text(json.dumps([owner.name, owner.pid, owner.started]), encoding="utf-8")
+        lease.record(owner)
         return lease
 
     @property
@@ -138,6 +142,16 @@ class Lease:
         Path(self._lock.lock_file).unlink(missing_ok=True)
         self._lock.release()
         prune()
+
+
+def _remove_abandoned(private: Path) -> None:
+    """Remove private files whose owner is gone and whose lease no sweeper knows: it was kept below another state home."""
+    try:
+        owner = ProcessRecord(*json.loads((private / OWNER).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return
+    if owner.process() is None:
+        shutil.rmtree(private, ignore_errors=True)
 
 
 def lease_folder() -> Path:

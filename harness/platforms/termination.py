@@ -1,10 +1,13 @@
-"""SIGTERM and Ctrl-C while a platform is up: one becomes the other, and neither interrupts the clean-up."""
+"""SIGTERM, SIGHUP and Ctrl-C while a platform is up: all end it alike, and none interrupts the clean-up."""
 
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Final
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -13,24 +16,30 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """Make SIGTERM raise KeyboardInterrupt, so that `finally` runs for it as for Ctrl-C; only where nobody else handles it."""
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+    """Make SIGTERM and SIGHUP (a closed terminal) raise KeyboardInterrupt, so that `finally` runs for them as for Ctrl-C.
+
+    Only where nobody else handles them, and only in the main thread, which alone may.
+    """
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    signal.signal(signal.SIGTERM, _interrupt)
+    taken = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, _interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Ignore both signals for the few seconds of a clean-up: an impatient second Ctrl-C must not leave processes behind."""
+    """Ignore these signals for the few seconds of a clean-up: an impatient second Ctrl-C must not leave processes behind."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    saved = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    saved = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
     try:
         yield
     finally:
@@ -40,9 +49,8 @@ def uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Hold both signals back while something is claimed but not yet owned; they arrive right after. Start no process in it."""
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    """Hold these signals back while something is claimed but not yet owned; they arrive right after. Start no process in it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         yield
     finally:

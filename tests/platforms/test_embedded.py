@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -99,6 +100,21 @@ def test_a_world_of_one_s_own_needs_no_more_than_its_model_and_who_may_use_it(st
     assert not state_home.exists()
 
 
+def test_a_world_without_models_still_has_people(state_home: Path, tmp_path: Path) -> None:
+    world = tmp_path / "world.yaml"
+    world.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: alone, namespace: llm}\n")
+    with open_target(TargetOptions(worlds=(world,)), lambda line: None) as own:
+        assert own.models == ()
+        introduction = introduce(own)
+        assert introduction.api_key is None
+        listed = httpx.get(
+            f"{own.endpoints.management}/v1/models",
+            headers={"Authorization": f"Bearer {introduction.user_token.reveal()}"},
+            trust_env=False,
+        )
+        assert (listed.status_code, listed.json()["data"]) == (200, [])
+
+
 class Up:
     """`maas-conformance up` as a process of its own, with a state home of its own."""
 
@@ -145,6 +161,7 @@ def started(tmp_path: Path) -> Iterator[list[Up]]:
         ("applying", signal.SIGTERM),
         ("waiting until", signal.SIGINT),
         ("running; Ctrl-C", signal.SIGTERM),
+        ("running; Ctrl-C", signal.SIGHUP),
     ],
 )
 def test_interrupted_at_any_point_it_leaves_nothing_behind(
@@ -206,7 +223,11 @@ def test_detached_it_answers_until_down(state_home: Path, tmp_path: Path) -> Non
             [*COMMAND, *words], capture_output=True, text=True, check=True, env=environment, timeout=60
         )
 
-    shown = json.loads(command("up", "--detach", "--json").stdout)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shown = json.loads(command("up", "--detach", "--json", "--gateway-port", str(port)).stdout)
+    assert shown["gateway_url"] == f"http://127.0.0.1:{port}"
     assert set(shown) >= {
         "kubeconfig",
         "gateway_url",

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from harness.outcome import EnvironmentFault
-from harness.platforms.lease import Lease, ProcessRecord, record_path
+from harness.platforms.lease import STATE_HOME_VARIABLE, Lease, ProcessRecord, record_path
 from harness.platforms.remains import live_runs, sweep_dead_runs
 from tests.platforms.conftest import processes_of
 
@@ -94,6 +94,19 @@ def test_what_a_killed_run_left_is_swept_by_the_next(fake_components: Path, stat
     assert not (tmp_path / "out" / "state").exists()
     assert (tmp_path / "out" / "logs").is_dir()
     assert not state_home.exists()
+
+
+def test_private_files_of_a_dead_run_that_was_registered_elsewhere_do_not_block_a_folder(
+    fake_components: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = killed_owner(str(tmp_path / "out"))
+    elsewhere = tmp_path / "another-home"
+    with monkeypatch.context() as patch:
+        patch.setenv(STATE_HOME_VARIABLE, str(elsewhere))
+        lease = Lease.open(tmp_path / "out")
+        assert lease.private.is_dir()
+        lease.release()
+    assert [entry.run_id for entry in sweep_dead_runs()] == [run_id]
 
 
 def test_a_later_process_of_the_same_id_is_not_taken_for_a_recorded_one(state_home: Path) -> None:
