@@ -1,12 +1,15 @@
 """The API server as tests use it: writes, reads, and waits that a watch ends."""
 
+import json
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import lightkube
 from lightkube import ApiError, KubeConfig
+from lightkube.config import client_adapter
 from lightkube.types import PatchType
 
 from harness.simulator.controllers.runtime.kind import Kind, resource
@@ -19,7 +22,9 @@ class Client:
     """A thin face on lightkube for generic kinds."""
 
     def __init__(self, kubeconfig: Path) -> None:
-        self._client = lightkube.Client(config=KubeConfig.from_file(kubeconfig).get(), trust_env=False)
+        config = KubeConfig.from_file(kubeconfig).get()
+        self._client = lightkube.Client(config=config, trust_env=False)
+        self._http = client_adapter.Client(config, client_adapter.ConnectionParams(trust_env=False))
 
     def create(self, kind: Kind, name: str, namespace: str = "", **fields: Any) -> Manifest:
         metadata = {"name": name} | ({"namespace": namespace} if namespace else {}) | fields.pop("metadata", {})
@@ -52,24 +57,31 @@ class Client:
         """The object (None: it does not exist) as soon as `holds` says so. Fails with its last form after the bound."""
         found = self.get(kind, name, namespace)
         deadline = time.monotonic() + bound_s
-        if holds(found):
-            return found
-        version = (found or {}).get("metadata", {}).get("resourceVersion")
-        scope: dict[str, Any] = {"namespace": namespace} if kind.namespaced else {}
-        events = self._client.watch(
-            resource(kind),
-            fields={"metadata.name": name},
-            resource_version=version,
-            server_timeout=int(bound_s),
-            **scope,
-        )
-        for operation, item in events:
-            found = None if operation == "DELETED" else dict(item)
-            if holds(found):
-                return found
-            if time.monotonic() > deadline:
-                break
-        raise AssertionError(f"{kind.kind} {namespace}/{name} did not get there in {bound_s} s; it is {found}")
+        while not holds(found) and (left := deadline - time.monotonic()) > 0:
+            version = (found or {}).get("metadata", {}).get("resourceVersion")
+            for event in self._events(kind, name, namespace, version, left):
+                found = None if event["type"] == "DELETED" else event["object"]
+                if holds(found) or time.monotonic() > deadline:
+                    break
+        assert holds(found), f"{kind.kind} {namespace}/{name} did not get there in {bound_s} s; it is {found}"
+        return found
+
+    def _events(
+        self, kind: Kind, name: str, namespace: str, version: str | None, left_s: float
+    ) -> Iterator[dict[str, Any]]:
+        """Events of one object until the server ends the watch; lightkube's own watch never ends."""
+        root = f"/apis/{kind.group}" if kind.group else "/api"
+        place = f"/namespaces/{namespace}" if kind.namespaced else ""
+        params = {"watch": "true", "fieldSelector": f"metadata.name={name}", "timeoutSeconds": str(math.ceil(left_s))}
+        if version:
+            params["resourceVersion"] = version
+        url = f"{root}/{kind.version}{place}/{kind.plural}"
+        with self._http.stream("GET", url, params=params, timeout=left_s + 5) as answer:
+            for line in answer.iter_lines():
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    return
+                yield event
 
     @staticmethod
     def _scope(kind: Kind, namespace: str) -> dict[str, Any]:

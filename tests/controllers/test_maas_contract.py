@@ -240,6 +240,21 @@ class TestLimits:
         found = world.client.until(MAAS_SUBSCRIPTION, name, TENANT, phase("Active"))
         assert _item(found)["reason"] == "Accepted"
 
+    @pytest.mark.row("MAAS-RATE-019", "MAAS-STAT-024")
+    def test_a_second_registration_of_a_model_does_not_lift_the_limits_of_the_first(self, world: World) -> None:
+        world.governed()
+        client = world.client
+        client.until(MAAS_SUBSCRIPTION, world.name("sub"), TENANT, phase("Active"))
+        world.model("twin", spec={"modelRef": {"kind": "LLMInferenceService", "name": "m1"}})
+        name = world.subscribe("twin", Key(world.namespace, "twin"), limit=1_000_000)
+        found = client.until(MAAS_SUBSCRIPTION, name, TENANT, lambda m: _item(m).get("reason") == "NotEnforced")
+        assert phase("Degraded")(found)
+        assert f"older MaaSModelRef {world.namespace}/m1" in _item(found)["message"]
+        assert client.get(TOKEN_RATE_LIMIT_POLICY, "maas-trlp-twin", world.namespace) is None
+        assert phase("Active")(client.get(MAAS_SUBSCRIPTION, world.name("sub"), TENANT))
+        client.delete(MAAS_MODEL_REF, "m1", world.namespace)
+        client.until(MAAS_SUBSCRIPTION, name, TENANT, phase("Active"))
+
     @pytest.mark.row("MAAS-CTRL-002")
     def test_dozens_of_subscriptions_on_one_model_are_active_within_a_second_each(self, world: World) -> None:
         key, client, lags = world.governed(), world.client, []

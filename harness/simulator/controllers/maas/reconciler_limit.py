@@ -34,7 +34,7 @@ class LimitReconciler:
         if model is None:
             return None
         backend = resolve(self._view, model)
-        if backend.route is None or not backend.attached:
+        if backend.route is None or not backend.attached or self._view.elder_on_route(model, backend.route):
             return None
         subscriptions = [
             one

@@ -60,4 +60,6 @@ class SubscriptionReconciler:
         model = self._view.model(key)
         if model is None:
             return Listed(key, exists=False, gateway=gateway)
-        return Listed(key, True, gateway, resolve(self._view, model), self._view.limit_policy(key))
+        backend = resolve(self._view, model)
+        elder = self._view.elder_on_route(model, backend.route) if backend.route is not None else None
+        return Listed(key, True, gateway, backend, self._view.limit_policy(key), elder)

@@ -16,13 +16,17 @@ LONGEST_MESSAGE = 1024
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A model that a subscription lists, as found: None where the model, its backend or its policy does not exist."""
+    """A model that a subscription lists, as found: None where the model, its backend or its policy does not exist.
+
+    `elder`: an older model behind the same route, whose limits are the ones in force there.
+    """
 
     model: Key
     exists: bool
     gateway: Key
     backend: Backend | None = None
     policy: Manifest | None = None
+    elder: Key | None = None
 
     @property
     def is_elsewhere(self) -> bool:
@@ -57,6 +61,9 @@ def judge(subscription: Manifest, listed: Listed, ledger: Ledger) -> Verdict:
         return Verdict(
             False, "InvalidSpec", "a window is longer than 366 days: the model is shut for this subscription"
         )
+    if listed.elder is not None:
+        text = f"HTTPRoute {listed.backend.route_key} is limited for the older MaaSModelRef {listed.elder} already"
+        return Verdict(False, "NotEnforced", text)
     if listed.policy is None:
         return NOT_CREATED
     return judge_policy(subscription, listed.model, listed.policy, ledger)

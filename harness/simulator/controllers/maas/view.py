@@ -171,5 +171,18 @@ class View:
             found += [key_of(model) for model in store.by("backend", ("ExternalModel", key))]
         return found
 
+    def elder_on_route(self, model: Manifest, route: Manifest) -> Key | None:
+        """An older model behind the same route. A route has one effective policy, the newest: only the elder may have one, or
+        whoever registers a model a second time would lift the limits of everybody on the first.
+        """
+        others = (self.model(key) for key in self.models_behind_route(route) if key != key_of(model))
+        elders = [other for other in others if other is not None and _age(other) < _age(model)]
+        return key_of(min(elders, key=_age)) if elders and not self.settings.upstream_quirks else None
+
     def _live(self, found: Iterable[Manifest]) -> list[Manifest]:
         return [one for one in found if not is_deleting(one) and self.tenant_of(one["metadata"]["namespace"])]
+
+
+def _age(manifest: Manifest) -> tuple[str, str]:
+    """Orders objects of one kind and namespace by creation, then by name."""
+    return str(manifest["metadata"].get("creationTimestamp") or ""), manifest["metadata"]["name"]

@@ -33,6 +33,7 @@ from harness.simulator.controllers.maas.view import (
     TENANT_LABEL,
     View,
     by_alias,
+    by_backend,
     listens_to,
 )
 from harness.simulator.controllers.maas.webhook import Webhook
@@ -125,6 +126,7 @@ class Wiring:
     def of_limits(self, controller: Controller) -> None:
         """TokenRateLimitPolicy: its model, the subscriptions on it, its route, and its own drift."""
         controller.owns(self._cluster.informer(MAAS_MODEL_REF))
+        controller.follows(self._cluster.informer(MAAS_MODEL_REF), self._sharing_backend)
         controller.follows(self._cluster.informer(MAAS_SUBSCRIPTION), models_whose_limits_moved)
         controller.follows(self._cluster.informer(HTTP_ROUTE), self._routed)
         controller.follows(self._cluster.informer(TOKEN_RATE_LIMIT_POLICY), models_whose_policy_drifted)
@@ -274,6 +276,14 @@ class Wiring:
         ):
             return []
         return [key_of(model) for alias in aliases for model in store.by("alias", alias)]
+
+    def _sharing_backend(self, change: Change) -> list[Key]:
+        """Other models of the same backend, when a model came, went or moved: one of them may be the elder now."""
+        if not placement_moved(change):
+            return []
+        store = self._cluster.store(MAAS_MODEL_REF)
+        backends = {backend for model in change.both() for backend in by_backend(model)}
+        return [key_of(model) for backend in backends for model in store.by("backend", backend)]
 
     def _listing_model(self, kind: Kind) -> Mapping:
         def keys(change: Change) -> list[Key]:
