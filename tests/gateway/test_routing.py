@@ -195,3 +195,17 @@ def test_a_request_body_above_the_limit_is_refused(rig: Rig) -> None:
     caller = rig.limited(LARGE)
     answer = rig.http.post(rig.url + caller.model.path, content=b"x" * (17 * 1024 * 1024), headers=caller.headers)
     assert answer.status_code == 413
+
+
+def test_a_route_that_envoy_cannot_read_is_dropped_alone_and_says_so(rig: Rig) -> None:
+    bad = rig.world.model(rig.model_port)
+    rules = [{"matches": [{"path": {"type": "RegularExpression", "value": "/(["}}], "backendRefs": []}]
+    rig.world.patch(HTTPRoute, bad.namespace, bad.route, {"spec": {"rules": rules}})
+
+    def told() -> bool:
+        route = rig.world.kube.get(HTTPRoute, bad.route, namespace=bad.namespace)
+        conditions = {item["type"]: item["status"] for item in route["status"]["parents"][0]["conditions"]}
+        return conditions.get("PartiallyInvalid") == "True"
+
+    eventually(told)
+    assert rig.limited(LARGE).post().status_code == 200

@@ -159,6 +159,8 @@ def parent_status(route: Object, item: Attachment, plan: Plan, old: list[Any], s
             "NoEndpoints" if item.route in plan.idle else "EndpointsReady",
         ),
     ]
+    if (partly := plan.dropped.get(item.route)) is not None:
+        conditions.append(Condition("PartiallyInvalid", True, "UnsupportedValue", partly))
     return {
         "parentRef": reference,
         "controllerName": controller_of(snapshot.gateways[item.parent.gateway], snapshot),

@@ -41,7 +41,7 @@ class AnswerCache(Generic[Answer]):
             return known
         asking = self._asking.get(key)
         if asking is None:
-            asking = asyncio.ensure_future(self._ask(key, ask))
+            asking = asyncio.ensure_future(self._ask(key, ask, self._now()))
             self._asking[key] = asking
             asking.add_done_callback(lambda done: self._asked(key, done))
         return await asyncio.shield(asking)
@@ -52,8 +52,8 @@ class AnswerCache(Generic[Answer]):
         self._known.clear()
         self._asking.clear()
 
-    async def _ask(self, key: Hashable, ask: Callable[[], Awaitable[Answer]]) -> Fresh[Answer]:
-        started, generation = self._now(), self._generation
+    async def _ask(self, key: Hashable, ask: Callable[[], Awaitable[Answer]], started: float) -> Fresh[Answer]:
+        generation = self._generation
         answer = Fresh(await ask(), started + self._ttl)
         if self._ttl > 0 and generation == self._generation:
             self._known.pop(key, None)

@@ -38,7 +38,6 @@ def json_to_metadata() -> JSON:
             "rules": [
                 rule(("model",), REQUEST, "model", "STRING"),
                 rule(("stream",), REQUEST, "stream", "PROTOBUF_VALUE"),
-                rule(("stream_options", "continuous_usage_stats"), REQUEST, "continuous", "PROTOBUF_VALUE"),
             ],
         },
         response_rules={"allow_content_types": ["application/json"], "rules": usage},

@@ -27,7 +27,7 @@ function envoy_on_request(handle)
   if handle:headers():get("content-length") ~= nil then
     handle:headers():replace("content-length", tostring(#replaced))
   end
-  if asked["continuous"] ~= true then
+  if string.find(text, '"continuous_usage_stats"%s*:%s*true') == nil then
     handle:streamInfo():dynamicMetadata():set("maas.gateway", "strip", true)
   end
 end

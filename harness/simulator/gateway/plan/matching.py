@@ -5,10 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import re2
+
 from harness.simulator.gateway.envoy_config.filters import REQUEST
 from harness.simulator.gateway.envoy_config.typed import JSON
 from harness.simulator.gateway.plan.gatewayapi import Object
 
+QUIET = re2.Options()
+QUIET.log_errors = False
 MODEL_HEADER = "x-gateway-model-name"
 
 
@@ -50,6 +54,20 @@ class Match:
 
     def _from_body(self, header: tuple[str, str, str]) -> bool:
         return self.by_body and header[0].lower() == MODEL_HEADER
+
+
+def invalid_pattern(match: Match) -> str | None:
+    """What is wrong with a regular expression of the match. Envoy would refuse all routes of the listener for one that RE2 cannot read."""
+    patterns = [value for _, kind, value in (*match.headers, *match.query) if kind == "RegularExpression"]
+    if match.path_type == "RegularExpression":
+        patterns.append(match.path)
+    for pattern in patterns:
+        try:
+            re2.compile(pattern, QUIET)
+        except re2.error as error:
+            reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+            return f"{pattern!r} is no RE2 expression: {reason}"
+    return None
 
 
 def string(kind: str, value: str) -> JSON:

@@ -13,6 +13,7 @@ from harness.simulator.gateway.plan.routes import (
     Hosting,
     PlannedRoute,
     clusters,
+    dropped,
     planned,
     route_configuration,
 )
@@ -47,6 +48,7 @@ class Plan:
     limits: Mapping[str, Limits]
     attachments: tuple[Attachment, ...]
     unresolved: Mapping[Key, tuple[str, str]]
+    dropped: Mapping[Key, str]
     idle: frozenset[Key]
     auth_standings: Mapping[Key, Standing]
     token_standings: Mapping[Key, Standing]
@@ -100,6 +102,7 @@ def make_plan(snapshot: Snapshot, endpoints: tuple[Endpoint, ...], before: froze
         limits=limits,
         attachments=found,
         unresolved=unresolved(everything),
+        dropped={item.route: reason for item in found if (reason := dropped(snapshot.routes[item.route])) is not None},
         idle=idle(everything),
         auth_standings=auth_standings,
         token_standings=token_standings,

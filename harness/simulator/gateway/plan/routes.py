@@ -8,7 +8,15 @@ from harness.simulator.gateway.envoy_config.filters import EXT_AUTHZ, JSON_TO_ME
 from harness.simulator.gateway.envoy_config.typed import JSON, typed
 from harness.simulator.gateway.plan.backends import Backend, Endpoints, backend
 from harness.simulator.gateway.plan.gatewayapi import Key, Object, key, text
-from harness.simulator.gateway.plan.matching import MODEL_HEADER, Match, header_changes, matches, redirect, rewrite
+from harness.simulator.gateway.plan.matching import (
+    MODEL_HEADER,
+    Match,
+    header_changes,
+    invalid_pattern,
+    matches,
+    redirect,
+    rewrite,
+)
 from harness.simulator.gateway.plan.snapshot import Snapshot
 
 HEALTH = "/maas-api/health"
@@ -47,12 +55,22 @@ class PlannedRoute:
 
 
 def planned(route: Object, snapshot: Snapshot, endpoints: Endpoints, hosting: Hosting) -> Iterator[PlannedRoute]:
-    """Every match of an HTTPRoute."""
+    """Every match of an HTTPRoute that Envoy can read; `dropped` names the others."""
     created = str(route["metadata"].get("creationTimestamp") or "")
     for index, rule in enumerate(route.get("spec", {}).get("rules") or ()):
         found = tuple(backend(key(route), ref, snapshot, endpoints) for ref in rule.get("backendRefs") or ())
         for match in matches(rule, by_body=hosting.governed):
-            yield PlannedRoute(key(route), created, index, match, rule, found)
+            if invalid_pattern(match) is None:
+                yield PlannedRoute(key(route), created, index, match, rule, found)
+
+
+def dropped(route: Object) -> str | None:
+    """Why a part of an HTTPRoute is not served."""
+    for index, rule in enumerate(route.get("spec", {}).get("rules") or ()):
+        for match in matches(rule, by_body=False):
+            if (reason := invalid_pattern(match)) is not None:
+                return f"Dropped Rule {index}: {reason}"
+    return None
 
 
 def action(item: PlannedRoute) -> JSON:
