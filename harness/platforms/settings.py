@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 
 from harness.outcome import UsageFault
+from harness.platforms.target import TargetOptions
 
 _TRUE = frozenset({"true", "yes", "1", "on"})
 _FALSE = frozenset({"false", "no", "0", "off"})
@@ -17,6 +18,15 @@ def require_known(settings: Mapping[str, str], known: Mapping[str, str], target:
         near = get_close_matches(key, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"it knows {', '.join(sorted(known))}"
         raise UsageFault(f"the target {target} has no setting {key!r}; {hint}")
+
+
+def require_reference_stack(options: TargetOptions) -> None:
+    """Raise UsageFault when another stack than the reference platform is asked of a target that installs that one alone."""
+    if options.stack != "reference":
+        raise UsageFault(
+            f"the target {options.target} installs the reference platform; a stack {options.stack!r} is judged where it is installed: "
+            "--target cluster --kubeconfig FILE --gateway URL"
+        )
 
 
 def switch(settings: Mapping[str, str], key: str, *, default: bool) -> bool:

@@ -11,12 +11,13 @@ import textwrap
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from harness.kube.cluster import Cluster
 from harness.kube.manifest import Ref
-from harness.outcome import EnvironmentFault
+from harness.outcome import EnvironmentFault, UsageFault
 from harness.platforms.embedded.kube_only import KubernetesOnly, kube_only
 from harness.platforms.lease import STATE_HOME_VARIABLE
 from harness.platforms.pins import PinnedFiles, obtain
@@ -205,6 +206,15 @@ def test_a_daemon_that_refuses_privileged_containers_is_one_sentence(
     assert "CAP_SYS_RESOURCE" in str(fault.value)
     assert stubs.named("kind", "create") == []
     assert not state_home.exists()
+
+
+@pytest.mark.parametrize("target", ["embedded", "kind"])
+def test_a_stack_that_nobody_installs_here_is_usage(target: Literal["embedded", "kind"]) -> None:
+    with (
+        pytest.raises(UsageFault, match="a stack 'upstream' is judged where it is installed"),
+        open_target(TargetOptions(target=target, stack="upstream"), lambda line: None),
+    ):
+        pass
 
 
 def test_a_file_that_is_not_what_was_pinned_is_refused(bundle: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from harness.platforms.lease import PLATFORM_FILE, Lease
 from harness.platforms.machine import envoy_binary
 from harness.platforms.platform import Platform
 from harness.platforms.remains import sweep_dead_runs
+from harness.platforms.settings import require_reference_stack
 from harness.platforms.supervisor import Endpoints, Part, Supervisor
 from harness.platforms.target import Progress, TargetOptions
 from harness.platforms.termination import deferred, sigterm_interrupts, uninterrupted
@@ -52,6 +53,7 @@ class Announcements:
 def embedded_platform(options: TargetOptions, progress: Progress) -> Iterator[Platform]:
     """The platform for the length of the block; its processes and files go with it, also when something fails midway."""
     started = time.monotonic()
+    require_reference_stack(options)
     settings = EmbeddedSettings.read(options.settings, options.backend)
     preflight.require_free_port(options.gateway_port)
     envoy_binary()

@@ -32,6 +32,7 @@ from harness.platforms.machine import docker, kind, privileged_containers
 from harness.platforms.pins import obtain
 from harness.platforms.platform import Parameters, Platform
 from harness.platforms.readiness import wait_until_in_force
+from harness.platforms.settings import require_reference_stack
 from harness.platforms.target import Progress, TargetOptions
 from harness.platforms.termination import deferred, sigterm_interrupts, uninterrupted
 
@@ -104,6 +105,7 @@ def kind_platform(options: TargetOptions, progress: Progress) -> Iterator[Platfo
             "a dry run creates no platform to use; print the steps with `maas-conformance up --target kind --dry-run`"
         )
     started = time.monotonic()
+    require_reference_stack(options)
     kind_settings(options.environment, options.settings)  # mistakes before measurements
     preflight(options)
     with sigterm_interrupts():
