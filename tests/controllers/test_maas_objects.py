@@ -10,6 +10,7 @@ from harness.simulator.controllers.maas.backend import Backend, endpoint_of, ref
 from harness.simulator.controllers.maas.gatewaypolicy import api_route, auth_policy, default_deny
 from harness.simulator.controllers.maas.modelstatus import governance, identity, model_status
 from harness.simulator.controllers.maas.names import DEFAULT_TENANT, Settings
+from harness.simulator.controllers.maas.quirks import UPSTREAM, Quirk, parse
 from harness.simulator.controllers.maas.subscriptionstatus import Listed, subscription_status
 from harness.simulator.controllers.maas.tokenlimit import Ledger, limit_of, limit_policy, limits, window_seconds
 from harness.simulator.controllers.runtime.condition import find
@@ -46,19 +47,33 @@ class TestLimits:
     def test_a_window_that_cannot_be_enforced_shuts_instead_of_opening(self) -> None:
         endless = subscription("a", (MODEL, [{"limit": 5, "window": "9999h"}]))
         assert limits([endless], MODEL)["subs-a-m1-tokens"]["rates"] == [{"limit": 0, "window": "1m"}]
-        assert limits([endless], MODEL, upstream_quirks=True) == {}
+        assert limits([endless], MODEL, UPSTREAM) == {}
 
     @pytest.mark.row("MAAS-RATE-016")
     def test_names_that_run_together_stay_apart(self) -> None:
         first = subscription("b-c", (MODEL, RATES), namespace="a")
         second = subscription("c", (MODEL, RATES), namespace="a-b")
         assert len(limits([first, second], MODEL)) == 2
-        assert len(limits([first, second], MODEL, upstream_quirks=True)) == 1
+        assert len(limits([first, second], MODEL, UPSTREAM)) == 1
 
     @pytest.mark.row("MAAS-RATE-025")
     def test_a_query_does_not_pass_for_a_listing(self) -> None:
         predicate = limits([subscription("a", (MODEL, RATES))], MODEL)["subs-a-m1-tokens"]["when"][0]["predicate"]
         assert 'request.path.matches("^[^?]*/v1/models([?].*)?$")' in predicate
+        quirky = limits([subscription("a", (MODEL, RATES))], MODEL, UPSTREAM)["subs-a-m1-tokens"]["when"][0][
+            "predicate"
+        ]
+        assert 'request.path.endsWith("/v1/models")' in quirky
+
+    def test_quirks_are_chosen_one_by_one_or_all(self) -> None:
+        assert parse("none") == frozenset()
+        assert parse("upstream") == UPSTREAM
+        assert parse("MAAS-RATE-018, MAAS-RATE-025") == {
+            Quirk.REFUSED_WINDOW_IS_NO_LIMIT,
+            Quirk.QUERY_PASSES_FOR_LISTING,
+        }
+        with pytest.raises(ValueError, match=r"expected none, upstream, or some of MAAS-RATE-016.*came 'MAAS-X'"):
+            parse("MAAS-X")
 
     @pytest.mark.parametrize(
         ("window", "seconds"),

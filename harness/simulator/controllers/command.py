@@ -15,6 +15,7 @@ from harness.simulator.controllers.kserve import reconciler as kserve
 from harness.simulator.controllers.kserve.route import GatewayRef
 from harness.simulator.controllers.maas import wiring as maas
 from harness.simulator.controllers.maas.names import Settings
+from harness.simulator.controllers.maas.quirks import Quirks, parse
 from harness.simulator.controllers.maas.webhook import Webhook
 from harness.simulator.controllers.runtime.cluster import Cluster
 from harness.simulator.controllers.runtime.connection import UnusableConnectionError, connect
@@ -50,7 +51,9 @@ Part = Literal["maas", "kserve", "all"]
     "--webhook-bind",
     help="HOST:PORT of the admission webhook, `off` for none. Default: 127.0.0.1:0 with a kubeconfig, off in a Pod.",
 )
-@click.option("--quirks", type=click.Choice(["none", "upstream"]), default="none", show_default=True)
+@click.option(
+    "--quirks", default="none", show_default=True, help="`upstream`, or requirement ids: repeat its weaknesses."
+)
 def main(
     part: Part,
     kubeconfig: Path | None,
@@ -77,7 +80,7 @@ def main(
         infra=options["infra_namespace"],
         tenants=options["aitenant_namespace"],
         audience=options["audience"],
-        upstream_quirks=options["quirks"] == "upstream",
+        quirks=chosen_quirks(options["quirks"]),
     )
     try:
         asyncio.run(run(part, kubeconfig, ready_file, (host, port), webhook, kserve_settings, maas_settings))
@@ -110,6 +113,14 @@ async def run(
     finally:
         server.shutdown()
         thread.join()
+
+
+def chosen_quirks(text: str) -> Quirks:
+    """The quirks of an option. Raises click.BadParameter with what is known."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--quirks") from error
 
 
 def endpoint(text: str, option: str) -> tuple[str, int]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from harness.simulator.controllers.maas.quirks import Quirks
 from harness.simulator.controllers.runtime.manifest import Key, Manifest
 
 MANAGER = "maas-controller"
@@ -26,7 +27,7 @@ class Settings:
     infra: str = "odh-ai-gateway-infra"
     tenants: str = "ai-tenants"
     audience: str = "https://kubernetes.default.svc"
-    upstream_quirks: bool = False
+    quirks: Quirks = frozenset()
 
 
 def policy_name(model: Key) -> str:

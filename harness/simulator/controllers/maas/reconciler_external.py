@@ -13,6 +13,7 @@ from harness.simulator.controllers.maas.provider import (
     provider_service,
     service_entry,
 )
+from harness.simulator.controllers.maas.quirks import Quirk
 from harness.simulator.controllers.maas.view import View
 from harness.simulator.controllers.runtime.condition import Condition, truth, update
 from harness.simulator.controllers.runtime.event import Recorder
@@ -58,8 +59,8 @@ class LegacyExternalModelReconciler:
             await self._say(model, "Failed", "InvalidSpec", str(error))
             return None
         target = str(spec(model)["targetModel"])
-        quirks = self._view.settings.upstream_quirks
-        names = [target] if quirks else [key.name, target]
+        quirky = Quirk.TARGET_NAME_ROUTES_ALONE in self._view.settings.quirks
+        names = [target] if quirky else [key.name, target]
         await self._cluster.apply(SERVICE, provider_service(model, provider, key.name))
         await self._mesh(model, provider, key.name)
         route = external_route(model, legacy_name(key.name), names, [provider], self._view.settings.gateway)

@@ -41,8 +41,7 @@ class LimitReconciler:
             for one in self._view.subscriptions_of(key)
             if self._view.gateway_of_tenant(self._view.tenant_of(one["metadata"]["namespace"]) or "") == backend.gateway
         ]
-        quirks = self._view.settings.upstream_quirks
-        return limit_policy(key, backend.route, subscriptions, upstream_quirks=quirks)
+        return limit_policy(key, backend.route, subscriptions, self._view.settings.quirks)
 
 
 def _is_same(policy: Manifest, wanted: Manifest) -> bool:

@@ -12,6 +12,7 @@ from harness.simulator.controllers.maas.names import (
     policy_name,
     selected_subscription,
 )
+from harness.simulator.controllers.maas.quirks import Quirk, Quirks
 from harness.simulator.controllers.runtime.manifest import Key, Manifest, generation, key_of, owner_reference, spec
 
 WINDOW = re.compile(r"([1-9]\d{0,3})([smh])")
@@ -50,21 +51,21 @@ def rates_of(subscription: Manifest, model: Key) -> list[dict[str, Any]] | None:
     return rates
 
 
-def limits(subscriptions: list[Manifest], model: Key, *, upstream_quirks: bool = False) -> dict[str, Any]:
+def limits(subscriptions: list[Manifest], model: Key, quirks: Quirks = frozenset()) -> dict[str, Any]:
     """The policy's limits by name.
 
     A subscription whose limits cannot be enforced gets a limit of zero: without any, its users would be unlimited (upstream's
     weakness). Two subscriptions whose names run together to the same limit name are told apart by a digest.
     """
-    priced = QUIRKY_LISTING if upstream_quirks else NOT_LISTING
+    priced = QUIRKY_LISTING if Quirk.QUERY_PASSES_FOR_LISTING in quirks else NOT_LISTING
     result: dict[str, Any] = {}
     for subscription in sorted(subscriptions, key=key_of):
         key = key_of(subscription)
         rates = rates_of(subscription, model)
-        if rates is None and upstream_quirks:
+        if rates is None and Quirk.REFUSED_WINDOW_IS_NO_LIMIT in quirks:
             continue
         name = limit_name(key, model)
-        if name in result and not upstream_quirks:
+        if name in result and Quirk.LIMIT_NAMES_COLLIDE not in quirks:
             name = f"{name}-{hashlib.sha256(str(key).encode()).hexdigest()[:8]}"
         chosen = f'auth.identity.selected_subscription_key == "{selected_subscription(key, model)}"'
         result[name] = {
@@ -85,10 +86,10 @@ def limit_of(policy: Manifest, subscription: Key, model: Key) -> tuple[str, dict
 
 
 def limit_policy(
-    model: Key, route: Manifest, subscriptions: list[Manifest], *, upstream_quirks: bool = False
+    model: Key, route: Manifest, subscriptions: list[Manifest], quirks: Quirks = frozenset()
 ) -> Manifest | None:
     """The policy object; None when no subscription gives it a limit. It goes with the route, which owns it."""
-    wanted = limits(subscriptions, model, upstream_quirks=upstream_quirks)
+    wanted = limits(subscriptions, model, quirks)
     if not wanted:
         return None
     names = sorted(str(key_of(subscription)) for subscription in subscriptions)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from harness.simulator.controllers.maas.names import DEFAULT_TENANT, Settings, model_of_policy
+from harness.simulator.controllers.maas.quirks import Quirk
 from harness.simulator.controllers.runtime.cluster import Cluster
 from harness.simulator.controllers.runtime.kind import (
     AI_TENANT,
@@ -175,9 +176,11 @@ class View:
         """An older model behind the same route. A route has one effective policy, the newest: only the elder may have one, or
         whoever registers a model a second time would lift the limits of everybody on the first.
         """
+        if Quirk.NEWEST_REGISTRATION_WINS in self.settings.quirks:
+            return None
         others = (self.model(key) for key in self.models_behind_route(route) if key != key_of(model))
         elders = [other for other in others if other is not None and _age(other) < _age(model)]
-        return key_of(min(elders, key=_age)) if elders and not self.settings.upstream_quirks else None
+        return key_of(min(elders, key=_age)) if elders else None
 
     def _live(self, found: Iterable[Manifest]) -> list[Manifest]:
         return [one for one in found if not is_deleting(one) and self.tenant_of(one["metadata"]["namespace"])]
