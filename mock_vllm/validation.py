@@ -36,7 +36,12 @@ def read(body: bytes, content_type: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind, strict=False)  # pydantic reads "5" as 5, too
     except msgspec.ValidationError as error:
-        raise _unfit(body, kind, str(error)) from None
+        first = str(error)
+    try:
+        raw = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise _broken(body) from None  # what does not fit came first, but behind it the text is no JSON
+    raise _unfit(raw, kind, first)
 
 
 def _broken(body: bytes) -> ApiError:
@@ -58,9 +63,8 @@ def _broken(body: bytes) -> ApiError:
     return _refused([entry], f"body.{place}")
 
 
-def _unfit(body: bytes, kind: Any, first: str) -> ApiError:
+def _unfit(raw: Any, kind: Any, first: str) -> ApiError:
     """JSON of the wrong shape: each field is tried by itself, so that all that is wrong is said."""
-    raw = msgspec.json.decode(body)
     if not isinstance(raw, dict) or not isinstance(kind, type) or not issubclass(kind, msgspec.Struct):
         return _refused([_entry(first, raw, "")], "body")
     found = []
