@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import statistics
+import urllib.request
 
 from load import drive, post
 from servers import KEY, bare, cores, cpu_seconds, mock
@@ -27,9 +28,15 @@ def sample(address: tuple[str, int], body: bytes) -> bytes:
     return text
 
 
+def journalled(host: str, port: int) -> int:
+    """How many requests the journal has counted."""
+    with urllib.request.urlopen(f"http://{host}:{port}/journal?since=999999999") as reply:
+        return int(json.load(reply)["totals"]["requests"])
+
+
 def compare(kind: str, bodies: list[bytes], rounds: int, seconds: float) -> float:
     requests = [post("/v1/chat/completions", body, HEADERS) for body in bodies]
-    with mock("--api-key", KEY) as (host, port, _, pid):
+    with mock("--api-key", KEY) as (host, port, admin, pid):
         reply = sample((host, port), bodies[0])
         with bare(
             "sse" if kind.startswith("SSE") else "json", len(reply), reply if kind.startswith("SSE") else b""
@@ -38,6 +45,7 @@ def compare(kind: str, bodies: list[bytes], rounds: int, seconds: float) -> floa
             other,
             bare_pid,
         ):
+            sent = 1
             rates: dict[str, list[float]] = {"mock": [], "bare": []}
             for _ in range(rounds):
                 for name, at, process in (("mock", port, pid), ("bare", other, bare_pid)):
@@ -45,12 +53,15 @@ def compare(kind: str, bodies: list[bytes], rounds: int, seconds: float) -> floa
                     tally, took = drive((host, at), requests, seconds=seconds, frames=kind.startswith("SSE"))
                     used = cpu_seconds(process) - before
                     assert tally.errors == 0, tally.errors
+                    sent += tally.replies if name == "mock" else 0
                     count = tally.frames if kind.startswith("SSE") else tally.replies
                     rates[name].append(count / used)
                     spread = f"p50 {tally.quantile(0.5) * 1e3:.2f} ms p99 {tally.quantile(0.99) * 1e3:.2f} ms"
                     print(
                         f"  {kind} {name}: {count / took:,.0f}/s, {count / used:,.0f} a CPU second ({used / took:.0%} of a core), {spread}"
                     )
+            print(f"  journal: {journalled(host, admin)} requests of {sent} sent")
+            assert journalled(host, admin) == sent
     ours, theirs = statistics.median(rates["mock"]), statistics.median(rates["bare"])
     print(
         f"{kind}: mock {ours:,.0f}, bare ASGI on uvicorn {theirs:,.0f} a CPU second of one core, ratio {ours / theirs:.2f}"
