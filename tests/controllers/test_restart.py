@@ -5,6 +5,8 @@ import signal
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+import yaml
 from lightkube import KubeConfig
 
 from harness.simulator.controllers.runtime.kind import (
@@ -16,10 +18,13 @@ from harness.simulator.controllers.runtime.kind import (
     MAAS_TENANT_CONFIG,
     NAMESPACE,
     TOKEN_RATE_LIMIT_POLICY,
+    Kind,
 )
 from tests.controllers.client import Client
-from tests.controllers.conftest import INGRESS, ROOT, TENANT, Running
-from tests.controllers.world import World, gone, phase
+from tests.controllers.conftest import CONTROL, INGRESS, ROOT, TENANT, Running
+from tests.controllers.world import World, condition, gone, phase
+
+CRD = Kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False)
 
 
 def api(folder: Path, bind: str = "127.0.0.1:0") -> Running:
@@ -102,6 +107,37 @@ def test_controllers_make_good_what_happened_while_they_were_away(tmp_path: Path
     client.until(MAAS_MODEL_REF, "m1", world.namespace, phase("Pending"))
     client.until(TOKEN_RATE_LIMIT_POLICY, "maas-trlp-m1", world.namespace, gone)
     running.stop()
+    server.stop()
+
+
+@pytest.mark.row("MAAS-CTRL-017")
+def test_a_kind_that_is_installed_later_is_noticed(tmp_path: Path) -> None:
+    folders = [("--crds", str(ROOT / "fixtures/crds" / name)) for name in ("maas", "gateway-api", "kuadrant")]
+    arguments = [argument for folder in folders for argument in folder]
+    server = Running("harness.simulator.kubeapi", tmp_path, "--dir", str(tmp_path), *arguments).wait()
+    running = controllers(tmp_path)
+    world = populated(tmp_path)
+    for text in (ROOT / "fixtures/crds/kserve").glob("llminferenceservices.yaml"):
+        definition = yaml.safe_load(text.read_text())
+        world.client.create(CRD, definition["metadata"]["name"], spec=definition["spec"])
+    world.client.until(CRD, "llminferenceservices.serving.kserve.io", "", condition("Established", "True"))
+    world.service("m1")
+    world.client.until(HTTP_ROUTE, "m1-kserve-route", world.namespace, bool)
+    assert running.stop() == 0
+    server.stop()
+
+
+@pytest.mark.row("MAAS-CTRL-024")
+def test_the_namespace_of_tenants_comes_back(tmp_path: Path) -> None:
+    server, running = api(tmp_path), controllers(tmp_path)
+    client = Client(tmp_path / "admin.kubeconfig")
+    client.create(NAMESPACE, CONTROL)
+    before = client.until(NAMESPACE, "ai-tenants", "", bool)
+    assert before is not None
+    assert before["metadata"]["labels"]["opendatahub.io/generated-namespace"] == "true"
+    client.delete(NAMESPACE, "ai-tenants")
+    client.until(NAMESPACE, "ai-tenants", "", lambda m: m and m["metadata"]["uid"] != before["metadata"]["uid"])
+    assert running.stop() == 0
     server.stop()
 
 

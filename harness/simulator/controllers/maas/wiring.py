@@ -26,6 +26,7 @@ from harness.simulator.controllers.maas.reconciler_external import (
 from harness.simulator.controllers.maas.reconciler_gateway import GatewayReconciler
 from harness.simulator.controllers.maas.reconciler_limit import LimitReconciler
 from harness.simulator.controllers.maas.reconciler_model import ModelReconciler
+from harness.simulator.controllers.maas.reconciler_space import SpaceReconciler
 from harness.simulator.controllers.maas.reconciler_subscription import SubscriptionReconciler
 from harness.simulator.controllers.maas.reconciler_tenant import TenantConfigReconciler, TenantReconciler
 from harness.simulator.controllers.maas.tokenlimit import Ledger
@@ -86,9 +87,11 @@ def install(
     gateways = manager.add("gateway", GatewayReconciler(view), workers=1)
     tenants = manager.add("aitenant", TenantReconciler(view), workers=1)
     configs = manager.add("maastenantconfig", TenantConfigReconciler(view), workers=1)
+    spaces = manager.add("namespace", SpaceReconciler(view), workers=1)
     legacy = manager.add("externalmodel-legacy", LegacyExternalModelReconciler(view, recorder), workers=1)
     external = manager.add("externalmodel", ExternalModelReconciler(view), workers=1)
     wiring = Wiring(view)
+    wiring.of_spaces(spaces)
     wiring.of_external(legacy, external)
     wiring.of_tenants(tenants, configs)
     wiring.of_models(models)
@@ -174,6 +177,15 @@ class Wiring:
         for kind in (HTTP_ROUTE, SERVICE):
             for controller in (legacy, external):
                 controller.follows(cluster.informer(kind), written_for)
+
+    def of_spaces(self, controller: Controller) -> None:
+        """The platform's namespaces: their end, and that of the wait for the control namespace."""
+        settings = self._view.settings
+        own = {settings.control, settings.tenants, settings.infra}
+        controller.follows(
+            self._cluster.informer(NAMESPACE),
+            lambda change: [key_of(change.latest)] if change.latest["metadata"]["name"] in own else [],
+        )
 
     def of_webhook(self, controller: Controller) -> None:
         """The webhook's registration: the namespace of the controller, and what somebody does to its objects there."""

@@ -47,15 +47,14 @@ class Informer:
                 self.synced.set()
                 pause = FIRST_PAUSE_S
                 await self._watch(version)
-            except ApiError as error:
-                if error.status.code == 410:  # history was compacted: the list is all there is to it
+            except Exception as error:  # noqa: BLE001 - whatever ends a watch, the next list heals it
+                code = _code(error)
+                if code == 410:  # history was compacted: the list is all there is to it
                     continue
-                if error.status.code == 404:
+                if code == 404:
                     self.synced.set()
                     await asyncio.sleep(ABSENT_KIND_PAUSE_S)
                     continue
-                pause = await self._rest(pause, error)
-            except Exception as error:  # noqa: BLE001 - whatever ends a watch, the next list heals it
                 pause = await self._rest(pause, error)
 
     async def _rest(self, pause: float, error: Exception) -> float:
@@ -95,3 +94,11 @@ class Informer:
             return
         for handler in self._handlers:
             handler(change)
+
+
+def _code(error: Exception) -> int | None:
+    """The HTTP status of an answer: servers refuse a kind that they do not know with a plain text, which is no ApiError."""
+    if isinstance(error, ApiError):
+        return int(error.status.code or 0)
+    code: int | None = getattr(getattr(error, "response", None), "status_code", None)
+    return code
