@@ -1,6 +1,7 @@
 """`maas-conformance run`: pytest with the plugin on the packaged scenarios, our console in place of pytest's."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,10 @@ from harness.outcome import EnvironmentFault, ExitCode, HarnessFault, InvalidRun
 
 MAX_WORKERS: Final = 4
 """More than these help little: checks wait for the network, and the platform wants cores too."""
+
+
+RESUMED: Final = ".resumed"
+"""Where the second session of a resumed run writes until it is joined with the first."""
 
 
 def default_workers() -> int:
@@ -59,6 +64,7 @@ _SELECTING: Final = (
     "--json", "as_json", is_flag=True, help="Print summary.json to standard output, and progress to standard error."
 )
 @click.option("--shard", metavar="I/N", help="Judge the I-th of N parts; `report merge` joins them.")
+@click.option("--resume", type=click.Path(file_okay=False), help="Go on with the interrupted run in this folder.")
 @click.option(
     "--rerun-failed", type=click.Path(file_okay=False), help="Judge only what failed in the run in this folder."
 )
@@ -76,6 +82,12 @@ def command(**given: Any) -> int:
 def judge(given: dict[str, Any]) -> int:
     """Run pytest in this process; its exit code. Raises Fault when the run could not begin; later faults the console has told."""
     refuse_nonsense(given)
+    if given["resume"]:
+        if given["out"] or given["shard"] or given["rerun_failed"]:
+            raise UsageFault(
+                "--resume goes on in the folder of the interrupted run: leave --out, --shard and --rerun-failed away"
+            )
+        given = {**given, "out": str(Path(given["resume"]) / RESUMED)}
     _refuse_unwritable(given)
     without_strangers()
     import pytest
@@ -90,11 +102,30 @@ def judge(given: dict[str, Any]) -> int:
     finished = control.journal.record.finished
     if finished is None:
         raise InvalidRun(f"the run did not end (pytest said {int(code)}): see {control.settings.out / 'pytest.log'}")
-    if given["as_json"]:
-        click.echo((control.settings.out / "summary.json").read_text(encoding="utf-8"), nl=False)
     if control.journal.unwritten:
         raise HarnessFault(f"reports could not be written: {'; '.join(control.journal.unwritten)}")
-    return ExitCode(finished.exit_code)
+    out, exit_code = control.settings.out, ExitCode(finished.exit_code)
+    if given["resume"]:
+        out, exit_code = Path(given["resume"]), _joined(Path(given["resume"]), out, quiet=given["as_json"])
+    if given["as_json"]:
+        click.echo((out / "summary.json").read_text(encoding="utf-8"), nl=False)
+    return exit_code
+
+
+def _joined(interrupted: Path, rest: Path, *, quiet: bool) -> ExitCode:
+    """Make one run of an interrupted one and the session that went on where it ended; tells the end of the whole."""
+    from harness.reporting.joining import join, write_joined
+    from harness.reporting.outline import summary_lines
+    from harness.reporting.regenerate import regenerate
+
+    events = join([interrupted, rest], resumed=True)
+    shutil.rmtree(rest)
+    write_joined(events, interrupted)
+    record = regenerate(events, interrupted)
+    if not quiet:
+        click.echo("\nthe whole run:")
+        click.echo("\n".join(summary_lines(record, str(interrupted), -1)))
+    return ExitCode(record.finished.exit_code) if record.finished else ExitCode.INVALID
 
 
 def refuse_nonsense(given: dict[str, Any]) -> None:
@@ -147,7 +178,7 @@ def pytest_arguments(given: dict[str, Any]) -> Iterator[str]:
         yield "--maas-keep"
     if given["retries"] is not None:
         yield from ("--maas-retries", str(given["retries"]))
-    for option, name in (("out", "out"), ("shard", "shard"), ("rerun", "rerun_failed")):
+    for option, name in (("out", "out"), ("shard", "shard"), ("rerun", "rerun_failed"), ("resume", "resume")):
         if given[name] is not None:
             yield from (f"--maas-{option}", given[name])
     yield from selection_arguments(given)

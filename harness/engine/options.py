@@ -25,6 +25,7 @@ def add_options(add: Callable[..., None]) -> None:
         "gpu-profile": "GPU profile for clusters",
         "shard": "I/N: judge the I-th of N parts of the selection; every part has the canary",
         "rerun": "judge only what failed or came to no verdict in the run of this folder",
+        "resume": "judge only what came to no verdict in the interrupted run of this folder",
         "retries": "attempts after the first for a failing check (default 0); such a check is passed on retry, never passed",
     }
     for name, text in plain.items():

@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -152,17 +151,25 @@ def selection_of(settings: RunSettings, platform: Platform | None, part: Journal
         platform,
         part,
         settings.shard,
-        _to_rerun(settings.rerun) if settings.rerun else None,
+        _only(settings),
     )
 
 
-def _to_rerun(folder: Path) -> frozenset[str]:
-    """What failed there or came to no verdict. Raises UsageFault when there is no run, or nothing to run again."""
+def _only(settings: RunSettings) -> frozenset[str] | None:
+    """The checks of an earlier run that are to be judged; None: no such run was named, or it ended before it had a plan.
+
+    Raises UsageFault when there is no run, or nothing to judge again.
+    """
+    folder = settings.resume or settings.rerun
+    if folder is None:
+        return None
     record = RunRecord.of(read_journal(folder))
-    found = frozenset(check.planned.check_id for check in (*record.having("failed"), *record.unfinished))
-    if not found:
-        raise UsageFault(f"nothing failed in the run in {folder}: there is nothing to run again")
-    return found
+    failed = [] if settings.resume else record.having("failed")
+    found = frozenset(check.planned.check_id for check in (*failed, *record.unfinished))
+    if not found and record.checks:
+        what = "every check came to a verdict" if settings.resume else "nothing failed"
+        raise UsageFault(f"{what} in the run in {folder}: there is nothing to judge again")
+    return found or None
 
 
 def title_of(item: pytest.Item) -> str:

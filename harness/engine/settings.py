@@ -42,6 +42,7 @@ class RunSettings:
     retries: int
     shard: Shard | None
     rerun: Path | None
+    resume: Path | None
     own_console: bool
     json: bool
     arguments: tuple[str, ...]
@@ -73,6 +74,7 @@ def settings_of(config: pytest.Config, environment: Mapping[str, str] = os.envir
         retries=given.number("maas_retries"),
         shard=Shard.parse(shard) if (shard := given.one("maas_shard")) else None,
         rerun=given.path("maas_rerun"),
+        resume=given.path("maas_resume"),
         own_console=bool(config.getoption("maas_own_console")),
         json=config.getoption("maas_own_console") == "stderr",
         arguments=tuple(str(argument) for argument in config.invocation_params.args),

@@ -27,14 +27,15 @@ SAME: Final = (
 """What shards of one run agree in."""
 
 
-def join(folders: Sequence[Path]) -> list[AnyEvent]:
+def join(folders: Sequence[Path], *, resumed: bool = False) -> list[AnyEvent]:
     """One journal of several. Of a check that ran in more than one, as the canary does, a verdict that failed counts, else the first.
 
-    Raises UsageFault when a folder holds no finished run, or the runs are not parts of one.
+    `resumed`: the first run was interrupted, and the others went on where it ended. Raises UsageFault when another one never ended, or
+    the runs are not parts of one.
     """
     runs = [(folder, read_journal(folder)) for folder in folders]
     records = [RunRecord.of(events) for _, events in runs]
-    first = _agreed(folders, records)
+    first = _agreed(folders, records, resumed=resumed)
     owner = _owners(records)
     joined: list[AnyEvent] = [first]
     for index, (_, events) in enumerate(runs):
@@ -44,7 +45,7 @@ def join(folders: Sequence[Path]) -> list[AnyEvent]:
     deselected = tuple(check for check in proofs if check not in chosen)
     joined.append(SuiteCollected(at=first.at, proofs=proofs, deselected=deselected))
     joined.sort(key=lambda event: (event.at, not isinstance(event, RunStarted)))
-    return [*joined, _end(joined, records)]
+    return [*joined, _end(joined, records, resumed=resumed)]
 
 
 def write_joined(events: Sequence[AnyEvent], out: Path) -> None:
@@ -57,11 +58,13 @@ def write_joined(events: Sequence[AnyEvent], out: Path) -> None:
         raise EnvironmentFault(f"cannot write the out folder {out}: {error.strerror}") from error
 
 
-def _agreed(folders: Sequence[Path], records: Sequence[RunRecord]) -> RunStarted:
+def _agreed(folders: Sequence[Path], records: Sequence[RunRecord], *, resumed: bool) -> RunStarted:
     starts = []
     for folder, record in zip(folders, records, strict=True):
-        if record.started is None or record.finished is None:
-            raise UsageFault(f"the run in {folder} never ended: run that shard again")
+        if record.started is None:
+            raise UsageFault(f"the run in {folder} never began to judge: run it again")
+        if record.finished is None and not (resumed and folder == folders[0]):
+            raise UsageFault(f"the run in {folder} never ended: run that shard again, or resume it")
         starts.append(record.started)
     for folder, record, start in zip(folders, records, starts, strict=True):
         for name in SAME:
@@ -80,9 +83,8 @@ def _owners(records: Sequence[RunRecord]) -> dict[str, int]:
     owner: dict[str, int] = {}
     for index, record in enumerate(records):
         for check_id, check in record.checks.items():
-            if check_id not in owner or (
-                check.outcome == "failed" and records[owner[check_id]].checks[check_id].outcome != "failed"
-            ):
+            known = records[owner[check_id]].checks[check_id].outcome if check_id in owner else None
+            if check_id not in owner or known is None or (check.outcome == "failed" != known):
                 owner[check_id] = index
     return owner
 
@@ -94,18 +96,21 @@ def _belongs(event: AnyEvent, index: int, owner: dict[str, int]) -> bool:
     return check_id is None or owner.get(check_id) == index
 
 
-def _end(events: Sequence[AnyEvent], records: Sequence[RunRecord]) -> RunFinished:
+def _end(events: Sequence[AnyEvent], records: Sequence[RunRecord], *, resumed: bool) -> RunFinished:
+    """The end of the whole: a part that proved nothing leaves the whole without a proof, unless it is the one that was interrupted."""
     record = RunRecord.of(events)
     assert record.started is not None, "the joined run begins with its start"
     profile = profile_named(record.started.profile)
     code, reason = conclude(record, interrupted=None, strict=profile.strict, catalogue=catalogue())
-    worst = [found.finished for found in records if found.finished and found.finished.exit_code > 1]
-    if worst:  # a shard that proved nothing leaves the whole without a proof
-        code_of_worst = max(worst, key=lambda end: end.exit_code)
-        exit_code, reason = code_of_worst.exit_code, code_of_worst.reason
-    else:
-        exit_code = int(code)
-    duration_s = sum(found.finished.duration_s for found in records if found.finished)
+    ends = [
+        found.finished for found in records[1 if resumed else 0 :] if found.finished and found.finished.exit_code > 1
+    ]
+    worst = max(ends, key=lambda end: end.exit_code, default=None)
+    last = max(event.at for event in events)
+    spent_s = sum(found.finished.duration_s for found in records if found.finished)
     return RunFinished(
-        at=max(event.at for event in events), duration_s=round(duration_s, 3), exit_code=exit_code, reason=reason
+        at=last,
+        duration_s=round(spent_s, 3),
+        exit_code=worst.exit_code if worst else int(code),
+        reason=worst.reason if worst else reason,
     )

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from harness.cli.command import run as maas
-from harness.engine.events import CheckFinished, CheckPlanned, RunStarted, SuiteCollected, encode
+from harness.engine.events import CheckFinished, CheckPlanned, RunFinished, RunStarted, SuiteCollected, encode
 from harness.engine.journal import read_journal
 from harness.engine.record import RunRecord
 from harness.outcome import ExitCode, UsageFault
@@ -136,6 +136,37 @@ def test_a_rerun_judges_what_failed_and_the_canary(shards: tuple[Path, Path], su
     assert _planned(suite.out) == {"test_canary", "test_other"}
     refused = suite.run("--maas-rerun", str(shards[0]))
     assert "nothing failed in the run in" in refused.output
+
+
+def test_an_interrupted_run_goes_on_where_it_ended(shards: tuple[Path, Path], suite: Suite, tmp_path: Path) -> None:
+    suite.write("shards", CHECKS)
+    suite.run()
+    cut = tmp_path / "cut"
+    cut.mkdir()
+    events = read_journal(suite.out)
+    kept = [
+        event
+        for event in events
+        if not isinstance(event, RunFinished)
+        and not (isinstance(event, CheckFinished) and event.check_id.endswith(("list[3]", "other")))
+    ]
+    (cut / "journal.ndjson").write_bytes(b"".join(map(encode, kept)))
+    judged = suite.run("--maas-resume", str(cut))
+    assert judged.code == ExitCode.CONFORMANT, judged.output
+    assert _planned(suite.out) == {"test_canary", "test_list[3]", "test_other"}
+    whole = join([cut, suite.out], resumed=True)
+    record = RunRecord.of(whole)
+    assert record.finished is not None
+    assert (record.counts["passed"], record.unfinished, record.finished.exit_code) == (7, [], ExitCode.CONFORMANT)
+    with pytest.raises(UsageFault, match="never ended: run that shard again, or resume it"):
+        join([cut, suite.out])
+
+
+def test_a_run_that_ended_is_not_resumed(shards: tuple[Path, Path], suite: Suite) -> None:
+    suite.write("shards", CHECKS)
+    judged = suite.run("--maas-resume", str(shards[0]))
+    assert judged.code == pytest.ExitCode.USAGE_ERROR
+    assert "every check came to a verdict in the run in" in judged.output
 
 
 @pytest.fixture
