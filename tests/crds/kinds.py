@@ -11,6 +11,15 @@ INFERENCE = "inference.opendatahub.io/v1alpha1"
 GATEWAY = "gateway.networking.k8s.io/v1"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
+# A condition as a status may hold it.
+CONDITION = {
+    "type": "Ready",
+    "status": "True",
+    "reason": "Reconciled",
+    "message": "",
+    "lastTransitionTime": "2026-08-21T10:00:00Z",
+}
+
 _REFERENCE = {"name": "m", "namespace": "llm"}
 _LIMITED = _REFERENCE | {"tokenRateLimits": [{"limit": 100, "window": "1m"}]}
 

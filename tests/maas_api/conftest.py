@@ -1,5 +1,6 @@
 """Fixtures of the management API's tests."""
 
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import httpx
 import pytest
 
 from harness.simulator.maas_api.quirks import UPSTREAM
+from tests.kubeapi.connection import connect
+from tests.kubeapi.serving import embedded_api
 
 from .instance import Instance
 from .postgresql import server
@@ -17,6 +20,32 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "row(*ids): rows of the requirement catalogue that the test shows on the reference platform"
     )
+
+
+CRDS = Path(__file__).parents[2] / "fixtures" / "crds"
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    options = [part for name in ("maas", "gateway-api") for part in ("--crds", str(CRDS / name))]
+    with embedded_api(tmp_path_factory.mktemp("kubeapi"), *options) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def kube(kubeconfig: Path) -> Iterator[httpx.Client]:
+    with connect(kubeconfig) as client:
+        for namespace in ("llm", "openshift-ingress"):
+            client.post("/api/v1/namespaces", json={"metadata": {"name": namespace}}).raise_for_status()
+        yield client
+
+
+@pytest.fixture
+def namespace(kube: httpx.Client) -> str:
+    """A subscription namespace of the test's own."""
+    name = f"subs-{uuid.uuid4().hex[:8]}"
+    kube.post("/api/v1/namespaces", json={"metadata": {"name": name}}).raise_for_status()
+    return name
 
 
 @pytest.fixture(scope="session")
