@@ -122,6 +122,9 @@ class Cluster:
             return self._call(
                 f"find the kind {kind} of {api_version}",
                 self._dynamic.resources.get,
+                prefix="apis"
+                if "/" in api_version
+                else "api",  # else the core group's kinds are looked for in every group
                 api_version=api_version,
                 kind=kind,
             )
@@ -168,11 +171,18 @@ class Cluster:
         return self.list_at(api_version, kind, namespace=namespace, labels=labels)[0]
 
     def list_at(
-        self, api_version: str, kind: str, *, namespace: str | None = None, labels: str | None = None
+        self,
+        api_version: str,
+        kind: str,
+        *,
+        namespace: str | None = None,
+        labels: str | None = None,
+        name: str | None = None,
     ) -> tuple[list[Manifest], str]:
-        """Objects of a kind and the resourceVersion from which a watch continues."""
+        """Objects of a kind (or the one of that name) and the resourceVersion from which a watch continues."""
         ref = Ref(api_version, kind, "", namespace)
         options = {"label_selector": labels} if labels else {}
+        options |= {"field_selector": f"metadata.name={name}"} if name else {}
         answer = self._request(f"list {kind}", "get", ref, **options)
         items = [{"apiVersion": api_version, "kind": kind, **item} for item in answer.get("items") or []]
         return items, str(answer.get("metadata", {}).get("resourceVersion", ""))
@@ -235,18 +245,17 @@ class Cluster:
         )
         return dict(answer)
 
-    def watch(
-        self, api_version: str, kind: str, *, namespace: str | None, resource_version: str, timeout_s: float
-    ) -> Iterator[tuple[str, Manifest]]:
-        """Events (`ADDED`, `MODIFIED`, `DELETED`, `ERROR`) since a resourceVersion, until the server or the timeout ends them."""
+    def watch(self, ref: Ref, *, resource_version: str, timeout_s: float) -> Iterator[tuple[str, Manifest]]:
+        """Events (`ADDED`, `MODIFIED`, `DELETED`, `ERROR`) of one object since a resourceVersion, until the server or the timeout ends."""
         from urllib3.exceptions import HTTPError
 
-        resource = self._resource(api_version, kind)
+        resource = self._resource(ref.api_version, ref.kind)
         response = self._call(
-            f"watch {kind}",
+            f"watch {ref}",
             self._dynamic.request,
             "get",
-            resource.path(namespace=namespace),
+            resource.path(namespace=ref.namespace),
+            field_selector=f"metadata.name={ref.name}",
             serialize=False,
             watch="true",
             resource_version=resource_version,

@@ -90,14 +90,9 @@ def _wait_until(cluster: Cluster, expectation: Expectation, bound: Bound, deadli
             raise WaitExpired(
                 f"{ref} was not {expectation.what} within {bound.seconds:g} s ({bound.name}): {describe_status(seen)}"
             )
-        watched = cluster.watch(
-            ref.api_version, ref.kind, namespace=ref.namespace, resource_version=version, timeout_s=remaining
-        )
-        for event, manifest in watched:
+        for event, manifest in cluster.watch(ref, resource_version=version, timeout_s=remaining):
             if event == "ERROR":
                 break  # usually 410 Gone: list again
-            if manifest.get("metadata", {}).get("name") != ref.name:
-                continue
             seen = None if event == "DELETED" else manifest
             if expectation.holds(seen):
                 return seen
@@ -107,12 +102,12 @@ def _wait_until(cluster: Cluster, expectation: Expectation, bound: Bound, deadli
 
 def _look(cluster: Cluster, ref: Ref) -> tuple[Manifest | None, str]:
     try:
-        items, version = cluster.list_at(ref.api_version, ref.kind, namespace=ref.namespace)
+        items, version = cluster.list_at(ref.api_version, ref.kind, namespace=ref.namespace, name=ref.name)
     except Rejected as error:
         if error.status == 404:  # the kind is not served (yet): an absence like any other
             return None, "0"
         raise
-    return next((item for item in items if item["metadata"]["name"] == ref.name), None), version
+    return next(iter(items), None), version
 
 
 def delete_and_wait(cluster: Cluster, refs: Iterable[Ref], bound: Bound) -> None:

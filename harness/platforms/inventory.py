@@ -107,10 +107,10 @@ def _most(names: Iterable[str]) -> str | None:
 def standard_gateway_url(cluster: Cluster) -> str | None:
     """The base URL of a gateway other than the MaaS one: as a model that it serves says, else as the Gateway object says."""
     for service in _services(cluster):
-        for address in (service.get("status") or {}).get("addresses") or []:
-            parts = urlsplit(str(address.get("url") or ""))
-            if (address.get("origin") or {}).get("name", MAAS_GATEWAY) != MAAS_GATEWAY and parts.netloc:
-                return f"{parts.scheme}://{parts.netloc}"
+        references = ((service["spec"].get("router") or {}).get("gateway") or {}).get("refs") or []
+        parts = urlsplit(str((service.get("status") or {}).get("url") or ""))
+        if parts.netloc and MAAS_GATEWAY not in [reference.get("name") for reference in references]:
+            return f"{parts.scheme}://{parts.netloc}"
     gateways = objects_or_none(cluster, GATEWAY, "Gateway")
     return next(
         filter(None, (_url_of(gateway) for gateway in gateways if gateway["metadata"]["name"] != MAAS_GATEWAY)), None
