@@ -1,7 +1,9 @@
 """`python -m harness.simulator.gateway.authorizer`: the authorizer as a process."""
 
 import argparse
+import asyncio
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import httpx
@@ -19,10 +21,15 @@ from harness.simulator.gateway.authorizer.check import CheckMethod, metrics_text
 from harness.simulator.gateway.authorizer.credentials import Credentials
 from harness.simulator.gateway.authorizer.decision import Authorizer
 from harness.simulator.gateway.authorizer.maas_api import MaasApi
+from harness.simulator.gateway.authorizer.oidc import OidcTokens, issuers
 from harness.simulator.gateway.authorizer.tokens import ClusterTokens
 from harness.simulator.gateway.grpc_server import grpc_serving
+from harness.simulator.gateway.plan.gatewayapi import Object
+from harness.simulator.gateway.watch import Kind, Watch
 from harness.simulator.gateway.web import serving
 
+TENANTS = Kind("tenants", "maas.opendatahub.io", "v1alpha1", "AITenant", "aitenants")
+EXTERNAL_MODELS = Kind("external_models", "inference.opendatahub.io", "v1alpha1", "ExternalModel", "externalmodels")
 AUDIENCE = "https://kubernetes.default.svc"
 
 
@@ -35,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--kubeconfig", type=Path, required=True, help="for TokenReview")
     line.add_argument("--maas-api", required=True, metavar="URL", help="where maas-api's internal calls go")
     line.add_argument("--maas-api-ca", type=Path, help="CA certificate of an https --maas-api; default: the system's")
+    line.add_argument("--oidc-ca", type=Path, help="CA certificate of the tenants' OIDC issuers; default: the system's")
     line.add_argument("--audience", default=AUDIENCE, help="audience that tokens must carry")
     line.add_argument(
         "--cache-ttl",
@@ -47,6 +55,12 @@ def parser() -> argparse.ArgumentParser:
         "--quirks", choices=("none", "upstream"), default="none", help="reproduce what upstream lets through"
     )
     return line
+
+
+def speaks_messages(models: Iterable[Object]) -> bool:
+    """Whether some external model takes Anthropic's format, whose clients send their key as `x-api-key`."""
+    references = (ref for model in models for ref in (model.get("spec") or {}).get("externalProviderRefs") or ())
+    return any(ref.get("apiFormat") == "messages" for ref in references)
 
 
 def admin(tally: dict[int, int]) -> Starlette:
@@ -70,11 +84,23 @@ async def run(arguments: argparse.Namespace) -> None:
     verify = str(arguments.maas_api_ca) if arguments.maas_api_ca else True
     timeout = httpx.Timeout(1.5, connect=1.0)
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
-    async with httpx.AsyncClient(
-        base_url=arguments.maas_api, timeout=timeout, limits=limits, verify=verify, trust_env=False
-    ) as http:
+    issuer_ca = str(arguments.oidc_ca) if arguments.oidc_ca else True
+    async with (
+        httpx.AsyncClient(
+            base_url=arguments.maas_api, timeout=timeout, limits=limits, verify=verify, trust_env=False
+        ) as http,
+        httpx.AsyncClient(timeout=timeout, verify=issuer_ca, trust_env=False) as web,
+    ):
         maas_api = MaasApi(http, arguments.cache_ttl)
-        credentials = Credentials(maas_api, ClusterTokens(cluster, arguments.audience), arguments.cache_ttl)
+        tenants, models = Watch(TENANTS, lambda: None), Watch(EXTERNAL_MODELS, lambda: None)
+        following = [asyncio.create_task(watch.run(cluster)) for watch in (tenants, models)]
+        credentials = Credentials(
+            maas_api,
+            ClusterTokens(cluster, arguments.audience),
+            arguments.cache_ttl,
+            OidcTokens(web, lambda: issuers(tenants.objects.values())),
+            lambda: speaks_messages(models.objects.values()),
+        )
         tally, count = statuses()
         check = CheckMethod(Authorizer(credentials, maas_api, arguments.quirks == "upstream"), count)
         grpc_socket = component.listen(*options.address(arguments.bind))
@@ -85,6 +111,8 @@ async def run(arguments: argparse.Namespace) -> None:
                 {"grpc": component.address(grpc_socket), "admin": f"http://{component.address(admin_socket)}"},
             )
             await component.until_stopped()
+        for task in following:
+            task.cancel()
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ form alone counts as authenticated), any other `Bearer ` value is a token (unkno
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from harness.simulator.gateway.authorizer.cache import AnswerCache, Fresh
@@ -29,25 +29,43 @@ class TokenReviewer(Protocol):
         """The caller a token stands for, None for one that is not authenticated for this audience. Raises UnavailableError."""
 
 
+class JwtVerifier(Protocol):
+    """Knows tokens of OIDC issuers."""
+
+    async def identify(self, token: str) -> Identity | Refusal | None:
+        """The caller, a refusal, or None where another source should decide. Raises UnavailableError."""
+
+
 def digest(secret: str) -> bytes:
     """What a credential is remembered under, so that memory holds no credential longer than the request."""
     return hashlib.blake2b(secret.encode(), digest_size=24).digest()
 
 
 class Credentials:
-    """Identities from API keys, then from tokens; each answer is remembered for the documented bound."""
+    """Identities from API keys, then from OIDC issuers, then from the cluster; each answer is remembered for the documented bound."""
 
-    def __init__(self, keys: KeyValidator, tokens: TokenReviewer, ttl: float) -> None:
+    def __init__(
+        self,
+        keys: KeyValidator,
+        tokens: TokenReviewer,
+        ttl: float,
+        jwts: JwtVerifier | None = None,
+        key_header: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._keys = keys
         self._tokens = tokens
+        self._jwts = jwts
+        self._key_header = key_header
         self._cache: AnswerCache[Identity | Refusal] = AnswerCache(ttl)
 
     async def identify(self, headers: Mapping[str, str]) -> Fresh[Identity | Refusal]:
-        """See IdentitySource."""
+        """See IdentitySource. `x-api-key` counts where `key_header` says so, and only without an Authorization header."""
         value = headers.get("authorization", "")
         scheme, _, credential = value.partition(" ")
+        if not value and headers.get("x-api-key", "").startswith(KEY_PREFIX) and self._key_header():
+            scheme, credential = "Bearer", headers["x-api-key"]
         if scheme != "Bearer" or not credential.strip():
-            return Fresh(UNAUTHENTICATED, float("inf"))
+            return Fresh(UNAUTHENTICATED, 0.0)
         if credential.startswith(KEY_PREFIX):
             return await self._cache.get(digest(credential), lambda: self._by_key(credential))
         return await self._cache.get(digest(credential), lambda: self._by_token(credential))
@@ -56,6 +74,8 @@ class Credentials:
         return await self._keys.validate(key) or DENIED
 
     async def _by_token(self, token: str) -> Identity | Refusal:
+        if self._jwts is not None and (found := await self._jwts.identify(token)) is not None:
+            return found
         return await self._tokens.review(token) or UNAUTHENTICATED
 
 
