@@ -98,7 +98,9 @@ def test_administrator_questions_are_counted(maas: Instance) -> None:
 
 
 @pytest.mark.row("MAAS-TOK-014", "MAAS-KEY-102", "MAAS-AUTH-068")
-def test_a_broken_database_is_an_error_never_a_yes(alice: httpx.Client, maas: Instance) -> None:
+def test_a_broken_database_is_an_error_never_a_yes(
+    alice: httpx.Client, maas: Instance, caplog: pytest.LogCaptureFixture
+) -> None:
     key = maas.mint(alice)["key"]
     maas.break_database()
     response = maas.anonymous.post("/internal/v1/api-keys/validate", json={"key": key})
@@ -107,5 +109,7 @@ def test_a_broken_database_is_an_error_never_a_yes(alice: httpx.Client, maas: In
     assert (created.status_code, created.json()) == (500, {"error": "Failed to create API key"})
     assert alice.get("/v1/api-keys/x").status_code == 500
     assert maas.anonymous.get("/health").status_code == 200
+    assert "no such table: api_keys" in caplog.text
+    assert "no such table" not in response.text + created.text
     assert value(maas, "maas_api_key_validation_total", tenant_name=TENANT, result="error") == 1
     assert value(maas, "maas_api_token_mint_total", tenant_name=TENANT, result="failure") == 1

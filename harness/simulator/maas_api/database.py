@@ -1,6 +1,7 @@
 """A connection to SQLite or PostgreSQL, and the tables in it."""
 
 import contextlib
+import logging
 import re
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -12,6 +13,8 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from .tables import metadata
+
+log = logging.getLogger(__name__)
 
 _SCHEMA_LOCK = 0x6D616173
 """PostgreSQL advisory lock under which the tables are made."""
@@ -149,6 +152,8 @@ async def _create_tables(connection: AsyncConnection) -> None:
 
 
 def _unavailable(error: Exception) -> StoreError:
+    # The driver's first line names tables and causes; values, such as the hash of a key, come in later ones.
+    log.error("the database does not answer: %s", _cause(error))
     return StoreError(f"the database does not answer: {type(error).__name__}")
 
 
