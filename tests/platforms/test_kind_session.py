@@ -170,6 +170,20 @@ def test_it_builds_creates_loads_installs_and_deletes(
     assert not state_home.exists()
 
 
+def test_a_kept_cluster_says_how_to_reach_and_delete_it(
+    stubs: Stubs, bundle: Path, nodes: None, world: Path, state_home: Path
+) -> None:
+    progress: list[str] = []
+    with open_target(options(world, bundle=str(bundle), keep="true"), progress.append) as platform:
+        kubeconfig = platform.kubeconfig
+    assert kubeconfig is not None
+    assert kubeconfig.exists()
+    assert stubs.named("kind", "delete") == []
+    assert progress[-1] == (
+        f"kept: export KUBECONFIG={kubeconfig}; kind delete cluster --kubeconfig {kubeconfig} --name trial deletes it"
+    )
+
+
 def test_a_creation_that_fails_is_told_with_its_words_and_deleted(
     stubs: Stubs, world: Path, state_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

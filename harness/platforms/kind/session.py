@@ -123,7 +123,11 @@ def kind_platform(options: TargetOptions, progress: Progress) -> Iterator[Platfo
         finally:
             with uninterrupted():
                 try:
-                    if not keep:
+                    if keep:
+                        progress(
+                            f"kept: export KUBECONFIG={plan.kubeconfig}; {removal_steps(plan)[0].printed().splitlines()[-1]} deletes it"
+                        )
+                    else:
                         take_all(removal_steps(plan), progress)
                 finally:
                     lease.release(keep_files=keep)
