@@ -45,7 +45,7 @@ class TestWorkload:
         assert [one["image"] for one in built] == ["mock:1"]
         assert built[0]["command"] == [
             "mock-vllm", "serve", "facebook/opt-125m", "--served-model-name", "facebook/opt-125m",
-            "publishers/llm/models/facebook/opt-125m", "m1", "--port", "8000",
+            "publishers/llm/models/facebook/opt-125m", "m1", "--port", "8000", "--host", "0.0.0.0",
         ]  # fmt: skip
 
     def test_an_image_of_the_users_own_runs_vllm_with_the_repository_of_the_uri(self) -> None:

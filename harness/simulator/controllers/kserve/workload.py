@@ -75,7 +75,8 @@ def preset_command(service: Manifest, own: dict[str, Any]) -> list[str]:
     names = ["--served-model-name", *served_names(service), "--port", str(PORT)]
     if own.get("image"):
         return ["vllm", "serve", model_source(service), *names]
-    return ["mock-vllm", "serve", model_name(service), *names]
+    # the mock listens on loopback unless told otherwise, where no Service reaches it
+    return ["mock-vllm", "serve", model_name(service), *names, "--host", "0.0.0.0"]  # noqa: S104 - a Pod's own address
 
 
 def model_source(service: Manifest) -> str:

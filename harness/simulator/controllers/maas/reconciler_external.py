@@ -69,7 +69,7 @@ class LegacyExternalModelReconciler:
         return None
 
     async def _mesh(self, model: Manifest, provider: Provider, name: str) -> None:
-        """Objects for a service mesh, where one is installed."""
+        """Objects for a service mesh, where one is installed and we may write them."""
         wanted: list[tuple[Kind, Manifest]] = [(SERVICE_ENTRY, service_entry(model, provider, name))]
         rule = destination_rule(model, provider, name)
         if provider.tls:
@@ -80,7 +80,7 @@ class LegacyExternalModelReconciler:
             if not provider.tls:
                 await self._cluster.delete(DESTINATION_RULE, rule)
         except ApiError as error:
-            if error.status.code != 404:
+            if error.status.code not in (403, 404):
                 raise
 
     async def _say(self, model: Manifest, phase: str, reason: str, message: str) -> None:
