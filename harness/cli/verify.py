@@ -9,7 +9,8 @@ from harness.cli.suite import collect, scenarios
 from harness.engine.suite_digest import digest_of
 from harness.outcome import ExitCode
 from harness.reporting.conformance import ConformanceReport
-from harness.reporting.verification import Objection, verify
+from harness.reporting.objection import Objection
+from harness.reporting.verification import verify
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -4,9 +4,7 @@ Each rule has an id that never changes, and says what it expected, what it found
 journal that was made up whole and consistent from a real one; what is edited by hand, in any file, is found.
 """
 
-import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -16,58 +14,17 @@ import orjson
 import yaml
 from pydantic import ValidationError
 
-from harness.engine.events import (
-    AnyEvent,
-    CheckFinished,
-    CheckPlanned,
-    CheckStarted,
-    DiagnosticsTaken,
-    RunFinished,
-    RunStarted,
-)
-from harness.engine.journal import JOURNAL, read_journal
+from harness.engine.journal import read_journal
 from harness.engine.record import RunRecord
-from harness.engine.redaction import files_with_credentials
-from harness.engine.verdict import conclude
-from harness.outcome import ExitCode, UsageFault
-from harness.reporting.certificate import EVIDENCE, NAME, digests, report_of
+from harness.outcome import UsageFault
+from harness.reporting import rules
+from harness.reporting.certificate import NAME
 from harness.reporting.conformance import ConformanceReport
 from harness.reporting.data import report_data
+from harness.reporting.objection import AGAIN, Objection, Submission
 from harness.reporting.quick_yaml import load_yaml
-from harness.reporting.regenerate import regenerate
-from harness.spec.catalogue import catalogue
-from harness.spec.profile import profiles
 
 SCHEMA: Final = "conformance-report.schema.json"
-CLOCK_SLACK_S: Final = 2.0
-"""A check's own clock and the journal's may differ by so much."""
-
-
-@dataclass(frozen=True, slots=True)
-class Objection:
-    """Why a report is refused."""
-
-    rule: str
-    expected: str
-    found: str
-    mend: str
-
-    def __str__(self) -> str:
-        return f"{self.rule}: expected {self.expected}; found {self.found}. {self.mend}"
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """What lies in a folder: the report as it was written, as it is understood, and the journal."""
-
-    folder: Path
-    document: Mapping[str, Any]
-    report: ConformanceReport
-    events: list[AnyEvent]
-    record: RunRecord
-
-
-AGAIN: Final = "Run the suite again and submit the folder as it was written."
 
 
 def verify(
@@ -87,11 +44,12 @@ def verify(
     except (ValidationError, UsageFault) as error:
         return None, [Objection("V002", "a report and a journal of this version", str(error).partition("\n")[0], AGAIN)]
     submission = Submission(folder, document, report, events, RunRecord.of(events))
-    for rule in (_same_suite, _evidence, _journal_in_order, _verdict_follows, _report_follows, _files_follow):
-        objections += rule(submission, suite_digest)
+    objections += rules.same_suite(submission, suite_digest)
+    for rule in rules.CONSISTENCY:
+        objections += rule(submission)
     if objections:
         return report, objections
-    return report, [*_complete(submission, suite), *_accepted(submission, now or datetime.now(UTC))]
+    return report, [*rules.complete(submission, suite), *rules.accepted(submission, now or datetime.now(UTC))]
 
 
 def _read(folder: Path) -> dict[str, Any]:
@@ -114,167 +72,3 @@ def _against_schema(document: Mapping[str, Any]) -> Iterable[Objection]:
     ):
         where = ".".join(map(str, problem.absolute_path)) or "the document"
         yield Objection("V001", "a document of the published schema", f"{where}: {problem.message[:200]}", AGAIN)
-
-
-def _same_suite(given: Submission, suite_digest: str) -> Iterable[Objection]:
-    known = {"catalogue": catalogue().digest, "checks": suite_digest}
-    claimed = {"catalogue": given.report.suite.catalogue, "checks": given.report.suite.checks}
-    for name, digest in known.items():
-        if claimed[name] != digest:
-            yield Objection(
-                "V003",
-                f"the {name} of this suite ({digest[:16]})",
-                claimed[name][:16] or "none",
-                f"Verify with the suite that judged: version {given.report.suite.version}.",
-            )
-
-
-def _evidence(given: Submission, _: str) -> Iterable[Objection]:
-    actual = digests(given.folder)
-    for name in EVIDENCE:
-        claimed = given.report.evidence.get(name)
-        if name not in actual:
-            yield Objection("V004", f"{name} in the folder", "nothing", AGAIN)
-        elif claimed != actual[name]:
-            yield Objection(
-                "V004", f"{name} with the digest of the report ({(claimed or 'none')[:23]})", actual[name][:23], AGAIN
-            )
-    for name in sorted(given.report.evidence.keys() - set(EVIDENCE)):
-        yield Objection("V004", "digests of the known evidence alone", name, AGAIN)
-
-
-def _journal_in_order(given: Submission, _: str) -> Iterable[Objection]:
-    """What no real run writes: verdicts without a start, times that run backwards, two beginnings."""
-    lines = (given.folder / JOURNAL).read_bytes().splitlines()
-    if [event.at for event in given.events] != [orjson.loads(line)["at"] for line in lines]:
-        yield Objection("V005", "a journal in order of time", "times that run backwards", AGAIN)
-    for kind in (RunStarted, RunFinished):
-        count = sum(isinstance(event, kind) for event in given.events)
-        if count != 1:
-            yield Objection("V005", f"one {kind.__name__}", str(count), AGAIN)
-    yield from _verdicts_in_order(given)
-
-
-def _verdicts_in_order(given: Submission) -> Iterable[Objection]:
-    begun: dict[tuple[str, int], float] = {}
-    mourned = {(event.check_id, event.attempt) for event in given.events if isinstance(event, DiagnosticsTaken)}
-    planned = {event.check_id for event in given.events if isinstance(event, CheckPlanned)}
-    for event in given.events:
-        if isinstance(event, CheckStarted):
-            begun[event.check_id, event.attempt] = event.at
-        elif isinstance(event, CheckFinished):
-            yield from _finished_after_start(event, begun.get((event.check_id, event.attempt)), planned)
-            if event.outcome != "failed" and (event.check_id, event.attempt) in mourned:
-                yield Objection(
-                    "V005", f"no evidence of a failure of {event.check_id}, which {event.outcome}", "some", AGAIN
-                )
-
-
-def _finished_after_start(event: CheckFinished, began: float | None, planned: set[str]) -> Iterable[Objection]:
-    if event.check_id not in planned:
-        yield Objection("V005", "verdicts of planned checks alone", event.check_id, AGAIN)
-    elif began is None:
-        yield Objection(
-            "V005", f"a start of attempt {event.attempt} of {event.check_id}", "a verdict without one", AGAIN
-        )
-    elif abs(event.at - began - event.duration_s) > CLOCK_SLACK_S:
-        took = f"{event.duration_s:.1f} s, though {event.at - began:.1f} s lie between start and verdict"
-        yield Objection("V005", f"a duration of {event.check_id} that fits its times", took, AGAIN)
-    if (event.outcome == "failed") != (event.failure is not None):
-        yield Objection("V005", f"a failure exactly where {event.check_id} failed", event.outcome, AGAIN)
-
-
-def _verdict_follows(given: Submission, _: str) -> Iterable[Objection]:
-    end = given.record.finished
-    profile = profiles().get(given.report.profile)
-    if end is None or profile is None:
-        yield Objection("V006", "a profile of this suite and an end", given.report.profile, AGAIN)
-        return
-    code, reason = conclude(given.record, interrupted=None, strict=profile.strict, catalogue=catalogue())
-    if end.exit_code == ExitCode.CONFORMANT != code:
-        yield Objection("V006", f"the verdict that follows from the checks: {reason}", end.reason, AGAIN)
-
-
-def _report_follows(given: Submission, _: str) -> Iterable[Objection]:
-    """All that is not the vendor's own to fill in has to be what the journal says."""
-    try:
-        made = report_of(given.record, dict(given.report.evidence))
-    except ValueError as error:
-        yield Objection("V007", "a journal from which the report follows", str(error), AGAIN)
-        return
-    told, follows = (_comparable(report) for report in (given.report, made))
-    for where, expected, found in _differences(follows, told, ""):
-        yield Objection("V007", f"{where} as the journal has it ({_short(expected)})", _short(found), AGAIN)
-
-
-def _files_follow(given: Submission, _: str) -> Iterable[Objection]:
-    """JUnit, Allure, the summary and the page are made again from the journal and compared."""
-    with tempfile.TemporaryDirectory() as scratch:
-        again = Path(scratch)
-        regenerate(given.events, again)
-        remade, present = digests(again), digests(given.folder)
-        for name in EVIDENCE:
-            if name != JOURNAL and name in present and remade.get(name) != present[name]:
-                yield Objection("V008", f"{name} as it follows from the journal", "something else", AGAIN)
-
-
-def _complete(given: Submission, suite: Mapping[str, tuple[str, ...]]) -> Iterable[Objection]:
-    if dict(given.record.proofs) != dict(suite):
-        missing = sorted(suite.keys() - given.record.proofs.keys())
-        yield Objection(
-            "V009",
-            f"the {len(suite)} checks of this suite",
-            f"{len(given.record.proofs)} checks, without {missing[0]}" if missing else "other checks",
-            "Run the whole suite, from the packaged scenarios.",
-        )
-    profile, rows = profiles()[given.report.profile], catalogue()
-    wanted = [check for check, names in suite.items() if any(profile.includes(rows.get(name)) for name in names)]
-    absent = [check for check in wanted if check not in given.record.checks]
-    if absent and profile.needs is None:
-        yield Objection(
-            "V010",
-            f"all {len(wanted)} checks of profile {given.report.profile}",
-            f"{len(absent)} left out, {absent[0]} among them",
-            "Run without -k and --area.",
-        )
-
-
-def _accepted(given: Submission, now: datetime) -> Iterable[Objection]:
-    result = given.report.result
-    if not result.conformant:
-        yield Objection("V011", "a conformant run", result.reason, "Mend the platform and run again.")
-    if profiles()[given.report.profile].strict and result.passed_on_retry:
-        yield Objection("V012", "no check that passed on retry", str(result.passed_on_retry), "Run without --retries.")
-    if now > given.report.valid_until:
-        yield Objection(
-            "V013", "a report that is still valid", f"valid until {given.report.valid_until:%Y-%m-%d}", AGAIN
-        )
-    leaking = files_with_credentials(given.folder, ())
-    if leaking:
-        yield Objection("V014", "no credential in any file", ", ".join(leaking), "Revoke it, and run again.")
-
-
-def _comparable(report: ConformanceReport) -> dict[str, Any]:
-    """Without the places that are the vendor's own."""
-    document = report.model_dump(mode="json")
-    document.pop("implementation")
-    for check in document["checks"]:
-        if check["failure"]:
-            check["failure"].pop("comment")
-    return document
-
-
-def _differences(expected: Any, found: Any, where: str) -> Iterable[tuple[str, Any, Any]]:
-    if isinstance(expected, dict) and isinstance(found, dict):
-        for name in expected.keys() | found.keys():
-            yield from _differences(expected.get(name), found.get(name), f"{where}.{name}".lstrip("."))
-    elif isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
-        for index, (left, right) in enumerate(zip(expected, found, strict=True)):
-            yield from _differences(left, right, f"{where}.{index}")
-    elif expected != found:
-        yield where, expected, found
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -27,9 +27,10 @@ from harness.outcome import UsageFault
 from harness.reporting.certificate import digests
 from harness.reporting.conformance import schema
 from harness.reporting.data import report_data
+from harness.reporting.objection import Objection
 from harness.reporting.quick_yaml import dump_yaml, load_yaml
 from harness.reporting.regenerate import regenerate
-from harness.reporting.verification import Objection, verify
+from harness.reporting.verification import verify
 from tests.engine.conftest import Suite
 
 CHECKS = """
