@@ -28,6 +28,28 @@ def test_a_field_that_is_no_longer_applied_goes(cluster: Cluster, namespace: str
     assert cluster.apply(config_map(namespace, a="1"))["data"] == {"a": "1"}
 
 
+def test_applying_a_deployment_twice_changes_nothing(cluster: Cluster, namespace: str) -> None:
+    container = {
+        "name": "main",
+        "image": "example",
+        "ports": [{"containerPort": 8443}, {"containerPort": 9090, "name": "metrics"}],
+    }
+    labels = {"app": "example"}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "example", "namespace": namespace},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        },
+    }
+    first = cluster.apply(deployment)
+    second = cluster.apply(deployment)
+    assert second["spec"] == first["spec"]
+    assert second["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
+
+
 def test_get_delete_and_absence(cluster: Cluster, namespace: str) -> None:
     ref = Ref.of(cluster.apply(config_map(namespace)))
     assert ref == Ref("v1", "ConfigMap", "settings", namespace)

@@ -17,6 +17,9 @@ _CREATE = ("create",)
 
 # Fields that the definitions call required although no cluster insists: Go writes them always and reads them never missing.
 _LENIENT = {("EndpointSlice", "endpoints"), ("Event", "metadata"), ("NodeSelectorTerm", "nodeSelectorTerms")}
+# Their `protocol` is part of a list's key and has a default that a cluster's own definitions state, and these leave out: without it, an
+# applied port that names no protocol would not be the port that is there.
+_KEYED_BY_PROTOCOL = frozenset({"ContainerPort", "ServicePort"})
 # Free-form JSON, whatever the definitions say (they spell it as an empty node or recurse without end).
 _FREE = ("JSON", "JSONSchemaProps", "JSONSchemaPropsOrArray", "JSONSchemaPropsOrBool", "JSONSchemaPropsOrStringArray",
          "FieldsV1", "RawExtension")  # fmt: skip
@@ -123,6 +126,9 @@ def schema_of(name: str) -> Schema:
         return Schema(int_or_string=True, format="quantity")
     schema = compile_schema(definitions()[name], lambda ref: schema_of(ref.rsplit("/", 1)[-1]))
     schema.required = tuple(field for field in schema.required if (short, field) not in _LENIENT)
+    if short in _KEYED_BY_PROTOCOL:
+        protocol = schema.properties["protocol"]
+        protocol.has_default, protocol.default = True, "TCP"
     # Rules of built-in kinds are enforced in Go by clusters, with other words; the definitions only document them.
     schema.rules = ()
     return schema
