@@ -86,6 +86,11 @@ def dump_key(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
+def dump_public(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """The public half of a key as PEM."""
+    return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
 def load_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
     """Inverse of `dump_key`. Raises ValueError for a key of another kind."""
     key = serialization.load_pem_private_key(pem, password=None)

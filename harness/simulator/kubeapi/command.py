@@ -15,8 +15,9 @@ from typing import Any
 import uvicorn
 
 from harness.simulator.component import address, announce, die_with_parent, listen, until_stopped
-from harness.simulator.kubeapi import assembly, bootstrap, certificates
+from harness.simulator.kubeapi import assembly, bootstrap, certificates, envtest
 from harness.simulator.kubeapi.asgi import Application
+from harness.simulator.kubeapi.envtest import EnvtestError
 from harness.simulator.kubeapi.persistence import Archive, StateError
 from harness.simulator.kubeapi.router import Router
 
@@ -34,6 +35,7 @@ class Options:
     state: Path | None
     ready_file: Path | None
     log_level: str
+    engine: str
 
 
 def read_options(arguments: list[str] | None = None) -> Options:
@@ -51,12 +53,21 @@ def read_options(arguments: list[str] | None = None) -> Options:
     parser.add_argument("--state", type=Path, help="a folder that keeps all objects over restarts")
     parser.add_argument("--ready-file", type=Path, help="a file that announces the address once the server answers")
     parser.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
+    engines = "own: this server; envtest: etcd and kube-apiserver from KUBEBUILDER_ASSETS"
+    parser.add_argument("--engine", default="own", choices=["own", "envtest"], help=engines)
     given = parser.parse_args(arguments)
     host, _, port = given.bind.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
         parser.error(f"argument --bind: expected HOST:PORT such as 127.0.0.1:0, got {given.bind!r}")
     return Options(
-        given.dir, tuple(given.crds), host.strip("[]"), int(port), given.state, given.ready_file, given.log_level
+        folder=given.dir,
+        crds=tuple(given.crds),
+        host=host.strip("[]"),
+        port=int(port),
+        state=given.state,
+        ready_file=given.ready_file,
+        log_level=given.log_level,
+        engine=given.engine,
     )
 
 
@@ -108,6 +119,23 @@ async def _serve(options: Options, archive: Archive | None) -> None:
     await running
 
 
+def _run(options: Options) -> None:
+    import uvloop
+
+    if options.engine == "envtest":
+        folder = options.folder.resolve()
+        serving = envtest.serve(folder, options.host, options.port, options.crds, options.state, options.ready_file)
+        asyncio.run(serving)
+        return
+    archive = Archive(options.state) if options.state is not None else None
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(options, archive))
+    finally:
+        if archive is not None:
+            archive.close()
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run until SIGTERM; returns the exit code."""
     options = read_options(arguments)
@@ -118,16 +146,8 @@ def main(arguments: list[str] | None = None) -> int:
         die_with_parent()
     try:
         options.folder.mkdir(parents=True, exist_ok=True)
-        import uvloop
-
-        archive = Archive(options.state) if options.state is not None else None
-        try:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_serve(options, archive))
-        finally:
-            if archive is not None:
-                archive.close()
-    except (OSError, bootstrap.UnusableManifestError, StateError) as error:
+        _run(options)
+    except (OSError, bootstrap.UnusableManifestError, StateError, EnvtestError) as error:
         sys.stderr.write(f"kubeapi: {error}\n")
         return NOT_READY
     return 0

@@ -1,5 +1,6 @@
 """Creating, replacing and patching objects."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -67,6 +68,7 @@ async def commit(cluster: Cluster, value: Json, write: Write, expected: Entry | 
     """
     resource, meta = write.resource, value["metadata"]
     special.settle(value, resource)
+    _show_default_status(value, resource)
     stored = await cluster.to_storage(value, resource)
     present = cluster.store.get(resource.bucket, meta.get("namespace", ""), meta["name"])
     if present is not expected:
@@ -80,6 +82,13 @@ async def commit(cluster: Cluster, value: Json, write: Write, expected: Entry | 
         return stored
     entry = cluster.store.put(resource.bucket, stored)
     return finish_if_free(cluster, resource.bucket, entry).decode()
+
+
+def _show_default_status(value: Json, resource: Resource) -> None:
+    """A cluster fills defaults in when it reads what it stored: a status that nobody has written yet shows the schema's."""
+    known = resource.schema().properties.get("status") if resource.custom else None
+    if known is not None and known.has_default and "status" not in value:
+        value["status"] = copy.deepcopy(known.default)
 
 
 def _misnamed(value: Json, write: Write) -> ApiError:
