@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -196,6 +197,48 @@ def test_however_the_kubelet_ends_its_processes_do_too(tmp_path: Path, number: s
     kubelet.process.send_signal(number)
     kubelet.process.wait(5)
     assert psutil.wait_procs(processes, timeout=5)[1] == []
+    api.stop()
+
+
+VLLM = f"""#!{sys.executable}
+import http.server, json, sys, time
+
+port = int(sys.argv[sys.argv.index("--port") + 1])
+started = time.monotonic()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        ready = time.monotonic() > started + 0.3
+        body = json.dumps(sys.argv[1:]).encode()
+        self.send_response(200 if ready else 503)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+"""
+
+
+def test_a_real_vllm_is_ready_when_its_health_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    binary = tmp_path / "bin" / "vllm"
+    binary.parent.mkdir()
+    binary.write_text(VLLM)
+    binary.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{binary.parent}:{os.environ['PATH']}")
+    (tmp_path / "api").mkdir()
+    crds = str(Path(__file__).parents[2] / "fixtures/crds")
+    api = Running("harness.simulator.kubeapi", tmp_path, "--dir", str(tmp_path / "api"), "--crds", crds).wait()
+    config = tmp_path / "api" / "admin.kubeconfig"
+    options = ("--runtime", "vllm", "--kubeconfig", str(config), "--dir", str(tmp_path / "work"))
+    kubelet = Running("harness.simulator.kubelet", tmp_path, *options).wait()
+    workload = Workload(Client(config))
+    workload.deploy("vllm", "serve", "org/m", "--served-model-name", "a", "b", "--port", "8000")
+    workload.available()
+    (pod,) = workload.pods()
+    assert httpx.get(url(pod)).json()[:5] == ["serve", "org/m", "--served-model-name", "a", "b"]
+    assert kubelet.stop() == 0
     api.stop()
 
 
