@@ -20,7 +20,7 @@ from harness.reporting.verification import verify
 def command(folder: Path, as_json: bool, verbose: bool) -> int:
     """Verify the report in FOLDER: exit 0 when it would be accepted, 1 when not, with the rule, what it expected and what it found."""
     suite = collect("--maas-target", "embedded")
-    report, objections = verify(folder, suite.proofs, digest_of([scenarios()], scenarios().parent))
+    report, objections = verify(folder, suite.plan, digest_of([scenarios()], scenarios().parent))
     if as_json:
         click.echo(orjson.dumps(_document(objections), option=orjson.OPT_INDENT_2).decode())
     else:

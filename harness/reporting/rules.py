@@ -1,7 +1,7 @@
 """The rules that a report is verified by: every file of the folder must follow from the journal, and the journal from itself."""
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -127,10 +127,11 @@ def _files_follow(given: Submission) -> Iterable[Objection]:
                 yield Objection("V008", f"{name} as it follows from the journal", "something else", AGAIN)
 
 
-def complete(given: Submission, suite: Mapping[str, tuple[str, ...]]) -> Iterable[Objection]:
+def complete(given: Submission, suite: Sequence[CheckPlanned]) -> Iterable[Objection]:
     """V009 and V010: nothing was left out, neither from the suite nor from the profile."""
-    if dict(given.record.proofs) != dict(suite):
-        missing = sorted(suite.keys() - given.record.proofs.keys())
+    proofs = {check.check_id: check.requirements for check in suite}
+    if dict(given.record.proofs) != proofs:
+        missing = sorted(proofs.keys() - given.record.proofs.keys())
         yield Objection(
             "V009",
             f"the {len(suite)} checks of this suite",
@@ -138,9 +139,13 @@ def complete(given: Submission, suite: Mapping[str, tuple[str, ...]]) -> Iterabl
             "Run the whole suite, from the packaged scenarios.",
         )
     profile, rows = profiles()[given.report.profile], catalogue()
-    wanted = [check for check, names in suite.items() if any(profile.includes(rows.get(name)) for name in names)]
+    wanted = [
+        check.check_id
+        for check in suite
+        if check.canary or profile.selects([rows.get(name) for name in check.requirements], frozenset(check.needs))
+    ]
     absent = [check for check in wanted if check not in given.record.checks]
-    if absent and profile.needs is None:
+    if absent:
         yield Objection(
             "V010",
             f"all {len(wanted)} checks of profile {given.report.profile}",

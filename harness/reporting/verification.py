@@ -4,7 +4,7 @@ Each rule has an id that never changes, and says what it expected, what it found
 journal that was made up whole and consistent from a real one; what is edited by hand, in any file, is found.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ import orjson
 import yaml
 from pydantic import ValidationError
 
+from harness.engine.events import CheckPlanned
 from harness.engine.journal import read_journal
 from harness.engine.record import RunRecord
 from harness.outcome import UsageFault
@@ -28,11 +29,11 @@ SCHEMA: Final = "conformance-report.schema.json"
 
 
 def verify(
-    folder: Path, suite: Mapping[str, tuple[str, ...]], suite_digest: str, now: datetime | None = None
+    folder: Path, suite: Sequence[CheckPlanned], suite_digest: str, now: datetime | None = None
 ) -> tuple[ConformanceReport | None, list[Objection]]:
     """The report and every objection to it, gravest first; none means that it would be accepted.
 
-    `suite` is what this installation's checks prove, `suite_digest` their digest. Raises UsageFault when the folder holds no report.
+    `suite` has every check of this installation, `suite_digest` is their digest. Raises UsageFault when the folder holds no report.
     """
     document = _read(folder)
     objections = list(_against_schema(document))

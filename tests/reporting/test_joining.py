@@ -63,7 +63,7 @@ def test_the_joined_run_is_complete_and_would_be_accepted(shards: tuple[Path, Pa
     record = regenerate(events, tmp_path)
     assert (record.counts["passed"], record.deselected) == (7, ())
     digest = next(event.suite_digest for event in events if isinstance(event, RunStarted))
-    assert verify(tmp_path, record.proofs, digest)[1] == []
+    assert verify(tmp_path, [check.planned for check in record.checks.values()], digest)[1] == []
 
 
 def test_a_shard_that_failed_fails_the_whole(shards: tuple[Path, Path]) -> None:

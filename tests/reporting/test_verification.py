@@ -70,12 +70,12 @@ class Runs:
         assert suite.run(*arguments, "--maas-out", str(folder / "bad"), BREAK="1").code == 1
         assert suite.run(*arguments, "--maas-out", str(folder / "partial"), "-k", "list or canary").code == 0
         self.folder = folder
-        (collected,) = [event for event in read_journal(folder / "good") if isinstance(event, SuiteCollected)]
-        (started,) = [event for event in read_journal(folder / "good") if isinstance(event, RunStarted)]
-        self.proofs, self.digest = collected.proofs, started.suite_digest
+        events = read_journal(folder / "good")
+        self.plan = [event for event in events if isinstance(event, CheckPlanned)]
+        self.digest = next(event.suite_digest for event in events if isinstance(event, RunStarted))
 
     def verify(self, folder: Path, now: datetime | None = None) -> list[Objection]:
-        return verify(folder, self.proofs, self.digest, now)[1]
+        return verify(folder, self.plan, self.digest, now)[1]
 
 
 @pytest.fixture(scope="module")
@@ -316,6 +316,20 @@ def test_a_run_that_left_checks_out_is_refused(runs: Runs) -> None:
     (objection,) = runs.verify(runs.folder / "partial")
     assert objection.rule == "V010"
     assert "3 left out" in objection.found
+
+
+def test_a_profile_that_bounds_needs_asks_for_the_checks_within_its_bounds(runs: Runs, good: Path) -> None:
+    """`test_window` needs a clock and `test_list` does not: the endpoint profile asks for the second alone."""
+    left_out = ("window", "test_list")
+    for name, refused in zip(left_out, (False, True), strict=True):
+
+        def without(events: list[AnyEvent], name: str = name) -> list[AnyEvent]:
+            kept = [event for event in events if name not in getattr(event, "check_id", "")]
+            return _replaced(RunStarted, profile="endpoint")(kept)
+
+        folder = Path(shutil.copytree(runs.folder / "good", good.parent / name))
+        _forge(folder, without)
+        assert ("V010" in {objection.rule for objection in runs.verify(folder)}) == refused
 
 
 def test_a_report_expires(runs: Runs, good: Path) -> None:
