@@ -126,7 +126,7 @@ def _stay(options: TargetOptions, only: str | None, *, as_json: bool, detached: 
                 if dead:
                     raise InvalidRun(f"the platform stopped: {dead}")
     except KeyboardInterrupt:
-        _progress("stopped, nothing left behind" if not options.keep else "stopped, files kept")
+        _progress("stopped; its files are kept" if options.keep else "stopped, nothing left behind")
         return ExitCode.CONFORMANT
 
 
