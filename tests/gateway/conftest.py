@@ -104,8 +104,8 @@ class Caller:
 
 
 @contextlib.contextmanager
-def built(directory: Path) -> Iterator[Rig]:
-    """The stack, with maas-api's routes and both gateways."""
+def built(directory: Path, *admission: str) -> Iterator[Rig]:
+    """The stack, with maas-api's routes and both gateways; `admission`: options that limiter and gateway share."""
     models, maas = ModelServer(), ManagementApi()
     with (
         served(models.app()) as model_port,
@@ -113,6 +113,7 @@ def built(directory: Path) -> Iterator[Rig]:
         httpx.Client(trust_env=False, timeout=10) as http,
     ):
         stack = Stack(directory, f"http://127.0.0.1:{maas_port}", authorizer_options=("--cache-ttl", str(CACHE_TTL)))
+        stack.limiter_options = stack.gateway_options = admission
         with running(stack):
             world = World(stack.kube())
             world.gateways()

@@ -67,6 +67,7 @@ class Stack:
     maas_api: str
     authorizer_options: tuple[str, ...] = ()
     gateway_options: tuple[str, ...] = ()
+    limiter_options: tuple[str, ...] = ()
     parts: dict[str, Part] = field(default_factory=dict)
 
     def start(self) -> None:
@@ -82,7 +83,9 @@ class Stack:
 
     def start_limiter(self, *options: str) -> None:
         """Start the limiter."""
-        self.parts["limiter"] = launch(self.directory, "limiter", "harness.simulator.gateway.limiter", *options)
+        self.parts["limiter"] = launch(
+            self.directory, "limiter", "harness.simulator.gateway.limiter", *self.limiter_options, *options
+        )
 
     def start_authorizer(self, *options: str) -> None:
         """Start the authorizer."""

@@ -40,6 +40,12 @@ def parser() -> argparse.ArgumentParser:
         help="where callers reach a listener, when that is not where it listens (behind a Service or a port mapping)",
     )
     line.add_argument(
+        "--admission",
+        choices=options.ADMISSIONS,
+        default="check-then-report",
+        help="the limiter's admission model; give both the same",
+    )
+    line.add_argument(
         "--concurrency", type=int, default=1, help="Envoy's worker threads; with one, sequential accounting is exact"
     )
     line.add_argument("--envoy-log-level", default="error", help="Envoy's own log level")
@@ -84,7 +90,15 @@ async def run(arguments: argparse.Namespace) -> None:
             plan = make_plan(cluster.snapshot(), tuple(wanted))
             urls = {item: f"{scheme(item, plan)}://{host_port(where)}" for item, where in ports.addresses.items()}
             urls |= advertised
-            controller = Controller(directory, ports.addresses, cluster, files, limits, Statuses(client, urls))
+            controller = Controller(
+                directory,
+                ports.addresses,
+                cluster,
+                files,
+                limits,
+                Statuses(client, urls),
+                reserving=arguments.admission == "reservation",
+            )
             controller.prepare()
             await envoy.start()
             await controller.apply()

@@ -34,7 +34,10 @@ class Controller:
         files: EnvoyFiles,
         limiter: LimitsClient,
         statuses: Statuses,
+        *,
+        reserving: bool = False,
     ) -> None:
+        self._reserving = reserving
         self._directory = directory
         self._addresses = addresses
         self._cluster = cluster
@@ -103,7 +106,7 @@ class Controller:
         certificate = None
         if is_https(item):
             certificate = self._certificates.files(item.name, host, item.listener, snapshot) if item.listener else None
-        config = ListenerConfig(item.name, host, port, item.hosting.governed, certificate)
+        config = ListenerConfig(item.name, host, port, item.hosting.governed, certificate, self._reserving)
         return listener(config, self._directory / routes_file(item.name), self._directory / "access.log")
 
 

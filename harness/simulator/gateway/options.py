@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.simulator import component
 
+ADMISSIONS = ("check-then-report", "reservation")
 LEVELS = ("debug", "info", "warning", "error")
 
 

@@ -24,8 +24,9 @@ def rule(path: tuple[str, ...], namespace: str, key: str, kind: str) -> JSON:
     return {"selectors": [{"key": step} for step in path], "on_present": present}
 
 
-def json_to_metadata() -> JSON:
+def json_to_metadata(*, reserving: bool) -> JSON:
     """Requests of any content type are read, so that a mislabelled streaming call cannot escape its charge."""
+    maxima = ("max_completion_tokens", "max_tokens") if reserving else ()
     usage = [
         rule(("usage", name), USAGE, name, "NUMBER") for name in ("total_tokens", "prompt_tokens", "completion_tokens")
     ]
@@ -38,6 +39,7 @@ def json_to_metadata() -> JSON:
             "rules": [
                 rule(("model",), REQUEST, "model", "STRING"),
                 rule(("stream",), REQUEST, "stream", "PROTOBUF_VALUE"),
+                *(rule((name,), REQUEST, "max_tokens", "STRING") for name in maxima),
             ],
         },
         response_rules={"allow_content_types": ["application/json"], "rules": usage},
@@ -87,8 +89,18 @@ def descriptor(phase: str) -> list[JSON]:
     return entries
 
 
-def rate_limit() -> JSON:
+def hold(phase: str) -> list[JSON]:
+    """The entries of the reservation model: which request, and how much it may generate."""
+    header = {"header_name": "x-request-id", "descriptor_key": "request.id", "skip_if_absent": True}
+    most = [metadata_entry("request.max_tokens", REQUEST, "max_tokens")] if phase == "check" else []
+    return [{"request_headers": header}, *most]
+
+
+def rate_limit(*, reserving: bool) -> JSON:
     """Check before the backend, report when the stream is done. `rate_limits` sits in the filter: in a route `hits_addend` is ignored."""
+    check = descriptor("check") + (hold("check") if reserving else [])
+    phase = {"generic_key": {"descriptor_key": "phase", "descriptor_value": "release"}}
+    release = {"actions": [phase, *hold("release")], "hits_addend": {"number": 0}, "apply_on_stream_done": True}
     return http_filter(
         RATE_LIMIT,
         EXTENSION + "ratelimit.v3.RateLimit",
@@ -102,12 +114,13 @@ def rate_limit() -> JSON:
             "grpc_service": {"envoy_grpc": {"cluster_name": LIMITER}},
         },
         rate_limits=[
-            {"actions": descriptor("check"), "hits_addend": {"number": 0}},
+            {"actions": check, "hits_addend": {"number": 0}},
             {
                 "actions": descriptor("report"),
                 "hits_addend": {"format": f"%DYNAMIC_METADATA({USAGE}:total_tokens)%"},
                 "apply_on_stream_done": True,
             },
+            *([release] if reserving else []),
         ],
     )
 
@@ -123,9 +136,9 @@ def router() -> JSON:
     return http_filter(ROUTER, EXTENSION + "router.v3.Router")
 
 
-def governed() -> list[JSON]:
-    """The chain of a gateway that MaaS governs."""
-    return [json_to_metadata(), ext_authz(), rate_limit(), lua(), router()]
+def governed(*, reserving: bool = False) -> list[JSON]:
+    """The chain of a gateway that MaaS governs; `reserving` where the limiter holds tokens for running requests."""
+    return [json_to_metadata(reserving=reserving), ext_authz(), rate_limit(reserving=reserving), lua(), router()]
 
 
 def standard() -> list[JSON]:

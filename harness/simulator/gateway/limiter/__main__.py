@@ -12,6 +12,7 @@ from harness.simulator.gateway.limiter.admin import Admin
 from harness.simulator.gateway.limiter.admission import Admission
 from harness.simulator.gateway.limiter.counters import Counters, SubscriptionClock
 from harness.simulator.gateway.limiter.descriptor import should_rate_limit
+from harness.simulator.gateway.limiter.holds import Holds
 from harness.simulator.gateway.limiter.metrics import TokenMetrics
 from harness.simulator.gateway.web import serving
 
@@ -28,6 +29,19 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument(
         "--no-clock", action="store_true", help="leave POST /clock/advance out (a limiter whose time nobody may move)"
     )
+    line.add_argument(
+        "--admission",
+        choices=options.ADMISSIONS,
+        default="check-then-report",
+        help="check-then-report: a request starts while any token is left; reservation: it holds what it may generate until it is done",
+    )
+    line.add_argument(
+        "--hold",
+        type=int,
+        default=256,
+        metavar="TOKENS",
+        help="what a request holds that names no max_tokens (reservation)",
+    )
     return line
 
 
@@ -35,11 +49,14 @@ async def run(arguments: argparse.Namespace) -> None:
     """Serve until asked to stop."""
     clock, metrics = SubscriptionClock(), TokenMetrics()
     counters = Counters(clock)
-    admission = Admission(counters, metrics)
+    admission = Admission(counters, metrics, Holds() if arguments.admission == "reservation" else None)
     admin = Admin(admission, counters, clock, metrics, advance=not arguments.no_clock)
     grpc_socket = component.listen(*options.address(arguments.bind))
     admin_socket = component.listen(*options.address(arguments.admin_bind))
-    async with grpc_serving(should_rate_limit(admission), grpc_socket), serving(admin.app(), admin_socket):
+    async with (
+        grpc_serving(should_rate_limit(admission, arguments.hold), grpc_socket),
+        serving(admin.app(), admin_socket),
+    ):
         component.announce(
             arguments.ready_file,
             {"grpc": component.address(grpc_socket), "admin": f"http://{component.address(admin_socket)}"},

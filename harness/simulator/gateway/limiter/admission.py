@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.simulator.gateway.limiter.counters import Counter, Counters
+from harness.simulator.gateway.limiter.holds import Holds
 from harness.simulator.gateway.limiter.limits import Limit
 from harness.simulator.gateway.limiter.metrics import TokenMetrics
 from harness.simulator.gateway.predicate import Facts
@@ -61,10 +62,22 @@ def addresses(limit: Limit, facts: Facts) -> bool:
     return False
 
 
-class Admission:
-    """Check-then-report: a check denies when used >= limit on any counter; a report charges every counter without a cap."""
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a request would hold: its id, and the tokens it may generate."""
 
-    def __init__(self, counters: Counters, metrics: TokenMetrics) -> None:
+    request: str
+    tokens: int
+
+
+class Admission:
+    """Check-then-report: a check denies when used >= limit on any counter; a report charges every counter without a cap.
+
+    With `holds` it is the reservation model: a check denies when used + held + wished > limit, else holds what was wished.
+    """
+
+    def __init__(self, counters: Counters, metrics: TokenMetrics, holds: Holds | None = None) -> None:
+        self._holds = holds
         self._counters = counters
         self._metrics = metrics
         self._limits: dict[str, tuple[Limit, ...]] = {}
@@ -84,7 +97,7 @@ class Admission:
         """What is in force."""
         return self._limits
 
-    def check(self, subject: Subject, labels: Mapping[str, str]) -> Verdict:
+    def check(self, subject: Subject, labels: Mapping[str, str], wish: Wish | None = None) -> Verdict:
         """Whether the request may start. Charges nothing and opens no window. Raises UnknownDomainError."""
         resolution = self._resolve(subject)
         if not resolution.counters and not resolution.unlimited:
@@ -93,11 +106,24 @@ class Admission:
             self._metrics.limited(subject.domain, labels)
             return Verdict(allowed=False, limit="no limit names this subscription")
         for counter in resolution.counters:
-            if self._counters.used(counter) >= counter.limit.max_value:
+            if self._exhausted(counter, wish):
                 self._metrics.limited(subject.domain, labels)
                 return Verdict(allowed=False, limit=counter.limit.name)
+        if self._holds is not None and wish is not None:
+            self._holds.place(wish.request, tuple(counter.key for counter in resolution.counters), wish.tokens)
         self._metrics.called(subject.domain, labels)
         return Verdict(allowed=True)
+
+    def release(self, request: str) -> None:
+        """The stream of a request is done: what it held is free, whether it was charged or not."""
+        if self._holds is not None:
+            self._holds.release(request)
+
+    def _exhausted(self, counter: Counter, wish: Wish | None) -> bool:
+        used = self._counters.used(counter)
+        if self._holds is None or wish is None:
+            return used >= counter.limit.max_value
+        return used + self._holds.held(counter.key) + max(wish.tokens, 1) > counter.limit.max_value
 
     def report(self, subject: Subject, tokens: int, labels: Mapping[str, str]) -> None:
         """Charge a finished response. A report of no tokens costs 1, as in Limitador. Raises UnknownDomainError."""

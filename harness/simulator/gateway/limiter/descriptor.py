@@ -2,15 +2,23 @@
 
 A descriptor carries `phase` (check or report), `auth.identity.userid` and `auth.identity.selected_subscription_key`, which predicates
 and counters may name, `request.path`, and `label.*` entries that become labels of the metrics, beside the labels `user` and
-`subscription`. A report's tokens are the descriptor's `hits_addend`.
+`subscription`. A report's tokens are the descriptor's `hits_addend`. In the reservation model a check also carries `request.id` and
+`request.max_tokens`, and a third phase, `release`, is sent when any stream is done.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from envoy.service.ratelimit.v3 import rls_pb2
 
-from harness.simulator.gateway.limiter.admission import SUBSCRIPTION_KEY, Admission, Subject, UnknownDomainError
+from harness.simulator.gateway.limiter.admission import (
+    SUBSCRIPTION_KEY,
+    Admission,
+    Subject,
+    UnknownDomainError,
+    Wish,
+)
 from harness.simulator.gateway.unary import INVALID_ARGUMENT, UNAVAILABLE, GrpcError
 
 IDENTITY = "auth.identity."
@@ -21,11 +29,27 @@ OVER_LIMIT: bytes = rls_pb2.RateLimitResponse(
 ).SerializeToString()
 
 
-def read(domain: str, descriptor: Any) -> tuple[str, Subject, dict[str, str]]:
-    """Phase, subject and labels of one descriptor."""
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One descriptor. `extra` holds the `request.*` entries but the path."""
+
+    phase: str
+    subject: Subject
+    labels: dict[str, str]
+    extra: dict[str, str]
+
+    def wish(self, otherwise: int) -> Wish:
+        """What the request would hold; `otherwise` where it names no maximum."""
+        named = self.extra.get("max_tokens", "")
+        return Wish(self.extra.get("id", ""), int(named) if named.isdecimal() else otherwise)
+
+
+def read(domain: str, descriptor: Any) -> Call:
+    """A descriptor's entries by their prefixes."""
     phase, path = "", ""
     identity: list[tuple[str, str]] = []
     labels: dict[str, str] = {}
+    extra: dict[str, str] = {}
     for entry in descriptor.entries:
         key: str = entry.key
         value: str = entry.value
@@ -37,8 +61,10 @@ def read(domain: str, descriptor: Any) -> tuple[str, Subject, dict[str, str]]:
             phase = value
         elif key == "request.path":
             path = value
+        else:
+            extra[key.removeprefix("request.")] = value
     subject = Subject(domain, tuple(identity), path)
-    return phase, subject, who(subject.fields()) | labels
+    return Call(phase, subject, who(subject.fields()) | labels, extra)
 
 
 def who(identity: Mapping[str, str]) -> dict[str, str]:
@@ -48,23 +74,29 @@ def who(identity: Mapping[str, str]) -> dict[str, str]:
     return labels | ({"subscription": subscription} if subscription else {})
 
 
-def should_rate_limit(admission: Admission) -> Callable[[bytes], bytes]:
-    """The method `envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit`, bytes to bytes."""
+def should_rate_limit(admission: Admission, hold_otherwise: int = 0) -> Callable[[bytes], bytes]:
+    """The method `envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit`, bytes to bytes.
+
+    `hold_otherwise`: tokens held for a request that names no maximum (reservation model).
+    """
+
+    def answer(call: Call, hits: int) -> bytes:
+        if call.phase == "report":
+            admission.report(call.subject, hits, call.labels)
+        elif call.phase == "release":
+            admission.release(call.extra.get("id", ""))
+        elif not admission.check(call.subject, call.labels, call.wish(hold_otherwise)).allowed:
+            return OVER_LIMIT
+        return OK
 
     def handle(message: bytes) -> bytes:
         request = rls_pb2.RateLimitRequest.FromString(message)
         if not request.domain:
             raise GrpcError(INVALID_ARGUMENT, "expected a domain, NAMESPACE/NAME of the route; the request has none")
-        answer = OK
-        for descriptor in request.descriptors:
-            phase, subject, labels = read(request.domain, descriptor)
-            try:
-                if phase == "report":
-                    admission.report(subject, descriptor.hits_addend.value, labels)
-                elif not admission.check(subject, labels).allowed:
-                    answer = OVER_LIMIT
-            except UnknownDomainError as error:
-                raise GrpcError(UNAVAILABLE, str(error)) from error
-        return answer
+        try:
+            answers = [answer(read(request.domain, item), item.hits_addend.value) for item in request.descriptors]
+        except UnknownDomainError as error:
+            raise GrpcError(UNAVAILABLE, str(error)) from error
+        return OVER_LIMIT if OVER_LIMIT in answers else OK
 
     return handle
