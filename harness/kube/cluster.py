@@ -245,17 +245,29 @@ class Cluster:
         )
         return dict(answer)
 
-    def watch(self, ref: Ref, *, resource_version: str, timeout_s: float) -> Iterator[tuple[str, Manifest]]:
-        """Events (`ADDED`, `MODIFIED`, `DELETED`, `ERROR`) of one object since a resourceVersion, until the server or the timeout ends."""
+    def watch(
+        self,
+        api_version: str,
+        kind: str,
+        *,
+        namespace: str | None,
+        resource_version: str,
+        timeout_s: float,
+        name: str | None = None,
+    ) -> Iterator[tuple[str, Manifest]]:
+        """Events (`ADDED`, `MODIFIED`, `DELETED`, `ERROR`) of a kind, or of the one object of that name.
+
+        They begin after a resourceVersion, and end with the timeout or when the server ends them.
+        """
         from urllib3.exceptions import HTTPError
 
-        resource = self._resource(ref.api_version, ref.kind)
+        resource = self._resource(api_version, kind)
         response = self._call(
-            f"watch {ref}",
+            f"watch {kind}",
             self._dynamic.request,
             "get",
-            resource.path(namespace=ref.namespace),
-            field_selector=f"metadata.name={ref.name}",
+            resource.path(namespace=namespace),
+            field_selector=f"metadata.name={name}" if name else None,
             serialize=False,
             watch="true",
             resource_version=resource_version,

@@ -90,7 +90,15 @@ def _wait_until(cluster: Cluster, expectation: Expectation, bound: Bound, deadli
             raise WaitExpired(
                 f"{ref} was not {expectation.what} within {bound.seconds:g} s ({bound.name}): {describe_status(seen)}"
             )
-        for event, manifest in cluster.watch(ref, resource_version=version, timeout_s=remaining):
+        watched = cluster.watch(
+            ref.api_version,
+            ref.kind,
+            namespace=ref.namespace,
+            name=ref.name,
+            resource_version=version,
+            timeout_s=remaining,
+        )
+        for event, manifest in watched:
             if event == "ERROR":
                 break  # usually 410 Gone: list again
             seen = None if event == "DELETED" else manifest
