@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from harness.simulator.component import die_with_parent
 from harness.simulator.controllers.kserve import reconciler as kserve
 from harness.simulator.controllers.kserve.route import GatewayRef
-from harness.simulator.controllers.maas import wiring as maas
+from harness.simulator.controllers.maas import installation as maas
 from harness.simulator.controllers.maas.names import Settings
 from harness.simulator.controllers.maas.quirks import Quirks, parse
 from harness.simulator.controllers.maas.webhook import Webhook

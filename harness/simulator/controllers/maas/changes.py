@@ -1,10 +1,14 @@
 """What a change means: whether it matters, and to which models."""
 
-from harness.simulator.controllers.maas.names import MANAGED_BY, MANAGER, model_of_policy
-from harness.simulator.controllers.maas.view import by_backend, by_priority, referenced_models
+from collections.abc import Callable, Iterable
+
+from harness.simulator.controllers.maas.names import MANAGED_BY, MANAGER, Settings, model_of_policy
+from harness.simulator.controllers.maas.view import TENANT_LABEL, by_backend, by_priority, referenced_models
 from harness.simulator.controllers.runtime.condition import find, holds
 from harness.simulator.controllers.runtime.manifest import Key, Manifest, generation, is_deleting, labels, status
 from harness.simulator.controllers.runtime.store import Change
+
+Mapping = Callable[[Change], Iterable[Key]]
 
 
 def models_whose_governance_moved(change: Change) -> list[Key]:
@@ -78,3 +82,15 @@ def is_settled(subscription: Manifest) -> bool:
     if is_deleting(subscription) or status(subscription).get("phase") != "Active":
         return False
     return holds(status(subscription).get("conditions"), "Ready", generation(subscription))
+
+
+def where_tenants_live(settings: Settings, keys: Mapping) -> Mapping:
+    """`keys`, for namespaces of tenants and of the platform alone: others come and go by the dozen."""
+    own = {settings.infra, settings.tenants, settings.subscriptions}
+
+    def concerned(change: Change) -> Iterable[Key]:
+        spaces = list(change.both())
+        ours = any(space["metadata"]["name"] in own or TENANT_LABEL in labels(space) for space in spaces)
+        return keys(change) if ours else []
+
+    return concerned

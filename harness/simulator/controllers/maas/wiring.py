@@ -1,11 +1,10 @@
-"""Which change wakes which MaaS reconciler."""
+"""Which change wakes the reconcilers of models, limits, subscriptions and access policies."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from harness.simulator.controllers.maas.accessstatus import is_enforced
-from harness.simulator.controllers.maas.admission import Admission
 from harness.simulator.controllers.maas.changes import (
-    is_ours,
+    Mapping,
     is_settled,
     models_whose_governance_moved,
     models_whose_limits_moved,
@@ -14,51 +13,27 @@ from harness.simulator.controllers.maas.changes import (
     priority,
     spec_moved,
     standing,
+    where_tenants_live,
 )
-from harness.simulator.controllers.maas.names import Settings, model_of_policy
-from harness.simulator.controllers.maas.provider import MODEL_LABEL as EXTERNAL_LABEL
-from harness.simulator.controllers.maas.reconciler_access import AccessReconciler
-from harness.simulator.controllers.maas.reconciler_external import (
-    ExternalModelReconciler,
-    LegacyExternalModelReconciler,
-    models_of_provider,
-)
-from harness.simulator.controllers.maas.reconciler_gateway import GatewayReconciler
-from harness.simulator.controllers.maas.reconciler_limit import LimitReconciler
-from harness.simulator.controllers.maas.reconciler_model import ModelReconciler
-from harness.simulator.controllers.maas.reconciler_space import SpaceReconciler
-from harness.simulator.controllers.maas.reconciler_subscription import SubscriptionReconciler
-from harness.simulator.controllers.maas.reconciler_tenant import TenantConfigReconciler, TenantReconciler
-from harness.simulator.controllers.maas.tokenlimit import Ledger
+from harness.simulator.controllers.maas.names import model_of_policy
 from harness.simulator.controllers.maas.view import (
-    TENANT_LABEL,
     View,
     by_alias,
     by_backend,
-    listens_to,
 )
-from harness.simulator.controllers.maas.webhook import Webhook
-from harness.simulator.controllers.runtime.controller import Controller, Manager
-from harness.simulator.controllers.runtime.event import Recorder
+from harness.simulator.controllers.runtime.controller import Controller
 from harness.simulator.controllers.runtime.kind import (
     AI_TENANT,
     AUTH_POLICY,
-    ENDPOINT_SLICE,
     EXTERNAL_MODEL,
-    EXTERNAL_PROVIDER,
-    GATEWAY,
     HTTP_ROUTE,
     LEGACY_EXTERNAL_MODEL,
     LLM_INFERENCE_SERVICE,
     MAAS_AUTH_POLICY,
     MAAS_MODEL_REF,
     MAAS_SUBSCRIPTION,
-    MAAS_TENANT_CONFIG,
     NAMESPACE,
-    ROLE,
-    SERVICE,
     TOKEN_RATE_LIMIT_POLICY,
-    VALIDATING_WEBHOOKS,
     Kind,
 )
 from harness.simulator.controllers.runtime.manifest import (
@@ -70,40 +45,6 @@ from harness.simulator.controllers.runtime.manifest import (
 from harness.simulator.controllers.runtime.store import Change
 
 PEERS_LATER_S = 0.2
-Mapping = Callable[[Change], Iterable[Key]]
-
-
-def install(
-    manager: Manager, recorder: Recorder, settings: Settings, webhook_bind: tuple[str, int] | None
-) -> Webhook | None:
-    """Add the MaaS controller to a manager; the returned webhook has to be served. Without an address there is none."""
-    listens_to(manager.cluster)
-    view = View(manager.cluster, settings)
-    ledger = Ledger()
-    limits = manager.add("tokenratelimitpolicy", LimitReconciler(view, ledger))
-    models = manager.add("maasmodelref", ModelReconciler(view, recorder))
-    subscriptions = manager.add("maassubscription", SubscriptionReconciler(view, ledger, limits), workers=8)
-    access = manager.add("maasauthpolicy", AccessReconciler(view, recorder))
-    gateways = manager.add("gateway", GatewayReconciler(view), workers=1)
-    tenants = manager.add("aitenant", TenantReconciler(view), workers=1)
-    configs = manager.add("maastenantconfig", TenantConfigReconciler(view), workers=1)
-    spaces = manager.add("namespace", SpaceReconciler(view), workers=1)
-    legacy = manager.add("externalmodel-legacy", LegacyExternalModelReconciler(view, recorder), workers=1)
-    external = manager.add("externalmodel", ExternalModelReconciler(view), workers=1)
-    wiring = Wiring(view)
-    wiring.of_spaces(spaces)
-    wiring.of_external(legacy, external)
-    wiring.of_tenants(tenants, configs)
-    wiring.of_models(models)
-    wiring.of_limits(limits)
-    wiring.of_subscriptions(subscriptions)
-    wiring.of_access(access)
-    wiring.of_gateways(gateways)
-    if webhook_bind is None:
-        return None
-    webhook = Webhook(Admission(view), manager.cluster, settings.control, webhook_bind)
-    wiring.of_webhook(manager.add("webhook", webhook, workers=1))
-    return webhook
 
 
 class Wiring:
@@ -161,88 +102,6 @@ class Wiring:
         controller.follows(self._cluster.informer(AUTH_POLICY), self._guarded)
         self._on_placement(controller, MAAS_AUTH_POLICY)
 
-    def of_external(self, legacy: Controller, external: Controller) -> None:
-        """External models: their providers, and drift of what was written for them."""
-        cluster = self._cluster
-        legacy.owns(cluster.informer(LEGACY_EXTERNAL_MODEL))
-        external.owns(cluster.informer(EXTERNAL_MODEL))
-        external.follows(
-            cluster.informer(EXTERNAL_PROVIDER), lambda change: models_of_provider(self._view, change.latest)
-        )
-
-        def written_for(change: Change) -> list[Key]:
-            name = labels(change.latest).get(EXTERNAL_LABEL)
-            return [Key(change.latest["metadata"]["namespace"], name)] if name and spec_moved(change) else []
-
-        for kind in (HTTP_ROUTE, SERVICE):
-            for controller in (legacy, external):
-                controller.follows(cluster.informer(kind), written_for)
-
-    def of_spaces(self, controller: Controller) -> None:
-        """The platform's namespaces: their end, and that of the wait for the control namespace."""
-        settings = self._view.settings
-        own = {settings.control, settings.tenants, settings.infra}
-        controller.follows(
-            self._cluster.informer(NAMESPACE),
-            lambda change: [key_of(change.latest)] if change.latest["metadata"]["name"] in own else [],
-        )
-
-    def of_webhook(self, controller: Controller) -> None:
-        """The webhook's registration: the namespace of the controller, and what somebody does to its objects there."""
-        cluster, home = self._cluster, Key("", self._view.settings.control)
-
-        def at_home(change: Change) -> list[Key]:
-            ours = change.latest["metadata"].get("namespace") == home.name and is_ours(change)
-            return [home] if ours and spec_moved(change) else []
-
-        controller.owns(cluster.informer(NAMESPACE))
-        for kind in (SERVICE, ENDPOINT_SLICE):
-            controller.follows(cluster.informer(kind), at_home)
-        controller.follows(cluster.informer(VALIDATING_WEBHOOKS), lambda change: [home] if is_ours(change) else [])
-
-    def of_tenants(self, tenants: Controller, configs: Controller) -> None:
-        """AITenants and MaasTenantConfigs: each other, their gateways and namespaces, and maas-api's endpoints."""
-        cluster = self._cluster
-        tenants.owns(cluster.informer(AI_TENANT))
-        configs.owns(cluster.informer(MAAS_TENANT_CONFIG))
-
-        def every(kind: Kind) -> Mapping:
-            return lambda _: [key_of(manifest) for manifest in cluster.store(kind).all()]
-
-        def in_infra(change: Change) -> list[Key]:
-            if change.latest["metadata"].get("namespace") != self._view.settings.infra:
-                return []
-            return [key_of(manifest) for manifest in cluster.store(MAAS_TENANT_CONFIG).all()]
-
-        for kind in (AI_TENANT, GATEWAY, MAAS_TENANT_CONFIG):
-            tenants.follows(cluster.informer(kind), every(AI_TENANT))
-        for kind in (AI_TENANT, GATEWAY):
-            configs.follows(cluster.informer(kind), every(MAAS_TENANT_CONFIG))
-        for controller, kind in ((tenants, AI_TENANT), (configs, MAAS_TENANT_CONFIG)):
-            controller.follows(cluster.informer(NAMESPACE), self._where_tenants_live(every(kind)))
-        tenants.follows(cluster.informer(ROLE), lambda change: every(AI_TENANT)(change) if is_ours(change) else [])
-        configs.follows(cluster.informer(ENDPOINT_SLICE), in_infra)
-
-    def of_gateways(self, controller: Controller) -> None:
-        """Gateways: themselves, what was written for them, and tenants."""
-        gateways = self._cluster.informer(GATEWAY)
-        controller.owns(gateways)
-
-        def every(_: Change) -> list[Key]:
-            return list(dict.fromkeys(self._view.tenants().values()))
-
-        def drifted(change: Change) -> list[Key]:
-            return every(change) if model_of_policy(change.latest) is None and spec_moved(change) else []
-
-        for kind in (AUTH_POLICY, TOKEN_RATE_LIMIT_POLICY):
-            controller.follows(self._cluster.informer(kind), drifted)
-        controller.follows(
-            self._cluster.informer(HTTP_ROUTE),
-            lambda change: every(change) if change.latest["metadata"]["namespace"] == self._view.settings.infra else [],
-        )
-        controller.follows(self._cluster.informer(AI_TENANT), every)
-        controller.follows(self._cluster.informer(NAMESPACE), self._where_tenants_live(every))
-
     def _on_placement(self, controller: Controller, kind: Kind) -> None:
         """Tenants and tenant namespaces change rarely and move much: look at everything again."""
 
@@ -254,19 +113,7 @@ class Wiring:
             return [key_of(manifest) for manifest in self._cluster.store(kind).all()]
 
         controller.follows(self._cluster.informer(AI_TENANT), every)
-        controller.follows(self._cluster.informer(NAMESPACE), self._where_tenants_live(every))
-
-    def _where_tenants_live(self, keys: Mapping) -> Mapping:
-        """Namespaces come and go by the dozen; only those of tenants and of the platform matter."""
-        settings = self._view.settings
-        own = {settings.infra, settings.tenants, settings.subscriptions}
-
-        def concerned(change: Change) -> Iterable[Key]:
-            spaces = list(change.both())
-            ours = any(space["metadata"]["name"] in own or TENANT_LABEL in labels(space) for space in spaces)
-            return keys(change) if ours else []
-
-        return concerned
+        controller.follows(self._cluster.informer(NAMESPACE), where_tenants_live(self._view.settings, every))
 
     def _backed_by(self, backend: str) -> Mapping:
         def keys(change: Change) -> list[Key]:
