@@ -32,7 +32,6 @@ class AnswerCache(Generic[Answer]):
         self._now = now
         self._known: dict[Hashable, Fresh[Answer]] = {}
         self._asking: dict[Hashable, asyncio.Future[Fresh[Answer]]] = {}
-        self._generation = 0
 
     async def get(self, key: Hashable, ask: Callable[[], Awaitable[Answer]]) -> Fresh[Answer]:
         """The remembered answer, or the one `ask` gives. A waiter that is cancelled does not cancel the others."""
@@ -46,16 +45,9 @@ class AnswerCache(Generic[Answer]):
             asking.add_done_callback(lambda done: self._asked(key, done))
         return await asyncio.shield(asking)
 
-    def forget(self) -> None:
-        """Forget everything, also what is being asked at this moment."""
-        self._generation += 1
-        self._known.clear()
-        self._asking.clear()
-
     async def _ask(self, key: Hashable, ask: Callable[[], Awaitable[Answer]], started: float) -> Fresh[Answer]:
-        generation = self._generation
         answer = Fresh(await ask(), started + self._ttl)
-        if self._ttl > 0 and generation == self._generation:
+        if self._ttl > 0:
             self._known.pop(key, None)
             if len(self._known) >= self._size:
                 self._known.pop(next(iter(self._known)))

@@ -101,10 +101,6 @@ class CheckMethod:
             return answer
         return self._decide(question, request)
 
-    def forget(self) -> None:
-        """Forget every answer."""
-        self._memo.clear()
-
     async def _decide(self, question: Question, request: AccessRequest) -> bytes:
         try:
             decision: Fresh[Decision] = await self._authorizer.decide(request)

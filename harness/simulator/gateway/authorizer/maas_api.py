@@ -56,10 +56,6 @@ class MaasApi:
         key: Hashable = (identity.username, identity.groups, model, subscription)
         return await self._choices.get(key, lambda: self._choose(identity, model, subscription))
 
-    def forget_choices(self) -> None:
-        """A policy, subscription or model changed: ask again."""
-        self._choices.forget()
-
     async def _choose(self, identity: Identity, model: str, subscription: str) -> Selection | Refusal:
         question = {
             "username": identity.username,
