@@ -8,6 +8,8 @@ import click
 from harness.outcome import ExitCode
 
 DELETION_BOUND_S = 120.0
+CLEAN_SPARES_S = 2.0
+"""A run locks its private folder at once; a younger folder may not be locked yet."""
 
 
 @click.command("clean", context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,7 +33,7 @@ def command(kubeconfig: Path | None, run_id: str | None, older_than_s: float) ->
     from harness.platforms.lease import state_home
     from harness.platforms.remains import live_runs, sweep_dead_runs
 
-    sweep_sessions(state_home() / FOLDER)
+    sweep_sessions(state_home() / FOLDER, spared_s=CLEAN_SPARES_S)
     swept = sweep_dead_runs()
     for entry in swept:
         sys.stdout.write(f"swept {entry.run_id}: {', '.join(entry.processes) or 'no processes'}; {entry.folder}\n")

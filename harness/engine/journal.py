@@ -4,6 +4,7 @@ A process only ever appends whole lines to a part of its own, so neither a kille
 """
 
 import heapq
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -73,8 +74,7 @@ class JournalTail:
 def discard(out: Path) -> None:
     """Remove the journal of an earlier run in the same folder."""
     (out / JOURNAL).unlink(missing_ok=True)
-    for part in (out / PARTS).glob("*.ndjson"):
-        part.unlink()
+    shutil.rmtree(out / PARTS, ignore_errors=True)
 
 
 def merge(out: Path) -> Path:

@@ -46,11 +46,11 @@ def private_folder() -> Iterator[Path]:
         prune()
 
 
-def sweep_sessions(sessions: Path) -> list[Path]:
-    """Remove the folders of runs that live no longer; returns them."""
+def sweep_sessions(sessions: Path, *, spared_s: float = YOUNG_S) -> list[Path]:
+    """Remove the folders of runs that live no longer, those younger than `spared_s` seconds excepted; returns them."""
     removed = []
     for folder in sessions.glob("*") if sessions.is_dir() else ():
-        if time.time() - folder.stat().st_mtime < YOUNG_S:
+        if time.time() - folder.stat().st_mtime < spared_s:
             continue
         lock = FileLock(folder / LOCK)
         try:
@@ -60,4 +60,7 @@ def sweep_sessions(sessions: Path) -> list[Path]:
         shutil.rmtree(folder, ignore_errors=True)
         lock.release()
         removed.append(folder)
+    with contextlib.suppress(OSError):
+        sessions.rmdir()
+    prune()
     return removed

@@ -10,7 +10,7 @@ from harness.engine.events import AnyEvent, RunFinished, RunStarted, SuiteCollec
 from harness.engine.journal import JOURNAL, discard, read_journal
 from harness.engine.record import RunRecord
 from harness.engine.verdict import conclude
-from harness.outcome import EnvironmentFault, UsageFault
+from harness.outcome import EnvironmentFault, ExitCode, UsageFault
 from harness.spec.catalogue import catalogue
 from harness.spec.profile import profile_named
 
@@ -97,20 +97,16 @@ def _belongs(event: AnyEvent, index: int, owner: dict[str, int]) -> bool:
 
 
 def _end(events: Sequence[AnyEvent], records: Sequence[RunRecord], *, resumed: bool) -> RunFinished:
-    """The end of the whole: a part that proved nothing leaves the whole without a proof, unless it is the one that was interrupted."""
+    """The end of the whole, which follows from all checks; a part that was invalid voids it, unless it is the interrupted one."""
     record = RunRecord.of(events)
     assert record.started is not None, "the joined run begins with its start"
     profile = profile_named(record.started.profile)
     code, reason = conclude(record, interrupted=None, strict=profile.strict, catalogue=catalogue())
-    ends = [
-        found.finished for found in records[1 if resumed else 0 :] if found.finished and found.finished.exit_code > 1
-    ]
-    worst = max(ends, key=lambda end: end.exit_code, default=None)
-    last = max(event.at for event in events)
-    spent_s = sum(found.finished.duration_s for found in records if found.finished)
+    ends = [found.finished for found in records if found.finished]
+    invalid = [end for end in ends[1 if resumed and records[0].finished else 0 :] if end.exit_code == ExitCode.INVALID]
     return RunFinished(
-        at=last,
-        duration_s=round(spent_s, 3),
-        exit_code=worst.exit_code if worst else int(code),
-        reason=worst.reason if worst else reason,
+        at=max(event.at for event in events),
+        duration_s=round(sum(end.duration_s for end in ends), 3),
+        exit_code=invalid[0].exit_code if invalid else int(code),
+        reason=invalid[0].reason if invalid else reason,
     )

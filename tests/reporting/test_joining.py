@@ -73,6 +73,19 @@ def test_a_shard_that_failed_fails_the_whole(shards: tuple[Path, Path]) -> None:
     assert record.finished.reason == "not conformant: 1 of 7 checks found a promise broken"
 
 
+def test_a_shard_that_was_interrupted_voids_the_whole(shards: tuple[Path, Path], tmp_path: Path) -> None:
+    other = Path(shutil.copytree(shards[1], tmp_path / "copy"))
+    end = {"exit_code": int(ExitCode.INVALID), "reason": "interrupted: nothing can be concluded"}
+    events = [
+        msgspec.structs.replace(event, **end) if isinstance(event, RunFinished) else event
+        for event in read_journal(other)
+    ]
+    (other / "journal.ndjson").write_bytes(b"".join(map(encode, events)))
+    record = RunRecord.of(join([shards[0], other]))
+    assert record.finished is not None
+    assert (record.finished.exit_code, record.finished.reason) == (ExitCode.INVALID, end["reason"])
+
+
 def test_of_two_verdicts_on_the_canary_the_failed_one_counts(shards: tuple[Path, Path], tmp_path: Path) -> None:
     other = Path(shutil.copytree(shards[1], tmp_path / "copy"))
     broken = next(
