@@ -229,8 +229,8 @@ class App:
 
     def generative(self, model: Model) -> None:
         """Raises ApiError when the model only embeds."""
-        if model.settings.runner == "pooling":
-            raise ApiError("The model does not support Chat Completions API", 404)
+        if model.pooling:
+            raise ApiError("The model does not support text generation")
 
     def new_id_json(self, prefix: bytes, exchange: Exchange) -> bytes:
         """`new_id` as JSON, without the detour over text where it can be had."""

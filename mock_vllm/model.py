@@ -1,7 +1,9 @@
 """A served model: its names, its limits, its engines and what is counted of them."""
 
 import itertools
+import re
 import time
+from typing import Final
 
 from mock_vllm.engine.cache import KvCache
 from mock_vllm.engine.clock import Clock
@@ -13,6 +15,8 @@ from mock_vllm.settings import Settings
 from mock_vllm.tokens.book import Book, open_book
 from mock_vllm.tokens.tokenizer import Tokenizer
 from mock_vllm.version import Version
+
+POOLING_NAME: Final = re.compile(r"embed|rerank|(^|[/_-])(bge|e5|gte)[_-]")
 
 
 class Model:
@@ -28,6 +32,14 @@ class Model:
         self.metrics = [EngineMetrics(settings.max_model_len) for _ in range(settings.data_parallel_size)]
         self.engines = [_engine(settings, clock, metrics) for metrics in self.metrics]
         self._turn = itertools.cycle(range(len(self.engines)))
+
+    @property
+    def pooling(self) -> bool:
+        """Whether it embeds and does not generate: told by --runner, or by its name when that is auto."""
+        runner = self.settings.runner
+        return runner == "pooling" or (
+            runner == "auto" and POOLING_NAME.search(self.settings.model.lower()) is not None
+        )
 
     def engine(self, rank: str | None = None) -> Engine:
         """The engine of a data-parallel rank; without one, the next in turn. Raises ApiError for a rank that does not exist."""

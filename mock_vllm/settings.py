@@ -121,11 +121,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         tuple[str, ...], _option('Adapters: NAME=PATH or {"name", "path", "base_model_name"}.', LORA)
     ] = ()
     max_loras: Annotated[int, _option("Adapters that can be active at once.", LORA, ge=1)] = 1
-    max_cpu_loras: Annotated[int | None, _option("Adapters that can be loaded. Default: no limit.", LORA)] = None
     enable_lora: Annotated[bool, _option("Allow adapters.", LORA)] = False
     default_embedding_dimensions: Annotated[int, _option("Dimensions of embeddings.", GENERAL, ge=1)] = 384
     runner: Annotated[
-        Literal["auto", "generate", "pooling"], _option("pooling serves embeddings, score and rerank.", GENERAL)
+        Literal["auto", "generate", "pooling"],
+        _option("pooling serves embeddings, score and rerank; auto: by name.", GENERAL),
     ] = "auto"
     kv_events_endpoint: Annotated[str | None, _option("ZMQ endpoint for KV events, such as tcp://*:5557.", EVENTS)] = (
         None

@@ -110,6 +110,10 @@ class Engine:
         """How many sequences wait for a slot."""
         return len(self._queue)
 
+    def queued(self) -> Iterable[Sequence]:
+        """The sequences that wait, first come first."""
+        return self._queue.keys()
+
     def pause(self, paused: bool) -> None:
         """Start nothing new while paused (a sleeping model); what runs goes on."""
         self.paused = paused

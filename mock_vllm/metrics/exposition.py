@@ -21,6 +21,7 @@ HELP: Final = {
     "vllm:num_preemptions_total": ("counter", "Cumulative number of preemption from the engine."),
     "vllm:request_success_total": ("counter", "Count of successfully processed requests."),
     "vllm:cache_config_info": ("gauge", "Information of the LLMEngine CacheConfig"),
+    "vllm:lora_requests_info": ("gauge", "Running stats on lora requests."),
     "vllm:iteration_tokens_total": ("histogram", "Histogram of number of tokens per engine_step."),
     "vllm:request_prompt_tokens": ("histogram", "Number of prefill tokens processed."),
     "vllm:request_generation_tokens": ("histogram", "Number of generation tokens processed."),

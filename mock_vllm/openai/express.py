@@ -81,12 +81,7 @@ class Express:
         for model in app.models:
             settings = model.settings
             one_engine = len(model.engines) == 1 and model.tokenizer.name == "builtin"
-            if (
-                one_engine
-                and not settings.reasoning_parser
-                and settings.runner != "pooling"
-                and settings.stream_interval == 1
-            ):
+            if one_engine and not settings.reasoning_parser and not model.pooling and settings.stream_interval == 1:
                 self._models |= {name: (model, encode(name)) for name in model.names}
         if app.base.names[0] in self._models:
             self._models[None] = self._models[app.base.names[0]]

@@ -1,0 +1,1 @@
+"""What pooling models answer: vectors, scores, ranks, classes."""
