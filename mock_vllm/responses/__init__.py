@@ -1,0 +1,1 @@
+"""Requests and replies of /v1/responses."""
