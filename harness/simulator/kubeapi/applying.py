@@ -68,7 +68,7 @@ async def _create_applied(cluster: Cluster, value: Json, write: Write, writer: M
     value = decode(value, write)
     metadata.identify(value)
     meta = value["metadata"]
-    if resource.custom or resource.status_subresource:
+    if special.counts_generations(resource):
         meta["generation"] = 1
     special.on_create(value, resource, cluster)
     check_namespace(cluster, write)

@@ -8,6 +8,7 @@ from harness.simulator.kubeapi import crds
 from harness.simulator.kubeapi.builtin import DEFINITION, schema_of
 from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.managers import now
+from harness.simulator.kubeapi.status import ApiError, Cause
 from harness.simulator.kubeapi.store import Bucket, Change
 from harness.simulator.kubeapi.validation import validate
 
@@ -141,6 +142,10 @@ def load_definitions(folder: Path) -> list[tuple[Path, Json]]:
     return found
 
 
+def _definition_errors(value: Json) -> list[Cause]:
+    return validate(value["spec"], schema_of(f"{DEFINITION}Spec"), "spec") or crds.errors(value, None)
+
+
 def install(cluster: Cluster, path: Path, definition: Json) -> None:
     """Store and serve a definition. Raises UnusableManifestError when a cluster would refuse it."""
     named = definition.get("metadata")
@@ -149,7 +154,10 @@ def install(cluster: Cluster, path: Path, definition: Json) -> None:
     }
     value: Json = {"metadata": meta, "spec": definition.get("spec")}
     crds.fill_in(value)
-    wrong = validate(value["spec"], schema_of(f"{DEFINITION}Spec"), "spec") or crds.errors(value, None)
+    try:
+        wrong = _definition_errors(value)
+    except ApiError as error:
+        raise UnusableManifestError(f"{path}: {error.message}") from error
     if wrong:
         raise UnusableManifestError(
             f"{path}: CustomResourceDefinition {meta.get('name', 'without a name')}: {wrong[0].text}"

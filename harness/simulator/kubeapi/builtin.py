@@ -16,7 +16,12 @@ _APIS = "io.k8s.api."
 _CREATE = ("create",)
 
 # Fields that the definitions call required although no cluster insists: Go writes them always and reads them never missing.
-_LENIENT = {("EndpointSlice", "endpoints"), ("Event", "metadata"), ("NodeSelectorTerm", "nodeSelectorTerms")}
+_LENIENT = {
+    ("EndpointSlice", "endpoints"),
+    ("Event", "metadata"),
+    ("Event", "involvedObject"),
+    ("NodeSelectorTerm", "nodeSelectorTerms"),
+}
 # Their `protocol` is part of a list's key and has a default that a cluster's own definitions state, and these leave out: without it, an
 # applied port that names no protocol would not be the port that is there.
 _KEYED_BY_PROTOCOL = frozenset({"ContainerPort", "ServicePort"})

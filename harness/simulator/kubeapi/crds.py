@@ -11,7 +11,8 @@ from harness.simulator.kubeapi.managers import now
 from harness.simulator.kubeapi.metadata import LABEL_1035_TEXT
 from harness.simulator.kubeapi.resources import Column, Resource, Scale
 from harness.simulator.kubeapi.rules import compile_all
-from harness.simulator.kubeapi.status import Cause
+from harness.simulator.kubeapi.schema_shape import shape_errors
+from harness.simulator.kubeapi.status import Cause, bad_request
 from harness.simulator.kubeapi.store import Bucket, Change
 from harness.simulator.kubeapi.structural import Schema, compile_schema
 from harness.simulator.kubeapi.validation import invalid_value, required
@@ -42,7 +43,7 @@ def errors(value: Json, old: Json | None) -> list[Cause]:
     names, group = spec.get("names") or {}, spec.get("group", "")
     found: list[Cause] = []
     wanted = f"{names.get('plural', '')}.{group}"
-    if value["metadata"].get("name") != wanted:
+    if value["metadata"].get("name", wanted) != wanted:
         found.append(
             invalid_value(
                 "metadata.name", value["metadata"].get("name", ""), 'must be spec.names.plural+"."+spec.group'
@@ -74,16 +75,29 @@ def _name_errors(names: Json, group: str) -> list[Cause]:
         text = names.get(name) or ""
         if not text:
             found.append(required(f"spec.names.{name}"))
-        elif not _LABEL.fullmatch(text.lower()):
+        elif not _LABEL.fullmatch(text.lower()) or len(text) > 63:
             found.append(invalid_value(f"spec.names.{name}", text, LABEL_1035_TEXT))
     return found
 
 
 def _version_errors(version: Json, path: str, place: str) -> list[Cause]:
+    named = version.get("name") or ""
+    if not _LABEL.fullmatch(named) or len(named) > 63:
+        return [invalid_value(f"{path}.name", named, LABEL_1035_TEXT)]
+    return _schema_errors(version, path, place)
+
+
+def _schema_errors(version: Json, path: str, place: str) -> list[Cause]:
     schema = (version.get("schema") or {}).get("openAPIV3Schema")
     here = f"{place or f'{path}.schema'}.openAPIV3Schema"
     if not isinstance(schema, dict):
         return [required(f"{path}.schema.openAPIV3Schema", "schemas are required")]
+    malformed = next(shape_errors(schema, here), None)
+    if malformed is not None:
+        place, wanted = malformed
+        raise bad_request(
+            f"CustomResourceDefinition cannot be handled: json: cannot unmarshal {place}: it must be of type {wanted}"
+        )
     if schema.get("type") != "object":
         return [invalid_value(f"{here}.type", schema.get("type", ""), "must be object at the root")]
     found = _structural_errors(schema, here)

@@ -44,7 +44,14 @@ def pod_spec(spec: Json) -> None:
 def _pod(value: Json) -> None:
     if isinstance(value.get("spec"), dict):
         pod_spec(value["spec"])
-        _set(value["spec"], enableServiceLinks=True, serviceAccountName="default")
+        spec = value["spec"]
+        _set(
+            spec,
+            enableServiceLinks=True,
+            serviceAccountName="default",
+            preemptionPolicy="PreemptLowerPriority",
+            priority=0,
+        )
 
 
 def _template(value: Json) -> Json | None:
@@ -102,6 +109,27 @@ def _service(value: Json) -> None:
                 _set(port, targetPort=port["port"])
 
 
+def _endpoint_slice(value: Json) -> None:
+    for port in value.get("ports") or ():
+        if isinstance(port, dict):
+            _set(port, name="", protocol="TCP")
+    for endpoint in value.get("endpoints") or ():
+        if isinstance(endpoint, dict):
+            _set(endpoint, conditions={})
+
+
+def _endpoints(value: Json) -> None:
+    for subset in value.get("subsets") or ():
+        for port in (subset.get("ports") or ()) if isinstance(subset, dict) else ():
+            _set(port, protocol="TCP")
+
+
+def _network_policy(value: Json) -> None:
+    spec = value.get("spec")
+    if isinstance(spec, dict):
+        _set(spec, policyTypes=["Ingress", "Egress"] if spec.get("egress") else ["Ingress"])
+
+
 def _secret(value: Json) -> None:
     _set(value, type="Opaque")
 
@@ -144,6 +172,9 @@ DEFAULTS: dict[str, Callable[[Json], None]] = {
     "Job": _job,
     "Service": _service,
     "Secret": _secret,
+    "Endpoints": _endpoints,
+    "EndpointSlice": _endpoint_slice,
+    "NetworkPolicy": _network_policy,
     "RoleBinding": _binding,
     "ClusterRoleBinding": _binding,
     "ValidatingWebhookConfiguration": _webhooks,

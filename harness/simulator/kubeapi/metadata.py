@@ -15,14 +15,14 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABEL_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _KEY = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
-_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
+VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 
 _SUBDOMAIN_TEXT = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an "
     "alphanumeric character (e.g. 'example.com', regex used for validation is "
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 )
-_LABEL_TEXT = (
+LABEL_TEXT = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric "
     "character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 )
@@ -34,7 +34,7 @@ _KEY_TEXT = (
     "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
     "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 )
-_VALUE_TEXT = (
+VALUE_TEXT = (
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
     "alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
     "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
@@ -95,10 +95,13 @@ def _string_map(each: dict[str, Any], name: str, resource: Resource) -> dict[str
 
 
 def _cannot(resource: Resource, path: str, came: Any, wanted: str) -> Exception:
+    """The sentence of Go's decoder, which names the struct and, for built-in kinds, the way to it."""
+    whole, inside = f"{resource.kind}.metadata", "ObjectMeta" if resource.custom else "ObjectMeta.metadata"
+    path = whole if path == "metadata" else f"{inside}.{path}"
     words = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
     return bad_request(
         f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: json: cannot unmarshal '
-        f"{words.get(type(came), 'null')} into Go struct field ObjectMeta.{path} of type {wanted}"
+        f"{words.get(type(came), 'null')} into Go struct field {path} of type {wanted}"
     )
 
 
@@ -140,7 +143,7 @@ def _name_rule(resource: Resource) -> tuple[re.Pattern[str], str, int]:
     if resource.kind == "Service" and not resource.group:
         return _LABEL_1035, LABEL_1035_TEXT, 63
     if resource.kind == "Namespace" and not resource.group:
-        return _LABEL, _LABEL_TEXT, 63
+        return _LABEL, LABEL_TEXT, 63
     return _SUBDOMAIN, _SUBDOMAIN_TEXT, 253
 
 
@@ -167,8 +170,8 @@ def metadata_errors(meta: dict[str, Any]) -> list[Cause]:
         errors += _key_errors(key, "metadata.labels")
         if len(value) > 63:
             errors.append(invalid_value("metadata.labels", value, "must be no more than 63 characters"))
-        if not _VALUE.fullmatch(value):
-            errors.append(invalid_value("metadata.labels", value, _VALUE_TEXT))
+        if not VALUE.fullmatch(value):
+            errors.append(invalid_value("metadata.labels", value, VALUE_TEXT))
     size = 0
     for key, value in (meta.get("annotations") or {}).items():
         errors += _key_errors(key.lower(), "metadata.annotations")

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from dataclasses import replace as with_changes
 from typing import Any
 
-from harness.simulator.kubeapi import metadata, special
+from harness.simulator.kubeapi import checks, metadata, special
 from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.identity import User
 from harness.simulator.kubeapi.managers import Manager, now
@@ -126,6 +126,11 @@ def check(value: Json, old: Json | None, write: Write) -> None:
     shape = [cause for cause in shape if cause.field != "metadata"]
     if write.subresource == "status":
         shape = [_within_status(cause) for cause in shape]
+    if not resource.custom:
+        # Go fills what a status lacks with zero values, so nothing in it can be missing.
+        shape = [
+            cause for cause in shape if not (cause.reason == "FieldValueRequired" and cause.field.startswith("status."))
+        ]
     errors += shape
     if has_rules(schema):
         if any(cause.reason in _BLOCKING for cause in shape):
@@ -133,7 +138,7 @@ def check(value: Json, old: Json | None, write: Write) -> None:
         else:
             errors += check_rules(value, old, schema, root=True)
     if not resource.custom:
-        errors += special.errors(value, old, resource)
+        errors += checks.errors(value, old, resource)
     if errors:
         raise invalid(resource.kind, resource.group, name, errors)
 

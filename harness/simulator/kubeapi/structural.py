@@ -176,5 +176,9 @@ def drop_nulls(value: Any, schema: Schema) -> None:
             if child is not None:
                 drop_nulls(each, child)
     elif isinstance(value, list) and schema.items is not None:
-        for each in value:
-            drop_nulls(each, schema.items)
+        for index, each in enumerate(value):
+            if each is None:
+                # Go reads a null element as the zero value of its type.
+                value[index] = {"object": {}, "string": "", "integer": 0, "array": []}.get(schema.items.type)
+            else:
+                drop_nulls(each, schema.items)

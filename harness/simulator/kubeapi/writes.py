@@ -41,7 +41,7 @@ async def create(cluster: Cluster, body: Any, write: Write) -> Json:
     if resource.status_subresource and resource.custom:
         value.pop("status", None)
     special.on_create(value, resource, cluster)
-    if not (resource.custom or resource.status_subresource):
+    if not special.counts_generations(resource):
         meta.pop("generation", None)
     check_namespace(cluster, write)
     value = await admit_create(cluster, value, write)
