@@ -12,7 +12,8 @@ Json = dict[str, Any]
 # Built-in kinds whose changes of specification are counted; the others never show a generation.
 _GENERATIONAL = {
     "ControllerRevision", "CronJob", "CustomResourceDefinition", "DaemonSet", "Deployment", "EndpointSlice", "HorizontalPodAutoscaler",
-    "Ingress",     "IngressClass", "Job", "MutatingWebhookConfiguration", "NetworkPolicy", "Pod", "PodDisruptionBudget", "PriorityClass", "ReplicaSet",
+    "Ingress", "IngressClass", "Job", "MutatingWebhookConfiguration", "NetworkPolicy", "Pod", "PodDisruptionBudget", "PriorityClass",
+    "ReplicaSet",
     "ReplicationController", "StatefulSet", "ValidatingWebhookConfiguration",
 }  # fmt: skip
 
