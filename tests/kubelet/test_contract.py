@@ -200,6 +200,35 @@ def test_however_the_kubelet_ends_its_processes_do_too(tmp_path: Path, number: s
     api.stop()
 
 
+def test_a_kubelet_that_comes_back_starts_what_its_pods_had(tmp_path: Path) -> None:
+    (tmp_path / "api").mkdir()
+    crds = str(Path(__file__).parents[2] / "fixtures/crds")
+    api = Running("harness.simulator.kubeapi", tmp_path, "--dir", str(tmp_path / "api"), "--crds", crds).wait()
+    config = tmp_path / "api" / "admin.kubeconfig"
+    options = ("--kubeconfig", str(config), "--dir", str(tmp_path / "work"))
+    kubelet = Running("harness.simulator.kubelet", tmp_path, *options).wait()
+    workload = Workload(Client(config))
+    workload.deploy()
+    workload.available()
+    (before,) = workload.pods()
+    kubelet.process.kill()
+    kubelet.process.wait(5)
+    kubelet.ready.unlink()
+    kubelet = Running("harness.simulator.kubelet", tmp_path, *options).wait()
+    name = before["metadata"]["name"]
+    after = workload.client.until(
+        POD, name, workload.namespace, lambda m: condition("Ready", "True")(m) and url(m) != url(before)
+    )
+    assert after is not None
+    assert after["status"]["containerStatuses"][0]["restartCount"] == 1
+    assert httpx.get(f"{url(after)}/health").status_code == 200
+    port = int(url(after).rsplit(":", 1)[1])
+    slice_name = f"m-{name.rsplit('-', 1)[1]}"
+    workload.client.until(ENDPOINT_SLICE, slice_name, workload.namespace, lambda m: m and m["ports"][0]["port"] == port)
+    kubelet.stop()
+    api.stop()
+
+
 VLLM = f"""#!{sys.executable}
 import http.server, json, sys, time
 

@@ -46,6 +46,14 @@ def is_ready(pod: Manifest) -> bool:
     return (find(status(pod).get("conditions"), "Ready") or {}).get("status") == "True"
 
 
+def earlier_starts(pod: Manifest) -> int:
+    """How often a Pod's process was started by a kubelet that has gone: the next start is a restart."""
+    entry = next(iter(status(pod).get("containerStatuses") or ()), None)
+    if entry is None or "ErrImageNeverPull" in str(entry.get("state")):
+        return 0
+    return int(entry.get("restartCount") or 0) + 1
+
+
 def address_annotations(pod: Manifest, standing: Standing, log: str) -> dict[str, str | None]:
     """What has to change in the annotations so that they say where the Pod's server, journal and log are (None removes)."""
     wanted = {URL: standing.endpoints.get("api"), ADMIN_URL: standing.endpoints.get("admin"), LOG: log}

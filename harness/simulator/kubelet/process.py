@@ -42,12 +42,18 @@ class Standing:
 
 
 class ModelProcess:
-    """Keeps one process alive until `stop`; `changed` is called after each step of its life."""
+    """Keeps one process alive until `stop`; `changed` is called after each step of its life. `restarts`: those before its time."""
 
     def __init__(
-        self, launch: Callable[[Path], Launch], starter: Starter, folder: Path, log: Path, changed: Callable[[], None]
+        self,
+        launch: Callable[[Path], Launch],
+        starter: Starter,
+        folder: Path,
+        log: Path,
+        changed: Callable[[], None],
+        restarts: int = 0,
     ) -> None:
-        self.standing = Standing()
+        self.standing = Standing(restarts=restarts)
         self._launch = launch
         self._starter = starter
         self._ready_file = folder / "ready.json"

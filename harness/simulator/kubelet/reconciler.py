@@ -16,7 +16,15 @@ from harness.simulator.controllers.runtime.store import Change
 from harness.simulator.kubelet.child import Starter
 from harness.simulator.kubelet.endpoints import MANAGER, MANAGER_LABEL, SERVICE_LABEL, endpoint_slice, selects
 from harness.simulator.kubelet.launch import Launch, UnrunnableError
-from harness.simulator.kubelet.pod import ADMIN_URL, URL, address_annotations, new_pod, pod_status, refused_status
+from harness.simulator.kubelet.pod import (
+    ADMIN_URL,
+    URL,
+    address_annotations,
+    earlier_starts,
+    new_pod,
+    pod_status,
+    refused_status,
+)
 from harness.simulator.kubelet.process import ModelProcess
 from harness.simulator.kubelet.rollout import deployment_status, next_step
 
@@ -113,18 +121,27 @@ class PodReconciler:
         output = self._log_of(key)
         output.parent.mkdir(parents=True, exist_ok=True)
         process = ModelProcess(
-            lambda ready_file: self._launcher(pod, ready_file), self._starter, folder, output, lambda: self.wake(key)
+            lambda ready_file: self._launcher(pod, ready_file),
+            self._starter,
+            folder,
+            output,
+            lambda: self.wake(key),
+            earlier_starts(pod),
         )
         self._processes[key] = (pod["metadata"]["uid"], process)
         log.info("pod %s started", key)
         return self._processes[key]
 
     async def _report(self, key: Key, pod: Manifest, process: ModelProcess) -> None:
-        """Addresses first: whoever sees the Pod ready must find them."""
-        changed = address_annotations(pod, process.standing, str(self._log_of(key)))
+        """Whoever sees the Pod ready must find its addresses: they come before readiness and go after it."""
+        standing = process.standing
+        changed = address_annotations(pod, standing, str(self._log_of(key)))
+        wanted = pod_status(pod, standing, timestamp())
+        if standing.state != "running":
+            pod = await self._cluster.write_status(POD, pod, wanted)
         if changed:
             pod = await self._cluster.patch(POD, key, {"metadata": {"annotations": changed}})
-        await self._cluster.write_status(POD, pod, pod_status(pod, process.standing, timestamp()))
+        await self._cluster.write_status(POD, pod, wanted)
 
     def _end(self, key: Key, pod: Manifest | None) -> None:
         _, process = self._processes.pop(key)
