@@ -1,5 +1,6 @@
 """Parts that die, and policies that are missing: nothing unauthenticated and nothing over quota is ever served."""
 
+import dataclasses
 import signal
 from collections.abc import Iterator
 
@@ -131,3 +132,17 @@ def test_a_part_that_cannot_start_says_why_in_one_sentence(own: Rig, part: str) 
     with pytest.raises(RuntimeError, match=f"{part}: .*cannot listen on {taken}"):
         starts[part]()
     assert own.stack.parts == kept
+
+
+def test_a_gateway_without_its_limiter_does_not_start_and_says_so(own: Rig) -> None:
+    kept = dict(own.stack.parts)
+    limiter = kept["limiter"]
+    own.stack.parts["limiter"] = dataclasses.replace(
+        limiter, endpoints=limiter.endpoints | {"admin": "http://127.0.0.1:1"}
+    )
+    try:
+        with pytest.raises(RuntimeError) as caught:
+            own.stack.start_gateway(*own.listeners)
+    finally:
+        own.stack.parts.update(kept)
+    assert str(caught.value).rstrip().endswith("gateway: the limiter did not answer PUT /limits: ConnectError")

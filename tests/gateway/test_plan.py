@@ -241,3 +241,20 @@ def test_a_rule_with_an_invalid_pattern_is_dropped_alone() -> None:
     plan = make_plan(snapshot(route("r", bad, good)), (ENDPOINT,))
     assert names(plan) == ["llm/r/1"]
     assert plan.dropped[("llm", "r")].startswith("Dropped Rule 0: '/('")
+
+
+def test_routes_that_nothing_contests_go_first_and_contested_ones_keep_their_order() -> None:
+    header = [{"name": "X-Gateway-Model-Name", "value": "m"}]
+    rules = [
+        rule(path("/v1/chat", "Exact", headers=header)),
+        rule(path("/v1")),
+        rule(path("/llm/m")),
+        rule(path("/llm/m/v1")),
+        rule(path("/", headers=header)),
+        rule(path("/")),
+    ]
+    plan = make_plan(snapshot(route("r", *rules)), (ENDPOINT,))
+    assert names(plan) == [f"llm/r/{index}" for index in (3, 2, 0, 1, 4, 5)]
+    pattern = rule(path("/l.*", "RegularExpression"))
+    plan = make_plan(snapshot(route("r", *rules, pattern)), (ENDPOINT,))
+    assert names(plan) == [f"llm/r/{index}" for index in (0, 6, 3, 2, 1, 4, 5)]

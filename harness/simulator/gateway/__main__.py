@@ -14,9 +14,9 @@ from harness.simulator import component
 from harness.simulator.gateway import options
 from harness.simulator.gateway.controller import Controller, scheme
 from harness.simulator.gateway.envoy_config.bootstrap import bootstrap
-from harness.simulator.gateway.envoy_files import EnvoyFiles
+from harness.simulator.gateway.envoy_files import EnvoyFiles, NotAcknowledgedError
 from harness.simulator.gateway.envoy_process import Envoy
-from harness.simulator.gateway.limits_client import LimitsClient
+from harness.simulator.gateway.limits_client import LimiterUnavailableError, LimitsClient
 from harness.simulator.gateway.plan.plan import Endpoint, make_plan
 from harness.simulator.gateway.ports import Ports
 from harness.simulator.gateway.statuses import Statuses
@@ -101,7 +101,10 @@ async def run(arguments: argparse.Namespace) -> None:
             )
             controller.prepare()
             await envoy.start()
-            await controller.apply()
+            try:
+                await controller.enforce()
+            except (LimiterUnavailableError, NotAcknowledgedError) as error:
+                raise options.ConfigurationError(str(error)) from error
             background += [
                 group.create_task(work) for work in (controller.follow(), controller.watch_limiter(), envoy.supervise())
             ]

@@ -70,10 +70,7 @@ class Controller:
     async def apply(self) -> None:
         """Bring limiter and Envoy to the objects of this moment, then write the statuses."""
         started = time.perf_counter()
-        snapshot = self._cluster.snapshot()
-        plan = self._plan(snapshot)
-        await self._limiter.put(plan.limits)
-        await self._files.apply(*self._rendered(plan, snapshot), plan.clusters)
+        snapshot, plan = await self.enforce()
         acknowledged = time.perf_counter()
         await self._statuses.write(plan, snapshot)
         LOG.debug(
@@ -82,6 +79,14 @@ class Controller:
             (acknowledged - started) * 1000,
             (time.perf_counter() - acknowledged) * 1000,
         )
+
+    async def enforce(self) -> tuple[Snapshot, Plan]:
+        """Limits first, then routes, so that no route is open before its limits are. Raises when either does not acknowledge."""
+        snapshot = self._cluster.snapshot()
+        plan = self._plan(snapshot)
+        await self._limiter.put(plan.limits)
+        await self._files.apply(*self._rendered(plan, snapshot), plan.clusters)
+        return snapshot, plan
 
     async def watch_limiter(self) -> None:
         """A limiter that was started anew has no limits, and denies; send them again. Never returns."""

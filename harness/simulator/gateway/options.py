@@ -46,7 +46,7 @@ def start_logging(level: str) -> None:
 
 
 def exit_code(name: str, work: Callable[[], None]) -> int:
-    """Run a component; a failing start is one sentence and 3."""
+    """Run a component; a start that fails for a known reason is one sentence and 3."""
     if os.environ.get("MAAS_DIE_WITH_PARENT") == "1":
         component.die_with_parent()
     try:
@@ -54,4 +54,17 @@ def exit_code(name: str, work: Callable[[], None]) -> int:
     except (ConfigurationError, OSError) as error:
         sys.stderr.write(f"{name}: {error}\n")
         return 3
+    except BaseExceptionGroup as group:
+        known, other = group.split((ConfigurationError, OSError))
+        if known is None or other is not None:
+            raise
+        sys.stderr.write(f"{name}: {first_of(known)}\n")
+        return 3
     return 0
+
+
+def first_of(group: BaseException) -> BaseException:
+    """The first exception inside groups of groups."""
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group
