@@ -61,7 +61,7 @@ local function stripped(text)
   if at == nil then
     return without_usage(text)
   end
-  local first = string.match(string.sub(text, 1, at), ".*\n()") or 1
+  local first = string.match(string.sub(text, 1, at), "^.*\n()") or 1
   local last = string.find(text, "\n", at, true) or #text
   return without_usage(string.sub(text, 1, first - 1)) .. string.sub(text, first, last) .. stripped(string.sub(text, last + 1))
 end
@@ -80,10 +80,11 @@ function envoy_on_response(handle)
   for chunk in handle:bodyChunks() do
     last = chunk
     local text = held .. chunk:getBytes(0, chunk:length())
-    local after = string.match(text, ".*\n()") or 1
+    local after = string.match(text, "^.*\n()") or 1
     local whole = string.sub(text, 1, after - 1)
     held = string.sub(text, after)
-    local found = string.match(whole, ".*" .. USAGE)
+    -- anchored: without it a chunk that holds no usage is searched once from each of its bytes, and the worker stands still
+    local found = string.match(whole, "^.*" .. USAGE)
     if strip then
       chunk:setBytes(found and stripped(whole) or whole)
     end
