@@ -13,7 +13,7 @@ from harness.engine.events import AnyEvent, CredentialFound, RunFinished, StepTa
 from harness.engine.journal import JOURNAL, JournalPart, JournalTail, discard, merge, read_journal
 from harness.engine.options import OUT
 from harness.engine.record import RunRecord
-from harness.engine.redaction import RedactingFile, files_with_credentials
+from harness.engine.redaction import RedactingFile, files_with_credentials, redact
 from harness.outcome import EnvironmentFault
 
 MAIN = "main"
@@ -60,7 +60,7 @@ class RunJournal:
 
     def step(self, text: str) -> None:
         """Note one line of progress of the target."""
-        self.write(StepTaken(at=self.part.now(), text=text))
+        self.write(StepTaken(at=self.part.now(), text=redact(text)))
 
     def follow(self) -> None:
         """Pass on what has been written since the last call."""

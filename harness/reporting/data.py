@@ -9,7 +9,7 @@ from harness.outcome import HarnessFault
 def report_data(name: str) -> Path:
     """The file `reports/NAME`. Raises HarnessFault when the installation lacks it."""
     package = Path(harness.__file__).resolve().parent
-    candidates = (package.parent / "reports" / name, package / "_data" / "reports" / name)
+    candidates = (package / "_data" / "reports" / name, package.parent / "reports" / name)
     for candidate in candidates:
         if candidate.is_file():
             return candidate

@@ -122,6 +122,11 @@ def _verdict(record: RunRecord, out: str) -> list[str]:
         lines.append(f"{counts_line(record)}; requirements with a check: {coverage.covered} of {coverage.total}")
         lines.append(
             f"target {start.target} ({start.stack}), profile {start.profile}; "
-            f"{ready}checks in {traced(record).checks_s:.1f} s, {end.duration_s:.1f} s in all"
+            f"{ready}checks in {_pace(record)}, {end.duration_s:.1f} s in all"
         )
     return [*lines, f"reports in {out}", f"{title_of_code(end.exit_code)} (exit {end.exit_code}): {end.reason}"]
+
+
+def _pace(record: RunRecord) -> str:
+    seconds, done = traced(record).checks_s, sum(record.counts.values())
+    return f"{seconds:.1f} s" + (f" ({done / seconds:.1f} a second)" if seconds > 0 else "")
