@@ -11,7 +11,7 @@ from harness.cli.command import run
 from harness.outcome import EnvironmentFault, UsageFault
 from harness.platforms.data import data_folder
 from harness.platforms.kind.config import HostPorts, kind_config, kubernetes_minor, mirror_files
-from harness.platforms.kind.plan import make_plan
+from harness.platforms.kind.plan import creation_steps, make_plan
 from harness.platforms.kind.reference import images, reference_manifests
 from harness.platforms.kind.settings import KindSettings, kind_settings, known_settings
 
@@ -128,6 +128,22 @@ def test_a_configuration_of_one_s_own_must_map_the_gateway(tmp_path: Path) -> No
     own.write_text("kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes: [{role: control-plane}]\n")
     with pytest.raises(EnvironmentFault, match="maps no host port to the container ports 30080, 30081, 30082"):
         make_plan(KindSettings(config=own), tmp_path)
+
+
+def test_a_configuration_of_one_s_own_keeps_its_nodes_images(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    mappings = [{"containerPort": port, "hostPort": port} for port in (30080, 30081, 30082)]
+    own.write_text(
+        yaml.safe_dump({"kind": "Cluster", "nodes": [{"role": "control-plane", "extraPortMappings": mappings}]})
+    )
+    plan = make_plan(KindSettings(config=own), tmp_path)
+    create = next(step.words for step in creation_steps(plan) if step.words[1:3] == ("create", "cluster"))
+    assert "--image" not in create
+    assert create[create.index("--config") + 1] == str(own)
+    assert plan.gateway_url == "http://127.0.0.1:30080"
+    chosen = make_plan(kind_settings(None, {"config": str(own), "node-image": "node:v1"}), tmp_path)
+    create = next(step.words for step in creation_steps(chosen) if step.words[1:3] == ("create", "cluster"))
+    assert create[create.index("--image") + 1] == "node:v1"
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs kubectl to compare with")

@@ -11,6 +11,11 @@ from harness.platforms.kind.settings import KindSettings
 
 NODE_PORTS: Final = {"gateway": 30080, "standard": 30081, "limiter": 30082}
 """Ports of the NodePort Services in fixtures/cluster/reference, mapped to this machine's loopback."""
+CERTS_D: Final = (
+    'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n'
+)
+"""Node images read certs.d by themselves from kind 0.27 on; older ones are told. The version is that of every node image's file so far:
+newer kinds leave a patch of another version out."""
 CA_ON_NODE: Final = "/usr/local/share/ca-certificates/maas-conformance.crt"
 
 
@@ -65,7 +70,7 @@ def kind_config(settings: KindSettings, image: str, ports: HostPorts, cgroup_ver
         config["kubeadmConfigPatches"] = patches
     containerd = [path.read_text(encoding="utf-8") for path in settings.containerd_patches]
     if settings.registry_mirrors:
-        containerd.append('[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n')
+        containerd.append(CERTS_D)
     if containerd:
         config["containerdConfigPatches"] = containerd
     return config

@@ -148,7 +148,9 @@ def _kind(plan: KindPlan, title: str, *words: str) -> Step:
 def _create_words(plan: KindPlan) -> list[str]:
     settings = plan.settings
     words = [settings.binary, "create", "cluster", "--name", settings.name, "--config", str(plan.config_file)]
-    words += ["--kubeconfig", str(plan.kubeconfig), "--wait", settings.wait, "--image", plan.node_image]
+    words += ["--kubeconfig", str(plan.kubeconfig), "--wait", settings.wait]
+    if settings.node_image or not settings.config:  # else the nodes of a configuration of one's own keep their images
+        words += ["--image", plan.node_image]
     return words + (["--retain"] if settings.retain else [])
 
 
