@@ -71,7 +71,7 @@ _SELECTING: Final = (
 @click.option(
     "--retries", type=click.IntRange(min=0), help="Attempts after the first for a failing check.  [default: 0]"
 )
-@click.option("--keep", is_flag=True, help="Leave the platform running at the end.")
+@click.option("--keep", is_flag=True, help="Keep what the run made: its objects and files, a kind cluster.")
 @click.option("-q", "--quiet", is_flag=True, help="Tell the end alone.")
 @click.option("-v", "--verbose", is_flag=True, help="Tell every check and every requirement without one.")
 def command(**given: Any) -> int:

@@ -36,7 +36,7 @@ def add_options(add: Callable[..., None]) -> None:
         "set": "NAME=VALUE: a setting of the target (repeatable)",
     }.items():
         add(f"--maas-{name}", action="append", default=None, help=text)
-    add("--maas-keep", action="store_true", help="leave the platform running at the end")
+    add("--maas-keep", action="store_true", help="keep what the run made: its objects and files, a kind cluster")
     # for `maas-conformance run`, whose console speaks in pytest's place
     add(
         "--maas-own-console",
