@@ -6,7 +6,7 @@ from harness.client.measuring import Call
 from harness.engine.books import Books
 from harness.engine.caller import Caller
 from harness.engine.declaration import check
-from harness.engine.expectations import expect, expect_equal, expect_served, expect_status, model_ids
+from harness.engine.expectations import expect, expect_equal, expect_served, expect_status, listed_ids, model_ids
 from harness.engine.force import model_ref
 from harness.engine.governance import MAAS
 from harness.engine.inference import Ask, Style
@@ -57,9 +57,10 @@ def test_a_model_on_the_standard_gateway_is_unknown_to_maas(world: World, sandwi
 @check("MAAS-GW-007", "MAAS-STAT-007", needs={"kube", "models", "standard-gateway"})
 def test_registering_a_model_of_the_standard_gateway_fails(world: World) -> None:
     who = world.identity()
+    good = world.model()
     twin = world.new_model(gateway="unnamed", registered=True, governed=False)
-    world.subscription(who, models=twin.handle, awaited=False)
-    world.policy(who, models=twin.handle, awaited=False)
+    subscription = world.subscription(who, models=(good, twin.handle), awaited=False)
+    world.policy(who, models=(good, twin.handle), awaited=False)
     world.settle()
     found = world.await_phase(model_ref(twin.handle), "Failed")
     ready = condition(found, "Ready") or {}
@@ -69,8 +70,18 @@ def test_registering_a_model_of_the_standard_gateway_fails(world: World) -> None
         observed=repr(ready.get("message")),
         requirement="MAAS-STAT-007",
     )
-    listed = model_ids(expect_served(world.person(who).models()))
-    expect(twin.handle.model_id not in listed, expected="it is not listed", observed=repr(listed))
+    world.await_limit(subscription, good)
+    for caller in (world.subscriber(who, subscription), world.person(who)):
+        exchange, _ = world.until(caller.models, lambda answer: good.model_id in listed_ids(answer))
+        shown = listed_ids(exchange)
+        expect(good.model_id in shown, expected=f"{good.model_id} is listed", observed=repr(shown), exchange=exchange)
+        expect(
+            twin.handle.model_id not in shown,
+            expected=f"{twin.handle.model_id} is not listed",
+            observed=repr(sorted(shown)),
+            exchange=exchange,
+            requirement="MAAS-GW-007",
+        )
 
 
 @check("MAAS-GW-004")

@@ -175,7 +175,7 @@ def test_the_tier_annotation_alone_grants_nothing(world: World) -> None:
     )
 
 
-@check("MAAS-SETUP-009", needs=MODELS)
+@check("MAAS-SETUP-009", "MAAS-LIST-007", "MAAS-STAT-004", needs=MODELS)
 def test_a_model_that_is_not_ready_is_not_listed(world: World) -> None:
     model = guide_model(world, "gateway-reference.yaml")
     register(world, model)
