@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import mock_vllm.endpoints
 from mock_vllm.wire.exchange import Exchange
@@ -19,7 +19,8 @@ Handler = Callable[[Exchange], None]
 class Route:
     """A method and a path to a handler. `{name}` in the path matches one segment and lands in `exchange.params`.
 
-    `development` routes exist only with VLLM_SERVER_DEV_MODE=1; `journalled` is false for probes, which would drown the journal.
+    `development` routes exist only with VLLM_SERVER_DEV_MODE=1; `journalled` is false for probes, which would drown the
+    journal; `body` is the type of a JSON body, for the OpenAPI document.
     """
 
     method: str
@@ -27,6 +28,7 @@ class Route:
     handler: Handler
     development: bool = False
     journalled: bool = True
+    body: Any = None
 
 
 class Routes:

@@ -68,4 +68,4 @@ def routes(app: App) -> list[Route]:
         seed = model.settings.seed if request.seed is None else request.seed
         reply.begin(prompts, answers, limit, seed=seed, salt=request.cache_salt or "", lora=lora)
 
-    return [Route("POST", "/v1/chat/completions/batch", batch)]
+    return [Route("POST", "/v1/chat/completions/batch", batch, body=BatchRequest)]

@@ -99,4 +99,4 @@ def routes(app: App) -> list[Route]:
             [prompt], [answers], limit or asked[0].room, seed=asked[0].seed, salt=request.cache_salt or "", lora=lora
         )
 
-    return [Route("POST", "/v1/chat/completions", chat)]
+    return [Route("POST", "/v1/chat/completions", chat, body=ChatRequest)]

@@ -110,7 +110,7 @@ def routes(app: App) -> list[Route]:
         reply.echo, reply.prompt_only = request.echo, request.max_tokens == 0
         reply.begin(prompts, answers, limit, seed=seed, salt=request.cache_salt or "", lora=lora)
 
-    return [Route("POST", "/v1/completions", completions)]
+    return [Route("POST", "/v1/completions", completions, body=CompletionRequest)]
 
 
 def _show(request: CompletionRequest, model: Model, seed: int) -> Show:

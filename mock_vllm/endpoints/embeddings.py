@@ -80,7 +80,10 @@ def routes(app: App) -> list[Route]:
     def pooling(exchange: Exchange) -> None:
         answer(exchange, "Pooling", "pool-", "pooling", "data")
 
-    return [Route("POST", "/v1/embeddings", embeddings), Route("POST", "/pooling", pooling)]
+    return [
+        Route("POST", "/v1/embeddings", embeddings, body=EmbeddingRequest),
+        Route("POST", "/pooling", pooling, body=EmbeddingRequest),
+    ]
 
 
 def _shown(vector: Vector, encoding: str) -> Any:

@@ -119,4 +119,7 @@ def routes(app: App) -> list[Route]:
             content_type=b"text/plain; charset=utf-8",
         )
 
-    return [Route("POST", "/v1/load_lora_adapter", load), Route("POST", "/v1/unload_lora_adapter", unload)]
+    return [
+        Route("POST", "/v1/load_lora_adapter", load, body=AdapterRequest),
+        Route("POST", "/v1/unload_lora_adapter", unload, body=AdapterRequest),
+    ]

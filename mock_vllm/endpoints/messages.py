@@ -67,6 +67,6 @@ def routes(app: App) -> list[Route]:
         exchange.reply(msgspec.json.encode({"input_tokens": tokens}))
 
     return [
-        Route("POST", "/v1/messages", anthropic_errors(messages)),
-        Route("POST", "/v1/messages/count_tokens", anthropic_errors(count_tokens)),
+        Route("POST", "/v1/messages", anthropic_errors(messages), body=MessagesRequest),
+        Route("POST", "/v1/messages/count_tokens", anthropic_errors(count_tokens), body=CountRequest),
     ]

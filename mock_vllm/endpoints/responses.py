@@ -93,7 +93,7 @@ def routes(app: App) -> list[Route]:
         raise ApiError("Cannot cancel a synchronous response.", param="response_id")
 
     return [
-        Route("POST", "/v1/responses", responses),
+        Route("POST", "/v1/responses", responses, body=ResponsesRequest),
         Route("GET", "/v1/responses/{response_id}", retrieve),
         Route("POST", "/v1/responses/{response_id}/cancel", cancel),
     ]

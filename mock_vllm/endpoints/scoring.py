@@ -119,7 +119,7 @@ def routes(app: App) -> list[Route]:
         exchange.reply(head("classify-", exchange, name, data, tokens))
 
     return [
-        *(Route("POST", path, score) for path in ("/score", "/v1/score")),
-        *(Route("POST", path, rerank) for path in ("/rerank", "/v1/rerank", "/v2/rerank")),
-        Route("POST", "/classify", classify),
+        *(Route("POST", path, score, body=ScoreRequest) for path in ("/score", "/v1/score")),
+        *(Route("POST", path, rerank, body=RerankRequest) for path in ("/rerank", "/v1/rerank", "/v2/rerank")),
+        Route("POST", "/classify", classify, body=ClassifyRequest),
     ]

@@ -79,7 +79,7 @@ def routes(app: App) -> list[Route]:
         )
 
     return [
-        Route("POST", "/tokenize", tokenize),
-        Route("POST", "/detokenize", detokenize),
+        Route("POST", "/tokenize", tokenize, body=TokenizeRequest),
+        Route("POST", "/detokenize", detokenize, body=DetokenizeRequest),
         Route("GET", "/tokenizer_info", information),
     ]
