@@ -3,6 +3,7 @@
 Nothing here belongs to a single check; worlds do.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -99,7 +100,7 @@ class Estate:
         """The same, and those of the world of that name: servers of other worlds come and go as their checks do."""
         if not self.platform.provides.get("backends") or self.platform.kubeconfig is None:
             return None
-        return Journals(self._admin_urls(world))
+        return Journals(self._admin_urls({None, world}))
 
     def leave(self) -> None:
         """Remove what was made for all checks together, unless it is to be kept, and close every connection."""
@@ -113,13 +114,17 @@ class Estate:
         if "platform_journals" in self.__dict__ and self.platform_journals is not None:
             self.platform_journals.close()
 
-    def _admin_urls(self, world: str | None) -> list[str]:
+    def servers_of(self, world: str) -> tuple[str, ...]:
+        """Admin URLs of the model servers that this world made, and nobody else's."""
+        return tuple(self._admin_urls({world}))
+
+    def _admin_urls(self, worlds: Collection[str | None]) -> list[str]:
         return [
             url
             for pod in self.cluster.objects("v1", "Pod")
             if (url := (pod["metadata"].get("annotations") or {}).get(ADMIN_URL))
             and _is_running(pod)
-            and _world_of(pod["metadata"]["name"]) in (None, world)
+            and _world_of(pod["metadata"]["name"]) in worlds
         ]
 
 

@@ -1,0 +1,24 @@
+"""Mishaps of a model server of the check's own: what the platform makes of a backend that fails, falls silent or miscounts."""
+
+from typing import Any
+
+import httpx
+
+from harness.engine.failure import NotReady
+from harness.engine.world import World
+
+
+def let_fail(world: World, *faults: dict[str, Any]) -> None:
+    """Put these faults (as `PUT /faults` of the model server takes them) in force at every server that this world made.
+
+    Raises NotReady when there is none, or when one does not take them.
+    """
+    world.settle()
+    servers = world.estate.servers_of(world.name)
+    if not servers:
+        raise NotReady("no model server of the check's own keeps an admin endpoint, so none can be made to fail")
+    for url in servers:
+        try:
+            httpx.put(f"{url}/faults", json={"faults": list(faults)}, timeout=10, trust_env=False).raise_for_status()
+        except httpx.HTTPError as error:
+            raise NotReady(f"the model server {url} does not take faults: {error}") from error

@@ -1,0 +1,129 @@
+"""A model server that fails: its errors stay errors, its silence holds nobody else up, and its tokens are counted as it states them."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from harness.client.completion import DONE
+from harness.engine.caller import Caller
+from harness.engine.declaration import check
+from harness.engine.estate import Estate
+from harness.engine.expectations import describe, expect, expect_equal, expect_served
+from harness.engine.inference import Ask
+from harness.engine.mishap import let_fail
+from harness.engine.quota import spend
+from harness.engine.world import World
+from harness.ledger.counters import HITS
+from harness.platforms.platform import Need
+
+NEEDS: tuple[Need, ...] = ("kube", "models", "backends")
+PROMPT_S = 5.0
+"""An answer of a few hundred tokens without any pause takes milliseconds; this is for a machine that is very busy."""
+
+
+def customer_of_its_own_model(world: World, **quota: Any) -> Caller:
+    """A customer of a model that nobody else uses, so that it may fail."""
+    twin = world.new_model()
+    caller = world.customer(models=twin.handle, **quota)
+    expect_served(caller.infer())
+    return caller
+
+
+@pytest.mark.parametrize("status", [400, 404, 500, 503])
+@check("MAAS-RATE-028", needs=NEEDS)
+def test_an_error_of_the_model_stays_an_error_and_costs_nothing(world: World, status: int) -> None:
+    limit = 100
+    twin = world.new_model()
+    caller = world.customer(models=twin.handle, limit=limit)
+    let_fail(world, {"kind": "error", "status": status, "times": 5})
+    for _ in range(5):
+        exchange = caller.infer()
+        expect_equal(exchange.status, status, of="status of the model's error", exchange=exchange)
+        expect(exchange.usage is None, expected="no usage", observed=str(exchange.usage), exchange=exchange)
+    spend(caller.infer, limit=limit)
+
+
+@check("MAAS-TOK-005", needs=NEEDS)
+def test_a_stream_without_usage_is_passed_on_without_delay(world: World, estate: Estate) -> None:
+    caller = customer_of_its_own_model(world)
+    let_fail(world, {"kind": "missing_usage"})
+    exchange = expect_served(caller.infer(Ask(max_tokens=400, stream=True)), when="the model states no usage")
+    expect_equal(exchange.events[-1:], (DONE,), of="the last event", exchange=exchange)
+    expect(
+        exchange.duration_s < PROMPT_S,
+        expected=f"400 tokens in less than {PROMPT_S:g} s",
+        observed=f"{exchange.duration_s:.1f} s",
+        exchange=exchange,
+    )
+    if estate.counters is not None:
+        charged = estate.counters.read().total(HITS, caller.account().subscription) or 0
+        world.wire.recorder.characteristic("charged_without_usage", charged, "tokens")
+
+
+@check("MAAS-TOK-005", needs=NEEDS)
+def test_an_answer_without_usage_is_passed_on_or_refused_but_never_invented(world: World) -> None:
+    caller = customer_of_its_own_model(world)
+    let_fail(world, {"kind": "missing_usage"})
+    exchange = caller.infer()
+    expect(
+        exchange.usage is None,
+        expected="no usage that the model did not state",
+        observed=str(exchange.usage),
+        exchange=exchange,
+    )
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+@check("MAAS-TOK-004", needs=NEEDS)
+def test_a_stream_that_breaks_off_does_not_end_as_if_it_were_whole(world: World, *, reset: bool) -> None:
+    caller = customer_of_its_own_model(world)
+    let_fail(world, {"kind": "close", "after_tokens": 10, "reset": reset, "stream": True})
+    exchange = caller.infer(Ask(max_tokens=64, stream=True))
+    finished = [event for event in exchange.events if '"finish_reason":"' in event.replace(" ", "")]
+    expect(
+        not finished and DONE not in exchange.events,
+        expected="neither a finish_reason nor [DONE] after the model server broke off",
+        observed=f"{len(exchange.events)} events, the last {exchange.events[-1] if exchange.events else None!r}",
+        exchange=exchange,
+    )
+    expect(
+        exchange.error is not None or exchange.status != 200,
+        expected="a broken connection or an error status",
+        observed=describe(exchange),
+        exchange=exchange,
+    )
+
+
+@check("MAAS-TOK-001", "MAAS-TOK-008", needs=(*NEEDS, "metrics"))
+def test_what_the_response_states_is_what_is_charged(world: World, estate: Estate) -> None:
+    """The platform reads the response and does not count for itself: a server that misstates is charged as it states."""
+    caller = customer_of_its_own_model(world)
+    let_fail(world, {"kind": "wrong_usage", "offset": 7})
+    answers = [expect_served(caller.infer(Ask(max_tokens=size))) for size in (1, 20)]
+    stated = sum(answer.usage.total_tokens for answer in answers if answer.usage)
+    first = world.wire.book.page(caller.account()).costs[0]
+    assert estate.counters is not None
+    charged = estate.counters.read().total(HITS, caller.account().subscription)
+    expect_equal(charged, stated + first, of="tokens charged", exchange=answers[-1])
+
+
+@check("MAAS-AUTH-071", needs=NEEDS)
+def test_a_model_that_stands_still_holds_nobody_else_up(world: World) -> None:
+    caller = customer_of_its_own_model(world)
+    other = world.customer()
+    expect_served(other.infer())
+    let_fail(world, {"kind": "stall", "after_tokens": 3, "seconds": 2, "stream": True, "times": 1})
+    stream = Ask(max_tokens=16, stream=True)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(caller.infer, stream)
+        meanwhile = [expect_served(other.infer(), when="another model stands still") for _ in range(5)]
+        exchange = expect_served(slow.result(), when="the model went on after a pause")
+    worst = max(answer.duration_s for answer in meanwhile)
+    expect(
+        worst < exchange.duration_s,
+        expected="answers while the other waits",
+        observed=f"{worst:.2f} s",
+        exchange=meanwhile[0],
+    )
+    world.wire.recorder.characteristic("latency_beside_a_stalled_stream", worst, "s")
