@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.kubeapi.connection import connect
 from tests.kubeapi.in_process import CRDS
 from tests.kubeapi.serving import embedded_api, eventually
 
@@ -125,6 +126,44 @@ def test_wrong_options_are_usage(tmp_path: Path, options: list[str]) -> None:
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("assets", ["", "/nowhere"])
+def test_the_real_server_without_its_binaries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, assets: str) -> None:
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", assets)
+    code, told = ended("--dir", str(tmp_path), "--engine", "envtest")
+    assert code == 3
+    assert told.startswith(
+        "kubeapi: --engine envtest needs etcd and kube-apiserver in the folder that KUBEBUILDER_ASSETS names"
+    )
+    assert len(told.splitlines()) == 1
+
+
+def test_a_real_server_that_ends_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assets = tmp_path / "assets"
+    assets.mkdir()
+    for name, script in {"etcd": "exec sleep 60", "kube-apiserver": "echo 'no such flag' >&2; exit 7"}.items():
+        (assets / name).write_text(f"#!/bin/sh\n{script}\n")
+        (assets / name).chmod(0o755)
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(assets))
+    code, told = ended("--dir", str(tmp_path / "run"), "--engine", "envtest")
+    assert (code, told) == (3, "kubeapi: kube-apiserver ended with code 7: no such flag\n")
+
+
+@pytest.mark.skipif(
+    not os.environ.get("KUBEBUILDER_ASSETS"), reason="KUBEBUILDER_ASSETS names no folder with etcd and kube-apiserver"
+)
+def test_the_real_server_keeps_the_same_contract(tmp_path: Path) -> None:
+    ready = tmp_path / "ready.json"
+    command = [*COMMAND, "--dir", str(tmp_path), "--ready-file", str(ready), "--engine", "envtest", "--crds", str(CRDS)]
+    process = subprocess.Popen(command)
+    try:
+        eventually(ready.exists, "the real server is ready", 120, alive=lambda: process.poll() is None)
+        with connect(tmp_path / "admin.kubeconfig") as client:
+            assert client.get("/apis/maas.opendatahub.io/v1alpha1/maasmodelrefs").json()["items"] == []
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0
 
 
 def _importable() -> dict[str, str]:

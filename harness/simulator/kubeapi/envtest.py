@@ -135,16 +135,22 @@ async def _install(client: "httpx.AsyncClient", folders: Iterable[Path]) -> None
             if answer.is_error:
                 raise bootstrap.UnusableManifestError(f"{path}: {answer.json().get('message', answer.text)}")
             for _ in range(500):
-                if _established((await client.get(f"{_CRDS}/{name}")).json()):
+                if await _served(client, (await client.get(f"{_CRDS}/{name}")).json()):
                     break
                 await asyncio.sleep(0.02)
             else:
-                raise EnvtestError(f"{path}: the server did not establish {name} within 10 s")
+                raise EnvtestError(f"{path}: the server did not serve {name} within 10 s")
 
 
-def _established(definition: dict[str, Any]) -> bool:
+async def _served(client: "httpx.AsyncClient", definition: dict[str, Any]) -> bool:
+    """Whether a definition is established and its paths answer, which comes a moment later."""
     conditions = (definition.get("status") or {}).get("conditions") or []
-    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+    if not any(each["type"] == "Established" and each["status"] == "True" for each in conditions):
+        return False
+    spec = definition["spec"]
+    version = next(each["name"] for each in spec["versions"] if each["served"])
+    path = f"/apis/{spec['group']}/{version}/{spec['names']['plural']}"
+    return (await client.get(path, params={"limit": 1})).is_success
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
