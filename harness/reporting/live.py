@@ -12,7 +12,7 @@ from rich.text import Text
 from harness.engine.events import AnyEvent, CheckFinished, CollectionFailed, RunFinished, RunStarted, StepTaken
 from harness.engine.record import RunRecord
 from harness.reporting.areas import AreaCount, areas_of
-from harness.reporting.outline import canary_line, counts_line, summary_lines
+from harness.reporting.outline import canary_line, classes_line, summary_lines
 
 REFRESH_PER_S: Final = 8
 _STYLES: Final = {
@@ -91,7 +91,7 @@ class LiveConsole:
         overall.add_row(
             ProgressBar(total=max(total, 1), completed=done, width=40),
             f"{done}/{total}",
-            counts_line(record),
+            classes_line(record),
             self._left(done, total),
         )
         return Group(grid, overall)

@@ -31,12 +31,15 @@ def title_of_code(code: int) -> str:
     return _CODES.get(code, _CODES[4])
 
 
+def classes_line(record: RunRecord) -> str:
+    """`29 passed, 2 failed`: the classes that have occurred so far."""
+    return ", ".join(f"{record.counts[outcome]} {word}" for outcome, word in WORDS.items() if record.counts[outcome])
+
+
 def counts_line(record: RunRecord) -> str:
-    """`29 passed, 2 failed`: the classes that occurred, and how many checks came to no verdict."""
-    parts = [f"{record.counts[outcome]} {word}" for outcome, word in WORDS.items() if record.counts[outcome]]
-    if record.unfinished:
-        parts.append(f"{len(record.unfinished)} unfinished")
-    return ", ".join(parts) or "no check ran"
+    """The classes, and how many checks came to no verdict, of a run that has ended."""
+    unfinished = f"{len(record.unfinished)} unfinished" if record.unfinished else ""
+    return ", ".join(filter(None, (classes_line(record), unfinished))) or "no check ran"
 
 
 def failure_lines(check: CheckRecord) -> list[str]:
