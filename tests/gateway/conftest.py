@@ -104,7 +104,7 @@ class Caller:
 
 
 @contextlib.contextmanager
-def built(directory: Path, *admission: str) -> Iterator[Rig]:
+def built(directory: Path, *admission: str, limiter: tuple[str, ...] = ()) -> Iterator[Rig]:
     """The stack, with maas-api's routes and both gateways; `admission`: options that limiter and gateway share."""
     models, maas = ModelServer(), ManagementApi()
     with (
@@ -113,7 +113,7 @@ def built(directory: Path, *admission: str) -> Iterator[Rig]:
         httpx.Client(trust_env=False, timeout=10) as http,
     ):
         stack = Stack(directory, f"http://127.0.0.1:{maas_port}", authorizer_options=("--cache-ttl", str(CACHE_TTL)))
-        stack.limiter_options = stack.gateway_options = admission
+        stack.limiter_options, stack.gateway_options = (*admission, *limiter), admission
         with running(stack):
             world = World(stack.kube())
             world.gateways()

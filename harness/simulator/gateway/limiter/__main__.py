@@ -2,18 +2,21 @@
 
 import argparse
 import sys
+from dataclasses import dataclass
 
 import uvloop
 
 from harness.simulator import component
 from harness.simulator.gateway import options
 from harness.simulator.gateway.grpc_server import grpc_serving
-from harness.simulator.gateway.limiter.admin import Admin
+from harness.simulator.gateway.limiter.admin import Admin, Advance, Windows
 from harness.simulator.gateway.limiter.admission import Admission
 from harness.simulator.gateway.limiter.counters import Counters, SubscriptionClock
-from harness.simulator.gateway.limiter.descriptor import should_rate_limit
+from harness.simulator.gateway.limiter.descriptor import should_rate_limit, should_rate_limit_shared
 from harness.simulator.gateway.limiter.holds import Holds
 from harness.simulator.gateway.limiter.metrics import TokenMetrics
+from harness.simulator.gateway.limiter.shared import OpenWindow, SharedCounters, SharedStoreError, in_memory
+from harness.simulator.gateway.unary import Handler
 from harness.simulator.gateway.web import serving
 
 
@@ -28,6 +31,9 @@ def parser() -> argparse.ArgumentParser:
     )
     line.add_argument(
         "--no-clock", action="store_true", help="leave POST /clock/advance out (a limiter whose time nobody may move)"
+    )
+    line.add_argument(
+        "--redis", metavar="URL", help="keep counters in Redis, shared with the limiters of other gateways"
     )
     line.add_argument(
         "--admission",
@@ -45,23 +51,59 @@ def parser() -> argparse.ArgumentParser:
     return line
 
 
-async def run(arguments: argparse.Namespace) -> None:
-    """Serve until asked to stop."""
-    clock, metrics = SubscriptionClock(), TokenMetrics()
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What serves: the method, and what the administrative endpoint needs of the counters."""
+
+    method: Handler
+    admission: Admission
+    windows: Windows
+    advance: Advance
+
+
+def local(arguments: argparse.Namespace, metrics: TokenMetrics) -> Parts:
+    """Counters in this process."""
+    clock = SubscriptionClock()
     counters = Counters(clock)
     admission = Admission(counters, metrics, Holds() if arguments.admission == "reservation" else None)
-    admin = Admin(admission, counters, clock, metrics, advance=not arguments.no_clock)
+
+    async def windows() -> list[OpenWindow]:
+        return in_memory(counters.open_windows())
+
+    async def advance(subscription: str, seconds: float) -> None:
+        clock.advance(subscription, seconds)
+
+    return Parts(should_rate_limit(admission, arguments.hold), admission, windows, advance)
+
+
+async def in_redis(shared: SharedCounters, metrics: TokenMetrics) -> Parts:
+    """Counters in Redis. Raises ConfigurationError when it does not answer."""
+    try:
+        await shared.ready()
+    except SharedStoreError as error:
+        raise options.ConfigurationError(f"--redis: {error}") from error
+    admission = Admission(Counters(SubscriptionClock()), metrics)
+    return Parts(should_rate_limit_shared(admission, shared), admission, shared.windows, shared.advance)
+
+
+async def run(arguments: argparse.Namespace) -> None:
+    """Serve until asked to stop."""
+    metrics = TokenMetrics()
+    if arguments.redis and arguments.admission == "reservation":
+        raise options.ConfigurationError("expected --redis or --admission reservation, got both: holds are not shared")
+    shared = SharedCounters(arguments.redis) if arguments.redis else None
+    parts = await in_redis(shared, metrics) if shared else local(arguments, metrics)
+    admin = Admin(parts.admission, metrics, parts.windows, None if arguments.no_clock else parts.advance)
     grpc_socket = component.listen(*options.address(arguments.bind))
     admin_socket = component.listen(*options.address(arguments.admin_bind))
-    async with (
-        grpc_serving(should_rate_limit(admission, arguments.hold), grpc_socket),
-        serving(admin.app(), admin_socket),
-    ):
+    async with grpc_serving(parts.method, grpc_socket), serving(admin.app(), admin_socket):
         component.announce(
             arguments.ready_file,
             {"grpc": component.address(grpc_socket), "admin": f"http://{component.address(admin_socket)}"},
         )
         await component.until_stopped()
+    if shared:
+        await shared.close()
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,10 +12,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from harness.simulator.gateway.limiter.admission import Admission
-from harness.simulator.gateway.limiter.counters import Counters, SubscriptionClock
 from harness.simulator.gateway.limiter.limits import LimitSet
 from harness.simulator.gateway.limiter.metrics import TokenMetrics
+from harness.simulator.gateway.limiter.shared import OpenWindow, SharedStoreError
 from harness.simulator.gateway.predicate import InvalidExpressionError, compiled
+
+Windows = Callable[[], Awaitable[list[OpenWindow]]]
+Advance = Callable[[str, float], Awaitable[None]]
 
 
 class ClockAdvance(BaseModel):
@@ -28,19 +32,10 @@ class ClockAdvance(BaseModel):
 class Admin:
     """Handlers over one limiter. `instance` changes with every start, so whoever sent the limits learns that they are gone."""
 
-    def __init__(
-        self,
-        admission: Admission,
-        counters: Counters,
-        clock: SubscriptionClock,
-        metrics: TokenMetrics,
-        *,
-        advance: bool,
-    ) -> None:
+    def __init__(self, admission: Admission, metrics: TokenMetrics, windows: Windows, advance: Advance | None) -> None:
         self._admission = admission
-        self._counters = counters
-        self._clock = clock
         self._metrics = metrics
+        self._windows = windows
         self._advance = advance
         self._instance = uuid.uuid4().hex
         self._started = time.time()
@@ -54,7 +49,7 @@ class Admin:
             Route("/counters", self.show_counters, methods=["GET"]),
             Route("/status", self.show_status, methods=["GET"]),
         ]
-        if self._advance:
+        if self._advance is not None:
             routes.append(Route("/clock/advance", self.advance_clock, methods=["POST"]))
         return Starlette(routes=routes)
 
@@ -109,7 +104,12 @@ class Admin:
         """Every open window: what was used and when it ends."""
         maxima = {limit.identity: limit.max_value for group in self._admission.limits.values() for limit in group}
         items = []
-        for (identity, values), used, left, subscription in self._counters.open_windows():
+        try:
+            windows = await self._windows()
+        except SharedStoreError as error:
+            return JSONResponse({"error": f"counters: {error}"}, status_code=503)
+        for window in windows:
+            identity, values = window.key
             domain, policy, name, seconds, variables = identity
             if (maximum := maxima.get(identity)) is None:
                 continue
@@ -120,11 +120,11 @@ class Admin:
                     "limit": name,
                     "seconds": seconds,
                     "variables": dict(zip(variables, values, strict=True)),
-                    "subscription": subscription,
+                    "subscription": window.subscription,
                     "max_value": maximum,
-                    "used": used,
-                    "remaining": max(maximum - used, 0),
-                    "expires_in_seconds": round(left, 3),
+                    "used": window.used,
+                    "remaining": max(maximum - window.used, 0),
+                    "expires_in_seconds": round(window.left, 3),
                 }
             )
         return JSONResponse({"counters": items})
@@ -135,7 +135,8 @@ class Admin:
             wish = ClockAdvance.model_validate_json(await request.body())
         except ValidationError as error:
             return refusal(422, "clock/advance", error)
-        self._clock.advance(wish.subscription, wish.seconds)
+        if self._advance is not None:
+            await self._advance(wish.subscription, wish.seconds)
         return JSONResponse({"subscription": wish.subscription, "advanced_seconds": wish.seconds})
 
 

@@ -1,7 +1,7 @@
 """May this request start, and what did it cost: the decisions of the limiter, apart from any transport."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from harness.simulator.gateway.limiter.counters import Counter, Counters
@@ -12,6 +12,7 @@ from harness.simulator.gateway.predicate import Facts
 
 SUBSCRIPTION_KEY = "selected_subscription_key"
 MEMO_SIZE = 65_536
+Used = Callable[[Counter], int]
 
 
 class UnknownDomainError(LookupError):
@@ -97,16 +98,21 @@ class Admission:
         """What is in force."""
         return self._limits
 
-    def check(self, subject: Subject, labels: Mapping[str, str], wish: Wish | None = None) -> Verdict:
-        """Whether the request may start. Charges nothing and opens no window. Raises UnknownDomainError."""
-        resolution = self._resolve(subject)
+    def check(
+        self, subject: Subject, labels: Mapping[str, str], wish: Wish | None = None, used: Used | None = None
+    ) -> Verdict:
+        """Whether the request may start. Charges nothing and opens no window. Raises UnknownDomainError.
+
+        `used` says what was used where the counters are not this process's own.
+        """
+        resolution = self.resolve(subject)
         if not resolution.counters and not resolution.unlimited:
             return Verdict(allowed=True)
         if resolution.unlimited:
             self._metrics.limited(subject.domain, labels)
             return Verdict(allowed=False, limit="no limit names this subscription")
         for counter in resolution.counters:
-            if self._exhausted(counter, wish):
+            if self._exhausted(counter, wish, (used or self._counters.used)(counter)):
                 self._metrics.limited(subject.domain, labels)
                 return Verdict(allowed=False, limit=counter.limit.name)
         if self._holds is not None and wish is not None:
@@ -119,23 +125,27 @@ class Admission:
         if self._holds is not None:
             self._holds.release(request)
 
-    def _exhausted(self, counter: Counter, wish: Wish | None) -> bool:
-        used = self._counters.used(counter)
+    def _exhausted(self, counter: Counter, wish: Wish | None, used: int) -> bool:
         if self._holds is None or wish is None:
             return used >= counter.limit.max_value
         return used + self._holds.held(counter.key) + max(wish.tokens, 1) > counter.limit.max_value
 
     def report(self, subject: Subject, tokens: int, labels: Mapping[str, str]) -> None:
-        """Charge a finished response. A report of no tokens costs 1, as in Limitador. Raises UnknownDomainError."""
-        resolution = self._resolve(subject)
-        if not resolution.counters:
-            return
-        amount = max(tokens, 1)
-        for counter in resolution.counters:
+        """Charge a finished response. Raises UnknownDomainError."""
+        counters, amount = self.book(subject, tokens, labels)
+        for counter in counters:
             self._counters.charge(counter, amount)
-        self._metrics.hit(subject.domain, labels, amount)
 
-    def _resolve(self, subject: Subject) -> Resolution:
+    def book(self, subject: Subject, tokens: int, labels: Mapping[str, str]) -> tuple[tuple[Counter, ...], int]:
+        """Count a finished response in the metrics; what to charge, and how much. No tokens cost 1, as in Limitador."""
+        resolution = self.resolve(subject)
+        amount = max(tokens, 1)
+        if resolution.counters:
+            self._metrics.hit(subject.domain, labels, amount)
+        return resolution.counters, amount
+
+    def resolve(self, subject: Subject) -> Resolution:
+        """Which counters apply. Raises UnknownDomainError."""
         known = self._memo.get(subject)
         if known is not None:
             return known

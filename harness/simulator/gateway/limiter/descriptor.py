@@ -6,7 +6,7 @@ and counters may name, `request.path`, and `label.*` entries that become labels 
 `request.max_tokens`, and a third phase, `release`, is sent when any stream is done.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from harness.simulator.gateway.limiter.admission import (
     UnknownDomainError,
     Wish,
 )
+from harness.simulator.gateway.limiter.shared import SharedCounters, SharedStoreError
 from harness.simulator.gateway.unary import INVALID_ARGUMENT, UNAVAILABLE, GrpcError
 
 IDENTITY = "auth.identity."
@@ -96,6 +97,30 @@ def should_rate_limit(admission: Admission, hold_otherwise: int = 0) -> Callable
         try:
             answers = [answer(read(request.domain, item), item.hits_addend.value) for item in request.descriptors]
         except UnknownDomainError as error:
+            raise GrpcError(UNAVAILABLE, str(error)) from error
+        return OVER_LIMIT if OVER_LIMIT in answers else OK
+
+    return handle
+
+
+def should_rate_limit_shared(admission: Admission, shared: SharedCounters) -> Callable[[bytes], Awaitable[bytes]]:
+    """The same method over counters in Redis. Fails closed: without Redis every call fails."""
+
+    async def answer(call: Call, hits: int) -> bytes:
+        if call.phase == "report":
+            counters, amount = admission.book(call.subject, hits, call.labels)
+            if counters:
+                await shared.charge(counters, amount)
+            return OK
+        used = await shared.used(admission.resolve(call.subject).counters)
+        verdict = admission.check(call.subject, call.labels, used=lambda counter: used[counter.key])
+        return OK if verdict.allowed else OVER_LIMIT
+
+    async def handle(message: bytes) -> bytes:
+        request = rls_pb2.RateLimitRequest.FromString(message)
+        try:
+            answers = [await answer(read(request.domain, item), item.hits_addend.value) for item in request.descriptors]
+        except (UnknownDomainError, SharedStoreError) as error:
             raise GrpcError(UNAVAILABLE, str(error)) from error
         return OVER_LIMIT if OVER_LIMIT in answers else OK
 

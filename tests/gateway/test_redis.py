@@ -1,0 +1,137 @@
+"""Counters in Redis: the same semantics, shared by two gateways with a limiter each."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.gateway.conftest import Rig, built
+from tests.gateway.stack import INGRESS, MAAS, launch
+from tests.gateway.world import GATEWAY_API, PARENT, AuthPolicy, Gateway, HTTPRoute, eventually, fresh
+
+pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
+SECOND = "maas-second-gateway"
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    path = tmp_path_factory.mktemp("redis") / "socket"
+    with redis_server(path):
+        yield f"unix://{path}"
+
+
+class redis_server:  # noqa: N801  a context manager
+    """A Redis on a Unix socket, without persistence."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        command = ["redis-server", "--port", "0", "--unixsocket", str(self.path), "--save", "", "--appendonly", "no"]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=self.path.parent)
+        eventually(self.path.exists)
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait(5)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Rig]:
+    with built(tmp_path_factory.mktemp("shared"), limiter=("--redis", redis_url)) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def second_url(shared: Rig, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A second gateway with a limiter of its own and the same Redis."""
+    directory = tmp_path_factory.mktemp("second")
+    everywhere = {"namespaces": {"from": "All"}}
+    listeners = [{"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": everywhere}]
+    spec = {"gatewayClassName": "openshift-default", "listeners": listeners}
+    shared.world.create(Gateway, INGRESS, SECOND, spec, labels={"app.kubernetes.io/name": "maas"})
+    target = {"group": GATEWAY_API, "kind": "Gateway", "name": SECOND}
+    shared.world.create(AuthPolicy, INGRESS, "second-maas-auth", {"targetRef": target})
+    limiter = launch(directory, "limiter", "harness.simulator.gateway.limiter", "--redis", redis_url)
+    authorizer = shared.stack.parts["authorizer"].endpoints["grpc"]
+    try:
+        gateway = launch(
+            directory, "gateway", "harness.simulator.gateway",
+            "--kubeconfig", str(shared.stack.kubeconfig), "--dir", str(directory / "envoy"), "--authorizer", authorizer,
+            "--limiter", limiter.endpoints["grpc"], "--limiter-admin", limiter.endpoints["admin"],
+            "--listen", f"{INGRESS}/{SECOND}/http=127.0.0.1:0",
+        )  # fmt: skip
+        try:
+            yield gateway.endpoints[f"{INGRESS}/{SECOND}/http"]
+        finally:
+            gateway.stop()
+    finally:
+        limiter.stop()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_429_comes_at_exactly_the_right_request(shared: Rig, stream: bool) -> None:
+    caller = shared.limited((60, "1h"))
+    assert [caller.post(stream=stream).status_code for _ in range(6)] == [200] * 4 + [429] * 2
+    assert caller.used() == 60
+
+
+def test_several_windows_apply_and_an_advanced_clock_ends_the_short_one_of_one_subscription(shared: Rig) -> None:
+    subscription = f"maas/{fresh('s')}"
+    model = shared.world.model(shared.model_port)
+    shared.world.limit(model, (10, "1m"), (1000, "1h"), subscription=subscription)
+    caller, bystander = shared.caller(model, subscription=subscription), shared.limited((5, "1m"))
+    assert [caller.spend(10).status_code, caller.spend(1).status_code] == [200, 429]
+    bystander.spend(5)
+    caller.fence()
+    assert sorted(item["used"] for item in shared.counters(caller.user)) == [10, 10]
+    admin = shared.stack.parts["limiter"].endpoints["admin"]
+    shared.http.post(admin + "/clock/advance", json={"seconds": 60, "subscription": subscription})
+    assert caller.spend(3).status_code == 200
+    caller.fence()
+    assert sorted(item["used"] for item in shared.counters(caller.user)) == [3, 13]
+    assert bystander.spend(1).status_code == 429
+
+
+def test_two_gateways_share_one_budget_to_the_token(shared: Rig, second_url: str) -> None:
+    caller = shared.limited((150, "1h"))
+    parents = [{**PARENT, "name": name} for name in (MAAS, SECOND)]
+    shared.world.patch(HTTPRoute, caller.model.namespace, caller.model.route, {"spec": {"parentRefs": parents}})
+    shared.world.route_in_force(caller.model)
+    with httpx.Client(trust_env=False, verify=False) as client:
+
+        def call(number: int) -> int:
+            url = (shared.url, second_url)[number % 2] + caller.model.path
+            return client.post(url, json=caller.body(stream=bool(number % 3)), headers=caller.headers).status_code
+
+        eventually(lambda: call(1) == 200)
+        statuses = [call(number) for number in range(12)]
+    assert statuses == [200] * 9 + [429] * 3
+    assert caller.used() == 150
+
+
+def test_counters_survive_a_new_limiter(shared: Rig) -> None:
+    caller = shared.limited((10, "1h"))
+    caller.spend(10)
+    caller.fence()
+    endpoints = shared.stack.parts["limiter"].endpoints
+    shared.stack.parts["limiter"].stop()
+    shared.stack.start_limiter("--bind", endpoints["grpc"], "--admin-bind", endpoints["admin"].removeprefix("http://"))
+    assert eventually(lambda: (status := caller.spend(1).status_code) != 500 and status) == 429
+
+
+def test_without_redis_nothing_is_served(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("gone") / "socket"
+    with redis_server(path), built(tmp_path, limiter=("--redis", f"unix://{path}")) as found:
+        caller = found.limited((100, "1h"))
+        assert caller.spend(1).status_code == 200
+        subprocess.run(["redis-cli", "-s", str(path), "shutdown", "nosave"], check=False)
+        assert {caller.spend(1).status_code for _ in range(3)} == {500}
+
+
+def test_a_redis_that_is_not_there_is_named_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="limiter: --redis: Redis did not answer"):
+        launch(tmp_path, "limiter", "harness.simulator.gateway.limiter", "--redis", f"unix://{tmp_path}/nothing")
