@@ -231,3 +231,58 @@ def test_who_is_not_known_gets_401(headers: dict[str, str]) -> None:
 def test_health_and_version_are_for_everyone() -> None:
     for path in ("/healthz", "/livez", "/readyz", "/version"):
         assert InProcess().do("GET", path, headers={"authorization": ""}).code == 200
+
+
+WRITE_ROLES = [
+    {"verbs": ["create", "update"], "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"]}
+]
+
+
+def author(server: InProcess, rules: list[Any]) -> None:
+    """Ann may write roles and bindings, and holds some other rules."""
+    as_user(server, role("Role", "author", WRITE_ROLES + rules), binding("Role", "author", ANN), ("GET", MAPS))
+
+
+@pytest.mark.parametrize(
+    ("held", "granted", "code"),
+    [
+        (READ_MAPS, READ_MAPS, 201),
+        (READ_MAPS, [{"verbs": ["get"], "apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["a"]}], 201),
+        (READ_MAPS, [{"verbs": ["delete"], "apiGroups": [""], "resources": ["configmaps"]}], 403),
+        (READ_MAPS, [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}], 403),
+        (READ_MAPS, [{"verbs": ["get"], "apiGroups": [""], "resources": ["configmaps", "secrets"]}], 403),
+        ([{"verbs": ["escalate"], "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles"]}], READ_MAPS, 201),
+    ],
+)
+def test_nobody_grants_what_they_do_not_hold(held: list[Any], granted: list[Any], code: int) -> None:
+    server = InProcess()
+    author(server, held)
+    answer = as_user(server, role("Role", "new", granted))
+    assert answer.code == code, answer.raw
+    assert ("is attempting to grant RBAC permissions not currently held" in answer.body.get("message", "")) is (
+        code == 403
+    )
+
+
+def test_a_binding_hands_out_no_more_than_its_writer_holds() -> None:
+    server = InProcess()
+    author(server, READ_MAPS)
+    everything = as_user(server, binding("ClusterRole", "cluster-admin", ANN))
+    assert everything.code == 403
+    server.do(*role("Role", "reader", READ_MAPS))
+    assert as_user(server, binding("Role", "reader", {"kind": "User", "name": "bob"})).code == 201
+    allowed = [
+        {
+            "verbs": ["bind"],
+            "apiGroups": ["rbac.authorization.k8s.io"],
+            "resources": ["clusterroles"],
+            "resourceNames": ["view"],
+        }
+    ]
+    as_user(
+        server,
+        role("ClusterRole", "binder", allowed),
+        binding("ClusterRole", "binder", ANN, everywhere=True),
+        ("GET", MAPS),
+    )
+    assert as_user(server, binding("ClusterRole", "view", {"kind": "User", "name": "bob"})).code == 201

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from harness.simulator.kubeapi import metadata, special
+from harness.simulator.kubeapi import escalation, metadata, special
 from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.lifecycle import finish_if_free
 from harness.simulator.kubeapi.managers import record_update
@@ -56,6 +56,7 @@ async def admit_create(cluster: Cluster, value: Json, write: Write) -> Json:
     if changed is not value:
         value = decode(changed, write)
     check(value, None, write)
+    escalation.check(cluster, value, None, write)
     await cluster.admission.validate("CREATE", value, None, write)
     return value
 
@@ -152,6 +153,7 @@ async def update(cluster: Cluster, entry: Entry, value: Json, write: Write, oper
     if changed is not value:
         value = decode(changed, write)
     check(value, old, write)
+    escalation.check(cluster, value, old, write)
     await cluster.admission.validate("UPDATE", value, old, write)
     if _spec(value, resource) != _spec(old, resource) and "generation" in old["metadata"]:
         value["metadata"]["generation"] = old["metadata"]["generation"] + 1
