@@ -69,7 +69,7 @@ def _locust(plan: LoadPlan, file: Path, out: Path) -> None:
     length = profile.warmup_s + profile.duration_s + _TAIL_S
     command = [
         *(sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary", "--skip-log-setup"),
-        *("--users", str(profile.users), "--spawn-rate", str(profile.users), "--run-time", f"{length:g}s"),
+        *("--users", str(profile.users), "--spawn-rate", "100", "--run-time", f"{length:g}s"),
         *(
             "--stop-timeout",
             str(_STOP_S),
