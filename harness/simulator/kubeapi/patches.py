@@ -1,6 +1,5 @@
 """JSON patch (RFC 6902), JSON merge patch (RFC 7386) and the strategic merge patch of built-in kinds."""
 
-import copy
 from typing import Any
 
 import jsonpatch
@@ -145,8 +144,3 @@ def _order(result: dict[str, Any], patch: dict[str, Any], schema: Schema | None)
             return ranks.index(mark) if mark in ranks else len(ranks)
 
         result[field] = sorted(items, key=rank)
-
-
-def deep(value: Any) -> Any:
-    """A copy that shares nothing with the original."""
-    return copy.deepcopy(value)
