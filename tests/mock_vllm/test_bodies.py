@@ -8,9 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mock_vllm.anthropic.requests import MessagesRequest
 from mock_vllm.app import App
+from mock_vllm.endpoints.embeddings import EmbeddingRequest
+from mock_vllm.endpoints.scoring import RerankRequest, ScoreRequest
 from mock_vllm.engine.clock import CheapClock
 from mock_vllm.openai.requests import ChatRequest, CompletionRequest
+from mock_vllm.responses.requests import ResponsesRequest
 from mock_vllm.settings import Settings
 from mock_vllm.wire.connection import Connection, Hub
 from tests.mock_vllm.test_wire import Wire, statuses
@@ -58,7 +62,32 @@ TOOL = st.fixed_dictionaries(
         ),
     }
 )
+BLOCK = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from(
+            [
+                "text",
+                "tool_use",
+                "tool_result",
+                "image",
+                "message",
+                "function_call",
+                "function_call_output",
+                "reasoning",
+            ]
+        )
+    },
+    optional=dict.fromkeys(
+        ("text", "id", "name", "input", "content", "role", "arguments", "output", "call_id", "tool_use_id"), ANYTHING
+    ),
+)
 LIKELY = {
+    "input": st.one_of(st.text(max_size=9), st.lists(BLOCK, max_size=3), st.lists(st.text(max_size=4), max_size=3)),
+    "system": st.one_of(st.text(max_size=5), st.lists(BLOCK, max_size=2)),
+    "text_1": st.one_of(st.text(max_size=5), st.lists(st.text(max_size=5), max_size=2)),
+    "text_2": st.one_of(st.text(max_size=5), st.lists(st.text(max_size=5), max_size=2)),
+    "query": st.text(max_size=5),
+    "documents": st.lists(st.one_of(st.text(max_size=5), st.dictionaries(st.just("text"), ANYTHING)), max_size=3),
     "messages": st.lists(MESSAGE, max_size=3),
     "prompt": st.one_of(
         st.text(max_size=9), st.lists(st.text(max_size=3), max_size=3), st.lists(st.integers(-1, 2**28), max_size=3)
@@ -90,24 +119,41 @@ LIKELY = {
     "top_logprobs": st.integers(-2, 22),
     "stream_options": st.dictionaries(st.sampled_from(["include_usage", "continuous_usage_stats"]), st.booleans()),
 }
-FIELDS = sorted({*ChatRequest.__struct_fields__, *CompletionRequest.__struct_fields__})
+BODIES = (
+    ChatRequest,
+    CompletionRequest,
+    MessagesRequest,
+    ResponsesRequest,
+    EmbeddingRequest,
+    RerankRequest,
+    ScoreRequest,
+)
+FIELDS = sorted({name for body in BODIES for name in body.__struct_fields__})
 BODY = st.fixed_dictionaries(
     {}, optional={name: st.one_of(LIKELY[name], ANYTHING) if name in LIKELY else ANYTHING for name in FIELDS}
 )
 PATHS = [
-    "/v1/chat/completions",
-    "/v1/completions",
-    "/tokenize",
-    "/detokenize",
-    "/invocations",
-    "/v1/chat/completions/batch",
+    *(
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/chat/completions/batch",
+        "/invocations",
+        "/tokenize",
+        "/detokenize",
+    ),
+    *("/v1/responses", "/v1/messages", "/v1/messages/count_tokens"),
+    *("/v1/embeddings", "/pooling", "/score", "/rerank", "/classify"),
 ]
 
 
 @pytest.fixture(
     scope="module",
-    params=[{}, {"reasoning_parser": "x", "stream_interval": 2, "num_gpu_blocks_override": 3000}],
-    ids=["plain", "loaded"],
+    params=[
+        {},
+        {"reasoning_parser": "x", "stream_interval": 2, "num_gpu_blocks_override": 3000},
+        {"runner": "pooling"},
+    ],
+    ids=["plain", "loaded", "pooling"],
 )
 def hub(request) -> Hub:
     app = App(Settings(model="m", max_model_len=300, **request.param), CheapClock())
@@ -139,7 +185,7 @@ def test_no_body_is_a_fault_of_the_server(hub, path, body):
     assert status in (200, 400, 404), body
 
 
-NEEDED = {name: LIKELY[name] for name in ("messages", "prompt")}
+NEEDED = {name: LIKELY[name] for name in ("messages", "prompt", "input", "text_1", "text_2", "query", "documents")}
 OTHERS = {name: value for name, value in LIKELY.items() if name not in NEEDED}
 
 
