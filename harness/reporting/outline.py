@@ -92,6 +92,11 @@ def _did_not_run(record: RunRecord) -> list[str]:
     )
     lines = [f"{word} ({count}): {reason}" for (word, reason), count in reasons.items()]
     lines += [
+        "the canary did not run, so whether limits enforce anything at all was not shown"
+        for check in record.having("not_runnable", "skipped")
+        if check.planned.canary
+    ]
+    lines += [
         f"passed on retry: {check.planned.check_id} ({len(check.attempts)} attempts)"
         for check in record.having("passed_on_retry")
     ]

@@ -93,6 +93,15 @@ def test_a_failed_canary_comes_first(blame: str) -> None:
     assert ("responses carry no usage" in first) == (blame == "platform")
 
 
+def test_a_canary_that_cannot_run_leaves_a_doubt_that_is_told() -> None:
+    record = RunRecord.of(
+        [planned("canary", canary=True), finished("canary", "not_runnable", reason="needs kube: none here")]
+    )
+    assert "the canary did not run, so whether limits enforce anything at all was not shown" in summary_lines(
+        record, "OUT", 0
+    )
+
+
 def test_the_live_view_draws_areas_and_ends_with_the_same_words() -> None:
     file = io.StringIO()
     file.isatty = lambda: True  # type: ignore[method-assign]
