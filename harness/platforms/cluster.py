@@ -30,6 +30,8 @@ SETTINGS: Final[Mapping[str, str]] = {
 }
 DELETION_BOUND: Final = Bound("deletion_bound_s", 300)
 IMAGES: Final = ("maas-controller", "maas-api", "limitador", "authorino", "kserve-controller-manager", "istiod")
+TOLD: Final = 4
+"""Missing permissions that a reason names; the rest is counted."""
 ADMIN_URL_ANNOTATION: Final = "maas-conformance.dev/admin-url"
 
 
@@ -118,23 +120,26 @@ def rights_needed(places: Namespaces) -> tuple[Rights, ...]:
         Rights(
             "kube",
             (
-                Permission("create", "namespaces"),
-                Permission("create", "serviceaccounts"),
+                *_managed("namespaces"),
+                *_managed("serviceaccounts"),
                 Permission("create", "serviceaccounts/token"),
-                Permission("create", "maassubscriptions", maas, places.subscriptions),
-                Permission("create", "maasauthpolicies", maas, places.subscriptions),
-                Permission("delete", "maassubscriptions", maas, places.subscriptions),
-                Permission("delete", "maasauthpolicies", maas, places.subscriptions),
+                *_managed("maassubscriptions", maas, places.subscriptions),
+                *_managed("maasauthpolicies", maas, places.subscriptions),
             ),
         ),
         Rights(
             "models",
             (
-                Permission("create", "llminferenceservices", "serving.kserve.io", places.models),
-                Permission("create", "maasmodelrefs", maas, places.models),
+                *_managed("llminferenceservices", "serving.kserve.io", places.models),
+                *_managed("maasmodelrefs", maas, places.models),
             ),
         ),
     )
+
+
+def _managed(resource: str, group: str = "", namespace: str | None = None) -> tuple[Permission, ...]:
+    """Server-side apply of something new is a patch and a creation; what was made has to go again."""
+    return tuple(Permission(verb, resource, group, namespace) for verb in ("create", "patch", "delete"))
 
 
 def _reasons(cluster: Cluster, places: Namespaces, endpoints: Endpoints, *, disposable: bool) -> dict[Need, str]:
@@ -143,7 +148,8 @@ def _reasons(cluster: Cluster, places: Namespaces, endpoints: Endpoints, *, disp
     for rights in rights_needed(places):
         missing = [str(permission) for permission in rights.permissions if not may(cluster, permission)]
         if missing:
-            reasons[rights.need] = f"the kubeconfig's identity may not {'; nor '.join(missing)}"
+            more = f"; nor {len(missing) - TOLD} more" if len(missing) > TOLD else ""
+            reasons[rights.need] = f"the kubeconfig's identity may not {'; nor '.join(missing[:TOLD])}{more}"
     if "models" not in reasons and inventory.model_service_version(cluster) is None:
         reasons["models"] = "the cluster serves no LLMInferenceService, so KServe is not installed"
     if endpoints.limiter_admin is None:

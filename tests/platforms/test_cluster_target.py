@@ -102,28 +102,34 @@ def test_an_identity_that_may_only_read_cannot_be_used_to_create(embedded: Platf
     assert platform.models == embedded.models
     assert not platform.provides["kube"]
     assert not platform.provides["models"]
-    assert (
-        "may not create namespaces; nor create serviceaccounts; nor create serviceaccounts/token"
-        in platform.reasons["kube"]
+    assert platform.reasons["kube"] == (
+        "the kubeconfig's identity may not create namespaces; nor patch namespaces; nor delete namespaces; "
+        "nor create serviceaccounts; nor 9 more"
     )
     assert "create llminferenceservices.serving.kserve.io in namespace llm" in platform.reasons["models"]
 
 
+RUNNER = [
+    {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": [""], "resources": ["namespaces", "serviceaccounts"], "verbs": ["create", "patch", "delete"]},
+    {"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]},
+    {
+        "apiGroups": ["maas.opendatahub.io"],
+        "resources": ["maassubscriptions", "maasauthpolicies"],
+        "verbs": ["create", "patch", "delete"],
+    },
+]
+
+
+def test_an_identity_that_may_create_and_not_remove_is_not_enough(embedded: Platform, tmp_path: Path) -> None:
+    rules = [{**rule, "verbs": [verb for verb in rule["verbs"] if verb != "delete"]} for rule in RUNNER]
+    platform = seen(embedded, kubeconfig_of(embedded, tmp_path, "littering", rules))
+    assert not platform.provides["kube"]
+    assert "delete maasauthpolicies.maas.opendatahub.io in namespace models-as-a-service" in platform.reasons["kube"]
+
+
 def test_an_identity_that_may_do_what_checks_do_is_enough(embedded: Platform, tmp_path: Path) -> None:
-    rules = [
-        {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]},
-        {
-            "apiGroups": [""],
-            "resources": ["namespaces", "serviceaccounts", "serviceaccounts/token"],
-            "verbs": ["create"],
-        },
-        {
-            "apiGroups": ["maas.opendatahub.io"],
-            "resources": ["maassubscriptions", "maasauthpolicies"],
-            "verbs": ["create", "delete"],
-        },
-    ]
-    platform = seen(embedded, kubeconfig_of(embedded, tmp_path, "runner", rules))
+    platform = seen(embedded, kubeconfig_of(embedded, tmp_path, "runner", RUNNER))
     assert platform.provides["kube"]
     assert not platform.provides["models"]
     assert "create maasmodelrefs" in platform.reasons["models"]
