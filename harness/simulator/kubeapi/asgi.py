@@ -11,7 +11,8 @@ import orjson
 
 from harness.simulator.kubeapi.bodies import LIMIT
 from harness.simulator.kubeapi.cluster import Cluster
-from harness.simulator.kubeapi.status import ApiError, internal, too_large
+from harness.simulator.kubeapi.forwarding import SUBPROTOCOL, Tunnel
+from harness.simulator.kubeapi.status import ApiError, bad_request, internal, too_large
 
 _log = logging.getLogger("kubeapi")
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -73,6 +74,7 @@ def json_response(code: int, value: Any) -> Response:
 
 
 Handler = Callable[[Request], Awaitable[Response]]
+Forward = Callable[[Request], dict[str, Any]]
 
 
 def read_request(scope: dict[str, Any], receive: Receive) -> Request:
@@ -94,15 +96,15 @@ def read_request(scope: dict[str, Any], receive: Receive) -> Request:
 class Application:
     """Runs the handler and turns every refusal into a `Status`; nothing a client sends ends in a traceback."""
 
-    def __init__(self, cluster: Cluster, handle: Handler) -> None:
+    def __init__(self, cluster: Cluster, handle: Handler, forward: Forward | None = None) -> None:
         self._cluster = cluster
         self._handle = handle
+        self._forward = forward
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """One ASGI connection."""
         if scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1003})
+            await self._websocket(scope, receive, send)
             return
         if scope["type"] != "http":
             return
@@ -121,6 +123,21 @@ class Application:
             _log.exception("%s %s failed", request.method, request.path)
             response = json_response(500, internal("the server met a fault of its own; its log has the details").body())
         await self._send(request, response, receive, send)
+
+    async def _websocket(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await receive()
+        request = read_request({**scope, "method": "GET"}, receive)
+        try:
+            if self._forward is None or SUBPROTOCOL not in scope.get("subprotocols", ()):
+                raise bad_request(f"a WebSocket here carries {SUBPROTOCOL} to pods/portforward, and nothing else")
+            pod = self._forward(request)
+        except ApiError as error:
+            headers = [(b"content-type", JSON.encode())]
+            await send({"type": "websocket.http.response.start", "status": error.code, "headers": headers})
+            await send({"type": "websocket.http.response.body", "body": orjson.dumps(error.body())})
+            return
+        await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
+        await Tunnel(pod, receive, send).run()
 
     async def _send(self, request: Request, response: Response, receive: Receive, send: Send) -> None:
         headers = [

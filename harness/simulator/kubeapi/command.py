@@ -91,7 +91,7 @@ class _Server(uvicorn.Server):
 
 def _configure(application: Any, chain: Path, key: Path) -> uvicorn.Config:
     return uvicorn.Config(
-        application, http="httptools", ws="none", loop="none", lifespan="off", access_log=False, log_config=None, server_header=False,
+        application, http="httptools", ws="wsproto", loop="none", lifespan="off", access_log=False, log_config=None, server_header=False,
         proxy_headers=False, ssl_certfile=chain, ssl_keyfile=key, timeout_keep_alive=120, timeout_graceful_shutdown=1,
     )  # fmt: skip
 
@@ -107,7 +107,8 @@ async def _serve(options: Options, archive: Archive | None) -> None:
     certificates.write_private(folder / "server.key", issued.key)
     (folder / "ca.crt").write_bytes(issued.ca)
     certificates.write_kubeconfig(folder / "admin.kubeconfig", url, issued.ca, given.admin_token)
-    application = Application(cluster, Router(cluster, where).handle)
+    router = Router(cluster, where)
+    application = Application(cluster, router.handle, router.forward)
     server = _Server(_configure(application, folder / "server.crt", folder / "server.key"))
     running = asyncio.create_task(server.serve(sockets=[server_socket]))
     await server.accepting.wait()

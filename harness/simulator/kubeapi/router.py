@@ -1,5 +1,7 @@
 """From a request to the code that answers it: authentication, authorization, then the verb."""
 
+from typing import Any
+
 from harness.simulator.kubeapi import nonresource, subresources, verbs
 from harness.simulator.kubeapi.asgi import Request, Response
 from harness.simulator.kubeapi.authentication import allow, authenticate
@@ -7,7 +9,7 @@ from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.exchange import Exchange
 from harness.simulator.kubeapi.negotiation import accepted, as_yaml
 from harness.simulator.kubeapi.rbac import Attributes
-from harness.simulator.kubeapi.status import method_not_allowed, no_such_path
+from harness.simulator.kubeapi.status import method_not_allowed, no_such_path, not_found
 from harness.simulator.kubeapi.target import Target, parse_path
 
 _METHODS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
@@ -60,6 +62,18 @@ class Router:
         if form.endswith("yaml") and response.stream is None:
             response.body, response.media = as_yaml(response.body), form
         return response
+
+    def forward(self, request: Request) -> dict[str, Any]:
+        """The Pod whose ports a WebSocket wants to reach. Raises ApiError."""
+        user = authenticate(self._cluster, request)
+        target = parse_path(request.path)
+        if target is None or (target.group, target.plural, target.subresource) != ("", "pods", "portforward"):
+            raise no_such_path()
+        allow(self._cluster, user, Attributes("create", "", "pods", "portforward", target.namespace, target.name))
+        entry = self._cluster.store.get(("", "pods"), target.namespace, target.name)
+        if entry is None:
+            raise not_found("pods", "", target.name)
+        return entry.decode()
 
     async def _perform(self, exchange: Exchange) -> Response:
         resource, target = exchange.resource, exchange.target
