@@ -187,6 +187,9 @@ class App:
             route.handler(exchange)
         except ApiError as error:
             exchange.reply(error.body(), error.status)
+        except Exception:
+            LOG.exception("%s %s failed", exchange.method, exchange.path)
+            self._failed(exchange)
 
     def ended(self, exchange: Exchange) -> None:
         """The reply is complete, or its client gone: the journal gets the entry."""

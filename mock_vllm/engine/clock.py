@@ -7,12 +7,14 @@ import asyncio
 import contextlib
 import ctypes
 import heapq
+import logging
 import os
 import sys
 import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
+LOG = logging.getLogger("mock_vllm")
 TFD_NONBLOCK: Final = 0o4000
 TFD_CLOEXEC: Final = 0o2000000
 TFD_TIMER_ABSTIME: Final = 1
@@ -111,7 +113,10 @@ class PreciseClock:
         self._armed = -1.0  # no re-arming while due timers are called: they often set new ones
         now = time.monotonic()
         while heap and heap[0][0] <= now:
-            heapq.heappop(heap)[2].fire()
+            try:
+                heapq.heappop(heap)[2].fire()
+            except Exception:
+                LOG.exception("a timer's callback failed")  # the others must come all the same
         while heap and heap[0][2].callback is None:
             heapq.heappop(heap)
         self._armed = 0.0

@@ -243,6 +243,9 @@ class Connection(asyncio.Protocol):
             exchange.head = whole_head(self._packet, body)
         self._raw = None
         exchange.keep_alive = parser.should_keep_alive() and not self._hub.stopping
+        if not exchange.keep_alive or b"connection" in self._headers:
+            exchange.old = parser.get_http_version() == "1.0"
+            exchange.keep_alive = exchange.keep_alive and not exchange.old
         if self._current is None:
             self._current = exchange
             self._hub.application(exchange)

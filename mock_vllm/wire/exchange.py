@@ -27,6 +27,7 @@ class Exchange:
         body        the whole body
         head        the head as it came, where that was in one packet with everything else; otherwise None
         params      values of `{name}` parts of the route's pattern
+        old         whether the client speaks HTTP/1.0
         on_close    called once, without arguments, when the client goes away before the reply is complete
         on_resume   called when a slow client has drained what was written (see `writable`)
         state       free for the application
@@ -38,6 +39,7 @@ class Exchange:
     # defaults live on the class: creating an exchange writes only what differs (measured: a microsecond a request)
     params: Mapping[str, str] = MappingProxyType({})
     keep_alive = True
+    old = False
     started = False
     finished = False
     status = 0
@@ -112,6 +114,13 @@ class Exchange:
             return
         self.status = 200
         self.started = True
+        if self.old:
+            # HTTP/1.0 knows no chunks: the end of the connection is the end of the body
+            head = connection.heads.full(200, content_type, -1, self.extra_headers + headers, close=True)
+            connection.transport.write(head + data)
+            if end:
+                self._complete(connection)
+            return
         if content_type is EVENTS and self.keep_alive and not headers and not self.extra_headers:
             head = connection.heads.events
         else:
@@ -125,14 +134,17 @@ class Exchange:
         """Send one more piece of a chunked reply."""
         connection = self._connection
         if connection is not None and data:
-            connection.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+            connection.transport.write(data if self.old else b"%x\r\n%b\r\n" % (len(data), data))
 
     def finish(self, data: bytes = b"") -> None:
         """Send the last piece and end the chunked reply."""
         connection = self._connection
         if connection is None:
             return
-        connection.transport.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n")
+        if self.old:
+            connection.transport.write(data)
+        else:
+            connection.transport.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n")
         self._complete(connection)
 
     def cut(self, body: bytes, announced: int, *, reset: bool, hold: bool) -> None:

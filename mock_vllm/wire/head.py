@@ -36,9 +36,18 @@ class Heads:
         return b"%b%d\r\n\r\n%b" % (self._json, len(body), body)
 
     def full(self, status: int, content_type: bytes, length: int | None, headers: bytes, close: bool) -> bytes:
-        """A head; `length` None announces a chunked body, `headers` are whole lines each ended by CRLF."""
+        """A head. `length` None announces a chunked body, a negative one a body that ends with the connection.
+
+        `headers` are whole lines, each ended by CRLF.
+        """
         phrase = _PHRASES.get(status, b"Unknown")
-        size = b"transfer-encoding: chunked\r\n" if length is None else b"content-length: %d\r\n" % length
+        size = (
+            b"transfer-encoding: chunked\r\n"
+            if length is None
+            else b"content-length: %d\r\n" % length
+            if length >= 0
+            else b""
+        )
         kind = b"content-type: %b\r\n" % content_type if content_type else b""
         end = b"connection: close\r\n" if close else b""
         return b"HTTP/1.1 %d %b%b%b%b%b%b\r\n" % (status, phrase, self._stamp, kind, size, headers, end)

@@ -100,6 +100,19 @@ def test_the_connection_closes_when_asked_to(server, request_line):
     assert statuses(data) == [200]
 
 
+@pytest.mark.parametrize("delay", ["0", "5"])
+def test_a_stream_for_http_1_0_is_not_chunked(launch, delay):
+    server = launch("--inter-token-latency", delay)
+    streamed = post(json.dumps(json.loads(BODY) | {"stream": True}).encode(), extra="Connection: keep-alive\r\n")
+    with dial(server) as connection:
+        connection.sendall(streamed.replace(b"HTTP/1.1", b"HTTP/1.0"))
+        head, _, body = everything(connection).partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head
+    assert b"connection: close" in head
+    assert body.startswith(b"data: {")
+    assert body.endswith(b"data: [DONE]\n\n")
+
+
 def test_expect_continue(server):
     head, _, body = post(extra="Expect: 100-continue\r\n").partition(b"\r\n\r\n")
     with dial(server) as connection:
