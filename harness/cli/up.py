@@ -71,13 +71,18 @@ def _settings(context: click.Context, parameter: click.Parameter, values: tuple[
     metavar="KEY=VALUE",
     help="A setting of the target; repeatable.",
 )
+@click.option(
+    "--quirks", metavar="none|upstream|ROW,...", help="Weaknesses of upstream that the embedded platform repeats."
+)
 @click.option("--announce-and-detach", "detached", is_flag=True, hidden=True)
-def command(*, detach: bool, as_json: bool, detached: bool, only: str | None, **chosen: Any) -> int:
+def command(*, detach: bool, as_json: bool, detached: bool, only: str | None, quirks: str | None, **chosen: Any) -> int:
     """Start a MaaS platform on this machine and say how to use it.
 
     Stays until Ctrl-C and then leaves nothing behind; with --detach it returns, and `maas-conformance down` stops the platform.
     """
     options = TargetOptions(**chosen)
+    if quirks is not None:
+        options.settings["quirks"] = quirks
     if options.dry_run:
         return _print_plan(options)
     if detach:

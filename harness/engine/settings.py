@@ -52,6 +52,8 @@ def settings_of(config: pytest.Config, environment: Mapping[str, str] = os.envir
     """Read options and environment. Raises UsageFault naming the option when a value is none of those it takes."""
     given = _Given(config, environment)
     settings = dict(_pair(text) for text in given.many("maas_set"))
+    if (quirks := given.one("maas_quirks")) is not None:
+        settings["quirks"] = quirks
     target = TargetOptions(
         target=given.choice("maas_target", TARGETS, "embedded"),
         stack=given.choice("maas_stack", STACKS, "reference"),

@@ -19,6 +19,7 @@ from harness.simulator.gateway.authorizer.decision import (
     Selection,
     UnavailableError,
 )
+from harness.simulator.gateway.authorizer.quirks import UPSTREAM, Quirk, parse
 from harness.simulator.gateway.authorizer.request import AccessRequest, Purpose
 
 FOREVER = float("inf")
@@ -59,9 +60,12 @@ def request(
 
 
 def decide(
-    identity: Identity | Refusal, asked: AccessRequest, choice: Selection | Refusal = CHOICE, *, upstream: bool = False
+    identity: Identity | Refusal,
+    asked: AccessRequest,
+    choice: Selection | Refusal = CHOICE,
+    quirks: frozenset[Quirk] = frozenset(),
 ):
-    return asyncio.run(Authorizer(Known(identity), Chooses(choice), upstream).decide(asked)).value
+    return asyncio.run(Authorizer(Known(identity), Chooses(choice), quirks).decide(asked)).value
 
 
 @pytest.mark.parametrize(
@@ -114,14 +118,25 @@ def test_inference_carries_what_the_quota_needs_and_hides_identity_and_credentia
     assert found.set_headers == {}
 
 
-def test_upstream_quirks_keep_the_query_the_credential_and_the_internal_paths() -> None:
-    found = decide(KEY, request("/llm/m/v1/x?y=/v1/models", authorization="Bearer k"), upstream=True)
+@pytest.mark.row("MAAS-SEC-001", "MAAS-AUTH-037", "MAAS-RATE-025")
+@pytest.mark.parametrize("quirks", [frozenset(), UPSTREAM, *(frozenset({quirk}) for quirk in Quirk)])
+def test_a_quirk_changes_its_own_decision_alone(quirks: frozenset[Quirk]) -> None:
+    found = decide(KEY, request("/llm/m/v1/x?y=/v1/models", authorization="Bearer k"), quirks=quirks)
     assert isinstance(found, Admission)
-    assert found.metadata["request_path"] == "/llm/m/v1/x?y=/v1/models"
-    assert "authorization" not in found.remove_headers
-    internal = request("/maas-api/internal/v1/subscriptions/select", route="infra/api")
-    assert decide(KEY, internal) is DENIED
-    assert isinstance(decide(KEY, internal, upstream=True), Admission)
+    internal = decide(KEY, request("/maas-api/internal/v1/subscriptions/select", route="infra/api"), quirks=quirks)
+    shown = {
+        Quirk.QUERY_IS_PART_OF_PATH: found.metadata["request_path"] == "/llm/m/v1/x?y=/v1/models",
+        Quirk.CREDENTIAL_REACHES_MODEL: "authorization" not in found.remove_headers,
+        Quirk.INTERNAL_BEHIND_GATEWAY: internal is not DENIED,
+    }
+    assert shown == {quirk: quirk in quirks for quirk in Quirk}
+
+
+def test_quirks_are_named_by_their_requirements() -> None:
+    assert (parse("none"), parse("upstream")) == (frozenset(), UPSTREAM)
+    assert parse("MAAS-SEC-001, MAAS-RATE-025") == {Quirk.INTERNAL_BEHIND_GATEWAY, Quirk.QUERY_IS_PART_OF_PATH}
+    with pytest.raises(ValueError, match=r"some of MAAS-SEC-001.*came 'MAAS-X'"):
+        parse("MAAS-X")
 
 
 @pytest.mark.parametrize(

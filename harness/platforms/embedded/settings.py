@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 
 from harness.outcome import UsageFault
+from harness.platforms.embedded.quirks import chosen
 from harness.platforms.platform import Parameters
 from harness.platforms.settings import require_known, switch
 
@@ -13,6 +14,7 @@ COMPONENT: Final = "component."
 SETTINGS: Final[Mapping[str, str]] = {
     "component.NAME": "a module to run in the place of this component",
     "model-ready-bound": "seconds in which the world has to be in force; default 60, with --backend vllm 900",
+    "quirks": "none, upstream, or requirement ids with commas between: weaknesses of upstream to repeat; default none",
     "vllm-without-gpu": "true: let --backend vllm try a machine without a GPU (a vLLM built for CPUs)",
 }
 VLLM_BOUND_S: Final = 900.0
@@ -26,6 +28,7 @@ class EmbeddedSettings:
     replaced: Mapping[str, str] = field(default_factory=dict)
     ready_bound_s: float = Parameters().ready_bound_s
     without_gpu: bool = False
+    quirks: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, settings: Mapping[str, str], backend: str) -> Self:
@@ -42,4 +45,6 @@ class EmbeddedSettings:
             raise UsageFault(f"the setting model-ready-bound is a number of seconds, came {text!r}") from error
         if not bound_s > 0:
             raise UsageFault(f"the setting model-ready-bound is a number of seconds above 0, came {text!r}")
-        return cls(replaced, bound_s, switch(settings, "vllm-without-gpu", default=False))
+        return cls(
+            replaced, bound_s, switch(settings, "vllm-without-gpu", default=False), chosen(settings.get("quirks", ""))
+        )

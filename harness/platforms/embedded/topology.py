@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from harness.kube.documents import Document
+from harness.platforms.embedded.quirks import AUTHORIZER, CONTROLLER, MAAS_API, arguments_of
 from harness.platforms.supervisor import Endpoints, Part
 
 LOOPBACK: Final = "127.0.0.1"
@@ -38,6 +39,7 @@ class Plan:
     gateway_port: int = 0
     backend: Literal["mock", "vllm"] = "mock"
     replaced: Mapping[str, str] = field(default_factory=dict)
+    quirks: tuple[str, ...] = ()
 
     def module(self, name: str, usual: str) -> str:
         """The module that runs as this component: the usual one, unless a self-test replaced it."""
@@ -88,12 +90,15 @@ def control_plane(plan: Plan) -> list[Part]:
     kubelet = ("--dir", str(plan.private / "kubelet"), "--runtime", plan.backend)
 
     def part(name: str, module: str, arguments: Callable[[Endpoints], Sequence[str]], *needs: str) -> Part:
-        return Part(name, plan.module(name, f"harness.simulator.{module}"), arguments, needs)
+        quirks = arguments_of(name, plan.quirks)
+        return Part(
+            name, plan.module(name, f"harness.simulator.{module}"), lambda ready: [*arguments(ready), *quirks], needs
+        )
 
     return [
-        part("maas-api", "maas_api", lambda _: [*kubeconfig, "--database", database], "kubeapi"),
+        part(MAAS_API, "maas_api", lambda _: [*kubeconfig, "--database", database], "kubeapi"),
         part(
-            "authorizer",
+            AUTHORIZER,
             "gateway.authorizer",
             lambda ready: [*kubeconfig, "--maas-api", ready["maas-api"]["api"]],
             "kubeapi",
@@ -110,7 +115,7 @@ def control_plane(plan: Plan) -> list[Part]:
         ),
         part("kserve", "controllers", lambda _: ["kserve", *kubeconfig], "kubeapi"),
         part("kubelet", "kubelet", lambda _: [*kubeconfig, *kubelet], "kubeapi"),
-        part("maas-controller", "controllers", lambda _: ["maas", *kubeconfig], "kubeapi"),
+        part(CONTROLLER, "controllers", lambda _: ["maas", *kubeconfig], "kubeapi"),
     ]
 
 

@@ -22,6 +22,7 @@ from harness.simulator.gateway.authorizer.credentials import Credentials
 from harness.simulator.gateway.authorizer.decision import Authorizer
 from harness.simulator.gateway.authorizer.maas_api import MaasApi
 from harness.simulator.gateway.authorizer.oidc import OidcTokens, issuers
+from harness.simulator.gateway.authorizer.quirks import Quirk, parse
 from harness.simulator.gateway.authorizer.tokens import ClusterTokens
 from harness.simulator.gateway.grpc_server import grpc_serving
 from harness.simulator.gateway.plan.gatewayapi import Object
@@ -52,9 +53,17 @@ def parser() -> argparse.ArgumentParser:
         help="how long an answer is repeated: the bound within which a revoked key or a withdrawn policy is refused; 0: never repeated",
     )
     line.add_argument(
-        "--quirks", choices=("none", "upstream"), default="none", help="reproduce what upstream lets through"
+        "--quirks", type=quirks_option, default="none", help="none, upstream, or requirement ids: repeat its weaknesses"
     )
     return line
+
+
+def quirks_option(text: str) -> frozenset[Quirk]:
+    """The quirks of an option. Raises argparse.ArgumentTypeError with what is known."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def speaks_messages(models: Iterable[Object]) -> bool:
@@ -102,7 +111,7 @@ async def run(arguments: argparse.Namespace) -> None:
             lambda: speaks_messages(models.objects.values()),
         )
         tally, count = statuses()
-        check = CheckMethod(Authorizer(credentials, maas_api, arguments.quirks == "upstream"), count)
+        check = CheckMethod(Authorizer(credentials, maas_api, arguments.quirks), count)
         grpc_socket = component.listen(*options.address(arguments.bind))
         admin_socket = component.listen(*options.address(arguments.admin_bind))
         async with grpc_serving(check, grpc_socket), serving(admin(tally), admin_socket):

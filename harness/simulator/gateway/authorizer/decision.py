@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.simulator.gateway.authorizer.cache import Fresh
+from harness.simulator.gateway.authorizer.quirks import Quirk
 from harness.simulator.gateway.authorizer.request import AccessRequest, Purpose
 
 USERNAME, GROUP, SUBSCRIPTION = "x-maas-username", "x-maas-group", "x-maas-subscription"
@@ -85,13 +86,11 @@ class Selector(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Authorizer:
-    """Decides. `upstream_quirks` reproduces what upstream lets through: internal paths, the credential towards model servers, the
-    query as part of the path.
-    """
+    """Decides. `quirks` are weaknesses of upstream to repeat."""
 
     identities: IdentitySource
     selector: Selector
-    upstream_quirks: bool = False
+    quirks: frozenset[Quirk] = frozenset()
 
     async def decide(self, request: AccessRequest) -> Fresh[Decision]:
         """The decision and how long it may be repeated. Raises UnavailableError."""
@@ -103,7 +102,7 @@ class Authorizer:
         purpose = request.purpose()
         if purpose is Purpose.INFERENCE:
             return await self._inference(request, caller.value, caller.until)
-        if purpose is Purpose.INTERNAL and not self.upstream_quirks:
+        if purpose is Purpose.INTERNAL and Quirk.INTERNAL_BEHIND_GATEWAY not in self.quirks:
             return Fresh(DENIED, caller.until)
         return Fresh(self._management(request, caller.value), caller.until)
 
@@ -138,12 +137,12 @@ class Authorizer:
             "organization_id": selection.organization_id,
         }
         hidden = tuple(name for name in request.headers if name.startswith(IDENTITY_PREFIX))
-        if not self.upstream_quirks:
+        if Quirk.CREDENTIAL_REACHES_MODEL not in self.quirks:
             hidden += CREDENTIAL_HEADERS
         return Fresh(Admission({key: value for key, value in metadata.items() if value}, {}, hidden), until)
 
     def _metadata(self, request: AccessRequest, identity: Identity) -> dict[str, str | tuple[str, ...]]:
-        path = request.path if self.upstream_quirks else request.bare_path
+        path = request.path if Quirk.QUERY_IS_PART_OF_PATH in self.quirks else request.bare_path
         metadata: dict[str, str | tuple[str, ...]] = {
             "userid": identity.username,
             "username": identity.username,
