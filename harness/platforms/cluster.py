@@ -115,7 +115,7 @@ class Rights:
 
 def rights_needed(places: Namespaces) -> tuple[Rights, ...]:
     """What checks do in a cluster, by the need that covers it; `plan` prints it, opening the target tries it."""
-    maas = "maas.opendatahub.io"
+    maas, inference = "maas.opendatahub.io", "inference.opendatahub.io"
     return (
         Rights(
             "kube",
@@ -125,6 +125,13 @@ def rights_needed(places: Namespaces) -> tuple[Rights, ...]:
                 Permission("create", "serviceaccounts/token"),
                 *_managed("maassubscriptions", maas, places.subscriptions),
                 *_managed("maasauthpolicies", maas, places.subscriptions),
+                # what the checks of schemas make, in namespaces of the run
+                *(
+                    right
+                    for plural in ("maastenantconfigs", "externalmodels", "aitenants", "configs")
+                    for right in _managed(plural, maas)
+                ),
+                *(right for plural in ("externalmodels", "externalproviders") for right in _managed(plural, inference)),
             ),
         ),
         Rights(

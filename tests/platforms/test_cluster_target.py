@@ -12,6 +12,7 @@ from harness.kube.cluster import Cluster
 from harness.kube.labels import run_labels
 from harness.kube.manifest import Manifest, Ref
 from harness.outcome import EnvironmentFault, UsageFault
+from harness.platforms.data import data_folder
 from harness.platforms.embedded.kube_only import kube_only
 from harness.platforms.lease import STATE_HOME_VARIABLE
 from harness.platforms.platform import Platform
@@ -104,7 +105,7 @@ def test_an_identity_that_may_only_read_cannot_be_used_to_create(embedded: Platf
     assert not platform.provides["models"]
     assert platform.reasons["kube"] == (
         "the kubeconfig's identity may not create namespaces; nor patch namespaces; nor delete namespaces; "
-        "nor create serviceaccounts; nor 9 more"
+        "nor create serviceaccounts; nor 27 more"
     )
     assert "create llminferenceservices.serving.kserve.io in namespace llm" in platform.reasons["models"]
 
@@ -115,7 +116,19 @@ RUNNER = [
     {"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]},
     {
         "apiGroups": ["maas.opendatahub.io"],
-        "resources": ["maassubscriptions", "maasauthpolicies"],
+        "resources": [
+            "maassubscriptions",
+            "maasauthpolicies",
+            "maastenantconfigs",
+            "externalmodels",
+            "aitenants",
+            "configs",
+        ],
+        "verbs": ["create", "patch", "delete"],
+    },
+    {
+        "apiGroups": ["inference.opendatahub.io"],
+        "resources": ["externalmodels", "externalproviders"],
         "verbs": ["create", "patch", "delete"],
     },
 ]
@@ -133,6 +146,16 @@ def test_an_identity_that_may_do_what_checks_do_is_enough(embedded: Platform, tm
     assert platform.provides["kube"]
     assert not platform.provides["models"]
     assert "create maasmodelrefs" in platform.reasons["models"]
+
+
+def test_the_shipped_role_is_enough_for_everything_a_kubeconfig_gives(embedded: Platform, tmp_path: Path) -> None:
+    role = yaml.safe_load((data_folder("environments") / "cluster-role.yaml").read_text())
+    platform = seen(embedded, kubeconfig_of(embedded, tmp_path, "shipped", role["rules"]))
+    assert platform.provides["kube"], platform.reasons
+    assert platform.provides["models"], platform.reasons
+    assert platform.models == embedded.models
+    assert platform.namespaces == embedded.namespaces
+    assert platform.provides["backends"]
 
 
 def test_a_gpu_model_is_deployed_under_the_run_s_labels_and_gone_afterwards(embedded: Platform, tmp_path: Path) -> None:
