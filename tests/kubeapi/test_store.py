@@ -73,6 +73,19 @@ def test_history_is_bounded_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None
     assert [change.entry.revision for change in changes] == revisions[4:]
 
 
+def test_history_is_bounded_in_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HISTORY_BYTES", 5000)
+    store = Store()
+    first = store.put(BUCKET, thing("a", annotations={"x": "y" * 1000})).revision
+    for number in range(20):
+        store.put(BUCKET, thing("a", annotations={"x": str(number) * 1000}))
+    log = store.log(BUCKET)
+    assert log.position_after(first) is None
+    kept = log.since(log.end - 2)
+    assert kept is not None
+    assert len(kept) == 2
+
+
 def test_a_reader_that_fell_behind_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "HISTORY", 2)
     store = Store()

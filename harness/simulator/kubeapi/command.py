@@ -22,6 +22,7 @@ from harness.simulator.kubeapi.persistence import Archive, StateError
 from harness.simulator.kubeapi.router import Router
 
 NOT_READY = 3
+LINGER_SECONDS = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,8 @@ async def _serve(options: Options, archive: Archive | None) -> None:
     cluster.closing = True
     cluster.store.wake_all()
     server.should_exit = True
+    # Streams end by themselves now; whoever keeps a connection open beyond that must not hold up the end.
+    asyncio.get_running_loop().call_later(LINGER_SECONDS, setattr, server, "force_exit", True)
     await running
 
 

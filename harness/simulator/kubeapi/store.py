@@ -17,6 +17,7 @@ Bucket = tuple[str, str]
 Key = tuple[str, str]
 
 HISTORY = 4096
+HISTORY_BYTES = 16 * 1024 * 1024
 SNAPSHOTS = 64
 
 
@@ -75,6 +76,7 @@ class ChangeLog:
     def __init__(self, start: int) -> None:
         self._changes: deque[Change] = deque()
         self._first = 0
+        self._bytes = 0
         self.oldest = start
         self._waiters: list[asyncio.Future[None]] = []
 
@@ -86,8 +88,10 @@ class ChangeLog:
     def append(self, change: Change) -> None:
         """Add a change and wake everyone who waits."""
         self._changes.append(change)
-        if len(self._changes) > HISTORY:
+        self._bytes += len(change.entry.raw)
+        while len(self._changes) > 1 and (len(self._changes) > HISTORY or self._bytes > HISTORY_BYTES):
             dropped = self._changes.popleft()
+            self._bytes -= len(dropped.entry.raw)
             self._first += 1
             self.oldest = dropped.entry.revision
         self.wake()
