@@ -1,7 +1,6 @@
 """Routes from Gateway API objects on the real gateway: how requests find their model, and how changes take effect."""
 
 import threading
-import time
 
 import httpx
 import pytest
