@@ -1,6 +1,7 @@
-"""Replies of /v1/messages: one message, or events that build it block by block."""
+"""Replies of /v1/messages: one message, or events that build it block by block. No `[DONE]` follows the last event."""
 
 import json
+import zlib
 from typing import Any, Final
 
 import msgspec
@@ -9,7 +10,8 @@ from mock_vllm.answers.answer import Answer, Part
 from mock_vllm.engine.sequence import Sequence
 from mock_vllm.openai.chat import call_id
 from mock_vllm.openai.generation import Generation, Whole
-from mock_vllm.openai.stream import DONE, Stream
+from mock_vllm.openai.reported import reported
+from mock_vllm.openai.stream import Stream
 
 encode = msgspec.json.encode
 REASONS: Final = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
@@ -29,10 +31,17 @@ def ending(answer: Answer) -> dict[str, Any]:
     return {"stop_reason": "tool_use" if named else REASONS[answer.finish_reason], "stop_sequence": None}
 
 
-def counts(reply: Generation) -> dict[str, int]:
-    """The usage object."""
-    found = reply.usage()
-    return {"input_tokens": found.prompt_tokens, "output_tokens": found.completion_tokens}
+def counts(reply: Generation) -> dict[str, Any]:
+    """The member `usage`; nothing when a fault leaves it out."""
+    found = reported(reply)
+    if found is None:
+        return {}
+    return {"usage": {"input_tokens": found.prompt_tokens, "output_tokens": found.completion_tokens}}
+
+
+def signature(reply: Generation, number: int) -> str:
+    """The signature of a block of thinking: 32 hexadecimal digits, the same whole and streamed."""
+    return "".join(f"{zlib.crc32(f'{reply.identity}/{number}/{i}'.encode()):08x}" for i in range(4))
 
 
 class MessageWhole(Whole):
@@ -43,12 +52,12 @@ class MessageWhole(Whole):
         answer = self.answers[0]
         content = [self._block(answer, part, number) for number, part in enumerate(parts_of(self, answer))]
         head = {"id": self.identity, "type": "message", "role": "assistant", "content": content, "model": self.name}
-        return encode(head | ending(answer) | {"usage": counts(self)})
+        return encode(head | ending(answer) | counts(self))
 
     def _block(self, answer: Answer, part: Part, number: int) -> dict[str, Any]:
         text = "".join(answer.pieces[part.begin : part.end])
         if part.kind == "reasoning":
-            return {"type": "thinking", "thinking": text, "signature": ""}
+            return {"type": "thinking", "thinking": text, "signature": signature(self, number)}
         if part.call is None:
             return {"type": "text", "text": text}
         try:
@@ -65,42 +74,41 @@ class MessageStream(Stream):
 
     def opening(self) -> list[bytes]:
         """message_start."""
+        head = {"id": self.identity, "type": "message", "role": "assistant", "content": [], "model": self.name}
         usage = {"input_tokens": self.prompts[0].tokens, "output_tokens": 0}
-        message: dict[str, Any] = {
-            "id": self.identity,
-            "type": "message",
-            "role": "assistant",
-            "content": [],
-            "model": self.name,
-        }
-        message |= {"stop_reason": None, "stop_sequence": None, "usage": usage}
+        message = head | {"stop_reason": None, "stop_sequence": None, "usage": usage}
         return [_event("message_start", {"message": message})]
 
     def frames(self, sequence: Sequence, begin: int, end: int) -> bytes:
         """See `Stream`."""
         answer = self.answers[0]
-        found = []
+        found: list[bytes] = []
         for number, part in enumerate(parts_of(self, answer)):
-            for token in range(max(begin, part.begin), min(end, part.end)):
-                if token == part.begin:
-                    found.append(
-                        _event("content_block_start", {"index": number, "content_block": self._start(part, number)})
-                    )
-                if answer.pieces[token]:
-                    found.append(
-                        _event("content_block_delta", {"index": number, "delta": _delta(part, answer.pieces[token])})
-                    )
-                if token == part.end - 1:
-                    found.append(_event("content_block_stop", {"index": number}))
+            low, high = max(begin, part.begin), min(end, part.end)
+            if low >= high:
+                continue
+            if low == part.begin:
+                found.append(
+                    _event("content_block_start", {"index": number, "content_block": self._start(part, number)})
+                )
+            found += [_delta(number, part, answer.pieces[i]) for i in range(low, high) if answer.pieces[i]]
+            if high == part.end:
+                found += self._stop(part, number)
         return b"".join(found)
 
     def closing(self) -> list[bytes]:
-        """message_delta, message_stop and the end mark."""
-        return [
-            _event("message_delta", {"delta": ending(self.answers[0]), "usage": counts(self)}),
-            _event("message_stop", {}),
-            DONE,
-        ]
+        """message_delta and message_stop."""
+        last = [_event("message_delta", {"delta": ending(self.answers[0]), **counts(self)})]
+        if self.fault is None or self.fault.kind != "missing_done":
+            last.append(_event("message_stop", {}))
+        return last
+
+    def _stop(self, part: Part, number: int) -> list[bytes]:
+        found = [_event("content_block_stop", {"index": number})]
+        if part.kind == "reasoning":
+            signed = {"type": "signature_delta", "signature": signature(self, number)}
+            found.insert(0, _event("content_block_delta", {"index": number, "delta": signed}))
+        return found
 
     def _start(self, part: Part, number: int) -> dict[str, Any]:
         if part.kind == "reasoning":
@@ -110,14 +118,14 @@ class MessageStream(Stream):
         return {"type": "tool_use", "id": call_id(self.identity, 0, number), "name": part.call.name, "input": {}}
 
 
-def _delta(part: Part, text: str) -> dict[str, str]:
+def _delta(number: int, part: Part, text: str) -> bytes:
     if part.kind == "reasoning":
-        return {"type": "thinking_delta", "thinking": text}
-    return (
-        {"type": "text_delta", "text": text}
-        if part.call is None
-        else {"type": "input_json_delta", "partial_json": text}
-    )
+        delta = {"type": "thinking_delta", "thinking": text}
+    elif part.call is None:
+        delta = {"type": "text_delta", "text": text}
+    else:
+        delta = {"type": "input_json_delta", "partial_json": text}
+    return _event("content_block_delta", {"index": number, "delta": delta})
 
 
 def _event(kind: str, fields: dict[str, Any]) -> bytes:

@@ -64,7 +64,9 @@ def routes(app: App) -> list[Route]:
         model, name, _ = app.find(request.model)
         tokens = render(messages_of(request), tools_of(request)).count(model.tokenizer)
         exchange.state.model, exchange.state.prompt_tokens = name, tokens
-        exchange.reply(msgspec.json.encode({"input_tokens": tokens}))
+        exchange.reply(
+            msgspec.json.encode({"input_tokens": tokens, "context_management": {"original_input_tokens": tokens}})
+        )
 
     return [
         Route("POST", "/v1/messages", anthropic_errors(messages), body=MessagesRequest),

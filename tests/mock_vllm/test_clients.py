@@ -164,7 +164,7 @@ def test_anthropic_errors(claude):
 
 
 def test_a_streamed_message_is_journalled(server: Running):
-    body = {"messages": HELLO, "max_tokens": 6, "stream": True}
+    body = {"model": "shown", "messages": HELLO, "max_tokens": 6, "stream": True}
     server.api.post("/v1/messages", json=body, headers={"X-Request-Id": "streamed-message"})
     entry = server.entry("streamed-message")
     assert (entry["completion_tokens"], entry["delivered_tokens"], entry["usage_delivered"], entry["stream"]) == (
