@@ -43,7 +43,12 @@ class Answer:
     @property
     def length(self) -> int:
         """Number of tokens."""
-        return len(self.pieces)
+        return len(self.encoded)
+
+    def lighten(self) -> None:
+        """Keep nothing but what plain chunks are made of: a stream is in memory for as long as it lasts."""
+        if self.parts is None:
+            self.text, self.pieces, self.raw = "", [], None
 
     @property
     def tokens(self) -> list[str]:

@@ -1,7 +1,7 @@
 """Replies of /v1/chat/completions, in the key order of vLLM."""
 
 import zlib
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -11,6 +11,7 @@ from mock_vllm.openai.generation import Generation, Whole
 from mock_vllm.openai.stream import Stream
 
 encode = msgspec.json.encode
+MIDDLE: Final = b'},"logprobs":null,"finish_reason":null,"token_ids":null}]}\n\n'
 
 
 def call_id(identity: str, index: int, number: int) -> str:
@@ -107,7 +108,9 @@ class ChatWhole(Whole):
 class ChatStream(Stream):
     """`chat.completion.chunk` events."""
 
+    __slots__ = ()
     KIND = b"chat.completion.chunk"
+    PLAIN_CHUNKS = True
 
     def opening(self) -> list[bytes]:
         """The role chunk of each choice."""
@@ -123,6 +126,18 @@ class ChatStream(Stream):
     def frames(self, sequence: Sequence, begin: int, end: int) -> bytes:
         """See `Stream`."""
         answer = self.answers[sequence.index]
+        if (
+            end - begin == 1
+            and end < sequence.length
+            and answer.parts is None
+            and self.show.plain
+            and not self.rule.continuous
+        ):
+            if not self.befores:
+                self.befores = [
+                    b'%b{"index":%d,"delta":{"content":' % (self.head, number) for number in range(len(self.answers))
+                ]
+            return self.befores[sequence.index] + answer.encoded[begin] + MIDDLE
         if answer.parts is not None or not self.show.plain:
             return b"".join(
                 [self._chunks(sequence, answer, one, other) for one, other in self.spans(begin, end, sequence.length)]

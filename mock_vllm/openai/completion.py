@@ -78,6 +78,7 @@ class CompletionStream(Stream):
     """`text_completion` events."""
 
     KIND = b"text_completion"
+    PLAIN_CHUNKS = True
     echo = False
     prompt_only = False
 

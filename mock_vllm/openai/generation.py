@@ -49,6 +49,21 @@ class Generation:
     `identity` is the reply's id, `name` the model's name as shown, `entry` the journal's entry of the request.
     """
 
+    __slots__ = (
+        "answers",
+        "created",
+        "engine",
+        "entry",
+        "exchange",
+        "fault",
+        "identity",
+        "model",
+        "name",
+        "open",
+        "prompts",
+        "sequences",
+        "show",
+    )
     streaming = False
 
     def __init__(
@@ -158,6 +173,8 @@ class Generation:
 
 class Whole(Generation):
     """A generation that answers with one JSON object when all its sequences have ended."""
+
+    __slots__ = ()
 
     def progress(self, sequence: Sequence) -> None:
         """See `Sink`."""

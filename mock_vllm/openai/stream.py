@@ -24,7 +24,9 @@ class Stream(Generation):
     no more than the transport's buffer.
     """
 
+    __slots__ = ("befores", "cut", "head", "held", "opened", "rule", "sent")
     KIND = b""
+    PLAIN_CHUNKS = False
     streaming = True
 
     def __init__(
@@ -46,6 +48,7 @@ class Stream(Generation):
             msgspec.json.encode(name),
         )
         self.sent: list[int] = []
+        self.befores: list[bytes] = []
         self.opened = False
         self.held = False
         self.cut = self.fault.after_tokens if self.fault is not None and self.fault.kind in CUTTING else None
@@ -64,6 +67,10 @@ class Stream(Generation):
         self.entry.stream = True
         self.sent = [0] * sum([len(choices) for choices in answers])
         self.exchange.on_resume = self.flush
+        if self.PLAIN_CHUNKS and self.show.plain:
+            for choices in answers:
+                for answer in choices:
+                    answer.lighten()
         super().begin(prompts, answers, max_tokens, seed=seed, salt=salt, lora=lora)
 
     # --- what subclasses say
@@ -91,8 +98,18 @@ class Stream(Generation):
 
     def progress(self, sequence: Sequence) -> None:
         """See `Sink`."""
-        if not sequence.aborted and (self.exchange.writable or not self.exchange.started):
-            self.flush()
+        exchange = self.exchange
+        if sequence.aborted:
+            return
+        if not (self.opened and exchange.writable and not sequence.done and self.cut is None and not self.held):
+            if exchange.writable or not exchange.started:
+                self.flush()
+            return
+        # the usual case of a paced stream, without the questions that the general one asks
+        begin, end = self.sent[sequence.index], sequence.released
+        if 0 < end - begin <= SEGMENT:
+            self.sent[sequence.index] = end
+            exchange.write(self.frames(sequence, begin, end))
 
     def flush(self) -> None:
         """Write what is due, as long as the client takes it."""

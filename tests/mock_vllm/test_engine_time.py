@@ -1,7 +1,5 @@
 """Time over the network: first token, gaps, queue, both clocks."""
 
-import itertools
-import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -28,10 +26,8 @@ def test_tokens_are_paced(launch, mode):
     server = launch("--time-to-first-token", "100", "--inter-token-latency", "10", "--timing-mode", mode)
     seen = arrivals(server)
     assert seen[0] >= 0.1
-    gaps = [after - before for before, after in itertools.pairwise(seen)]
-    assert statistics.median(gaps) == pytest.approx(0.01, abs=0.002)
-    # absolute deadlines: the last token is where 19 gaps put it, however late others came
-    assert seen[-1] >= 0.1 + 0.01 * (len(seen) - 1) - 0.001
+    # absolute deadlines: no token is early, however late others came
+    assert all(at >= 0.1 + 0.01 * number - 0.001 for number, at in enumerate(seen))
 
 
 def test_row_26_requests_beyond_the_slots_wait(launch):
