@@ -16,8 +16,7 @@ from harness.simulator.kubeapi.resources import Resource
 from harness.simulator.kubeapi.status import no_such_path
 
 Json = dict[str, Any]
-V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
-V3_PROTOBUF = "application/com.github.proto-openapi.spec.v3@v1.0+protobuf"
+V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 _V3, _V2 = "#/components/schemas/", "#/definitions/"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _ALWAYS = (f"{_META}DeleteOptions", f"{_META}Status", f"{_META}ObjectMeta", f"{_META}ListMeta", f"{_META}Patch")
