@@ -4,7 +4,6 @@ Deadlines are absolute monotonic seconds in both, so lateness of one token never
 """
 
 import asyncio
-import contextlib
 import ctypes
 import heapq
 import logging
@@ -18,6 +17,7 @@ LOG = logging.getLogger("mock_vllm")
 TFD_NONBLOCK: Final = 0o4000
 TFD_CLOEXEC: Final = 0o2000000
 TFD_TIMER_ABSTIME: Final = 1
+TOGETHER_S: Final = 50e-6  # timers so close to each other share one wake-up: the later ones come this much early
 
 
 class Timer:
@@ -67,12 +67,15 @@ class CheapClock:
         """Nothing is held."""
 
 
-class _Timespec(ctypes.Structure):
-    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
-
-
 class _Itimerspec(ctypes.Structure):
-    _fields_ = (("interval", _Timespec), ("value", _Timespec))
+    """struct itimerspec with its two timespecs laid flat."""
+
+    _fields_ = (
+        ("interval_seconds", ctypes.c_long),
+        ("interval_nanoseconds", ctypes.c_long),
+        ("seconds", ctypes.c_long),
+        ("nanoseconds", ctypes.c_long),
+    )
 
 
 class PreciseClock:
@@ -81,8 +84,12 @@ class PreciseClock:
     now = staticmethod(time.monotonic)
 
     def __init__(self) -> None:
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        self._fd = self._libc.timerfd_create(time.CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._settime = libc.timerfd_settime
+        self._settime.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+        self._spec = _Itimerspec()
+        self._spec_pointer = ctypes.addressof(self._spec)
+        self._fd = libc.timerfd_create(time.CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)
         if self._fd < 0:
             raise OSError(ctypes.get_errno(), "timerfd_create failed")
         self._heap: list[tuple[float, int, Timer]] = []
@@ -101,17 +108,17 @@ class PreciseClock:
         return timer
 
     def _arm(self, when: float) -> None:
+        """Set the timer; 0 stops it. Setting it also takes back an expiry that nobody has read."""
         self._armed = when
-        seconds = int(when)
-        spec = _Itimerspec(_Timespec(0, 0), _Timespec(seconds, max(int((when - seconds) * 1e9), 1)))
-        self._libc.timerfd_settime(self._fd, TFD_TIMER_ABSTIME, ctypes.byref(spec), None)
+        spec = self._spec
+        spec.seconds = seconds = int(when)
+        spec.nanoseconds = int((when - seconds) * 1e9)
+        self._settime(self._fd, TFD_TIMER_ABSTIME, self._spec_pointer, None)
 
     def _due(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._fd, 8)
         heap = self._heap
         self._armed = -1.0  # no re-arming while due timers are called: they often set new ones
-        now = time.monotonic()
+        now = time.monotonic() + TOGETHER_S
         while heap and heap[0][0] <= now:
             try:
                 heapq.heappop(heap)[2].fire()
@@ -119,9 +126,7 @@ class PreciseClock:
                 LOG.exception("a timer's callback failed")  # the others must come all the same
         while heap and heap[0][2].callback is None:
             heapq.heappop(heap)
-        self._armed = 0.0
-        if heap:
-            self._arm(heap[0][0])
+        self._arm(heap[0][0] if heap else 0.0)
 
     def close(self) -> None:
         """Close the timerfd."""

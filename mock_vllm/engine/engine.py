@@ -153,7 +153,8 @@ class Engine:
         pace = sequence.pace
         if sequence.done or pace is None:
             return
-        now = self.clock.now()
+        # a clock may call a little early, to join calls: the deadline counts, not the moment
+        now = max(self.clock.now(), sequence.due_at)
         due = min(pace.count(now - sequence.started), sequence.length)
         if due >= sequence.length:
             sequence.released = sequence.length
@@ -170,7 +171,8 @@ class Engine:
             if self._ended(sequence):
                 return
         following = self._next_token(sequence, due)
-        sequence.timer = self.clock.at(sequence.started + pace.offset(following), lambda: self._tick(sequence))
+        sequence.due_at = sequence.started + pace.offset(following)
+        sequence.timer = self.clock.at(sequence.due_at, lambda: self._tick(sequence))
 
     @staticmethod
     def _ended(sequence: Sequence) -> bool:

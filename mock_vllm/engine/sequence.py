@@ -27,6 +27,7 @@ class Sequence:
         "arrived",
         "cached_tokens",
         "done",
+        "due_at",
         "finish_reason",
         "first_token_at",
         "hashes",
@@ -67,4 +68,4 @@ class Sequence:
         self.pace: Pace | None = None
         self.timer: Timer | None = None
         self.lease: Lease | None = None
-        self.arrived = self.started = self.first_token_at = 0.0
+        self.arrived = self.started = self.first_token_at = self.due_at = 0.0
