@@ -5,6 +5,7 @@ from typing import Any
 from harness.simulator.kubeapi import metadata, special
 from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.managers import Manager, apply_fields
+from harness.simulator.kubeapi.ownership import repeated_item
 from harness.simulator.kubeapi.requests import (
     Write,
     check_kind,
@@ -14,7 +15,7 @@ from harness.simulator.kubeapi.requests import (
     tell_unknown,
     writer_of,
 )
-from harness.simulator.kubeapi.status import bad_request, not_found
+from harness.simulator.kubeapi.status import ApiError, bad_request, not_found
 from harness.simulator.kubeapi.structural import prune
 from harness.simulator.kubeapi.writes import admit_create, commit, update
 
@@ -37,6 +38,10 @@ async def apply(cluster: Cluster, body: Any, write: Write) -> tuple[int, Json]:
     schema = write.resource.schema()
     tell_unknown(prune(value, schema, root=True), write)
     value["metadata"] = meta
+    repeated = repeated_item(value, schema)
+    if repeated:
+        where = f"{write.namespace}/{write.name}; {write.resource.api_version}, Kind={write.resource.kind}"
+        raise ApiError(400, "", f"failed to create typed patch object ({where}): {repeated}")
     entry = cluster.store.get(write.resource.bucket, write.namespace, write.name)
     writer = writer_of(write, "Apply")
     if entry is None:

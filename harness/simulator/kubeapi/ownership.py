@@ -80,6 +80,24 @@ def fields_of(value: Any, schema: Schema, prefix: Path = (), *, root: bool = Tru
         yield prefix
 
 
+def repeated_item(value: Any, schema: Schema, path: str = "", *, root: bool = True) -> str:
+    """The first place where a keyed list or a set holds an item twice, in the words of a cluster; empty when there is none."""
+    if isinstance(value, dict):
+        below = ((each, _child(schema, name, root=root), f"{path}.{name}") for name, each in value.items())
+        return next((text for each, child, here in below if (text := repeated_item(each, child, here, root=False))), "")
+    if not isinstance(value, list):
+        return ""
+    if _granular(schema):
+        steps = [_item_step(item, schema) for item in value]
+        twice = next((step for step in steps if step is not None and steps.count(step) > 1), None)
+        if twice is not None:
+            return f"{path}: duplicate entries for key {Contested('', (twice,)).dotted}"
+    items = schema.items or ANYTHING
+    return next(
+        (text for i, each in enumerate(value) if (text := repeated_item(each, items, f"{path}[{i}]", root=False))), ""
+    )
+
+
 def tracked(value: dict[str, Any], schema: Schema) -> FieldSet:
     """The paths of an object that managers can own: not identity and server-kept metadata."""
     return frozenset(path for path in fields_of(value, schema) if path not in _UNTRACKED and path[:2] not in _UNTRACKED)

@@ -189,20 +189,22 @@ def _combined(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
     for each in schema.all_of:
         yield from _errors(value, each, path)
     if schema.any_of and not any(not validate(value, each, path) for each in schema.any_of):
-        yield invalid_value(path, _brief(value), f"{path} in body must validate at least one schema (anyOf)")
+        yield _alternative(path, "must validate at least one schema (anyOf)")
         yield from _errors(value, schema.any_of[0], path)
     if schema.one_of:
         fitting = sum(not validate(value, each, path) for each in schema.one_of)
         if fitting != 1:
-            found = "Found none valid" if not fitting else f"Found {fitting} valid alternatives"
-            detail = f"{path} in body must validate one and only one schema (oneOf). {found}"
-            yield invalid_value(path, _brief(value), detail)
+            found = f"Found {fitting} valid alternatives" if fitting else "Found none valid"
+            yield _alternative(path, f"must validate one and only one schema (oneOf). {found}")
+        if not fitting:
+            yield from _errors(value, schema.one_of[0], path)
     if schema.negated is not None and not validate(value, schema.negated, path):
-        yield invalid_value(path, _brief(value), f"{path} in body must not validate the schema (not)")
+        yield _alternative(path, "must not validate the schema (not)")
 
 
-def _brief(value: Any) -> Any:
-    return value if not isinstance(value, dict | list) else type_name(value)
+def _alternative(path: str, told: str) -> Cause:
+    """An error of combined schemas: a cluster names the place in the sentence alone."""
+    return Cause("FieldValueInvalid", "<nil>", f'Invalid value: "": "{path}" {told}')
 
 
 def _parses(parse: Callable[[str], object]) -> Callable[[str], bool]:
