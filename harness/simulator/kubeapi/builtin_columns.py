@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 Json = dict[str, Any]
@@ -104,6 +105,22 @@ def _role(value: Json) -> str:
     return f"{_at(value, 'roleRef', 'kind')}/{_at(value, 'roleRef', 'name')}"
 
 
+def _subjects(kind: str) -> Callable[[Json], str]:
+    def cell(value: Json) -> str:
+        found = [each for each in value.get("subjects") or () if each.get("kind") == kind]
+        return ", ".join(
+            f"{each['namespace']}/{each['name']}" if each.get("namespace") else str(each.get("name")) for each in found
+        )
+
+    return cell
+
+
+def _gates(value: Json) -> str:
+    gates = [each.get("conditionType") for each in _at(value, "spec", "readinessGates") or ()]
+    met = {each.get("type") for each in _at(value, "status", "conditions") or () if each.get("status") == "True"}
+    return f"{sum(gate in met for gate in gates)}/{len(gates)}" if gates else "<none>"
+
+
 def _node_status(value: Json) -> str:
     conditions = {each.get("type"): each.get("status") for each in _at(value, "status", "conditions") or ()}
     text = "Ready" if conditions.get("Ready") == "True" else "NotReady"
@@ -136,6 +153,14 @@ def _involved(value: Json) -> str:
     return f"{str(kind or '').lower()}/{name or ''}"
 
 
+def _duration(value: Json) -> str:
+    started, ended = _at(value, "status", "startTime"), _at(value, "status", "completionTime")
+    if not started:
+        return ""
+    seconds = (datetime.fromisoformat(ended) if ended else datetime.now(UTC)) - datetime.fromisoformat(started)
+    return f"{max(int(seconds.total_seconds()), 0)}s"
+
+
 def _job_status(value: Json) -> str:
     done = {each.get("type") for each in _at(value, "status", "conditions") or () if each.get("status") == "True"}
     return "Complete" if "Complete" in done else "Failed" if "Failed" in done else "Running"
@@ -148,7 +173,13 @@ _TEMPLATE = (
     Cell("Images", "string", _containers(True, "image"), 1),
     Cell("Selector", "string", _selector("spec", "selector"), 1),
 )
-_BINDING = (Cell("Role", "string", _role), _AGE)
+_BINDING = (
+    Cell("Role", "string", _role),
+    _AGE,
+    Cell("Users", "string", _subjects("User"), 1),
+    Cell("Groups", "string", _subjects("Group"), 1),
+    Cell("ServiceAccounts", "string", _subjects("ServiceAccount"), 1),
+)
 _WEBHOOKS = (Cell("Webhooks", "integer", _size("webhooks")), _AGE)
 
 BUILTIN_CELLS: dict[str, tuple[Cell, ...]] = {
@@ -166,6 +197,8 @@ BUILTIN_CELLS: dict[str, tuple[Cell, ...]] = {
         _AGE,
         Cell("IP", "string", _or("<none>", "status", "podIP"), 1),
         Cell("Node", "string", _or("<none>", "spec", "nodeName"), 1),
+        Cell("Nominated Node", "string", _or("<none>", "status", "nominatedNodeName"), 1),
+        Cell("Readiness Gates", "string", _gates, 1),
     ),
     "Service": (
         Cell("Type", "string", _or("ClusterIP", "spec", "type")),
@@ -214,7 +247,9 @@ BUILTIN_CELLS: dict[str, tuple[Cell, ...]] = {
     "Job": (
         Cell("Status", "string", _job_status),
         Cell("Completions", "string", _ratio(("status", "succeeded"), ("spec", "completions"))),
+        Cell("Duration", "string", _duration),
         _AGE,
+        *_TEMPLATE,
     ),
     "Role": (_CREATED,),
     "ClusterRole": (_CREATED,),

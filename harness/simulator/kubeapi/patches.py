@@ -22,18 +22,19 @@ def json_patch(value: dict[str, Any], patch: Any) -> dict[str, Any]:
     try:
         result = jsonpatch.JsonPatch(patch).apply(value)
     except jsonpatch.JsonPatchTestFailed as error:
-        raise _refused(f"testing value failed: {error}") from error
+        raise _refused() from error
     except (jsonpatch.JsonPatchConflict, jsonpointer.JsonPointerException) as error:
-        raise _refused(str(error)) from error
+        raise _refused() from error
     except (jsonpatch.InvalidJsonPatch, TypeError, KeyError, AttributeError) as error:
         raise bad_request(f"error decoding patch: {error}") from error
     if not isinstance(result, dict):
-        raise _refused("the patch leaves no object")
+        raise _refused()
     return result
 
 
-def _refused(why: str) -> ApiError:
-    return ApiError(422, "Invalid", f"the server rejected our request due to an error in our request: {why}", {})
+def _refused() -> ApiError:
+    """A cluster says no more than this about operations that do not fit the object."""
+    return ApiError(422, "Invalid", "the server rejected our request due to an error in our request", {})
 
 
 def merge_patch(value: Any, patch: Any) -> Any:
