@@ -98,7 +98,7 @@ def routes(app: App) -> list[Route]:
         reply = {
             "id": app.new_id("rerank-", exchange),
             "model": name,
-            "usage": pooled_usage(tokens),
+            "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
             "results": results,
         }
         exchange.reply(msgspec.json.encode(reply))
