@@ -17,6 +17,7 @@ from mock_vllm.wire.exchange import Exchange, read_path
 from mock_vllm.wire.head import TEXT, Heads
 
 MAX_PIPELINED: Final = 32
+LINGER_S: Final = 1.0
 METHODS: Final = {name.encode(): name for name in ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH")}
 
 
@@ -305,13 +306,15 @@ class Connection(asyncio.Protocol):
         """Whether this connection idles, or sends one request, for longer than the limits allow."""
         if self._current is not None:
             return False
+        if self._refused:
+            return now - self.last_active > LINGER_S
         if self._began:
             return now - self._began > self._hub.limits.request_s
         return now - self.last_active > self._hub.limits.idle_s
 
     def expire(self) -> None:
         """Close after too long a silence; a client in the middle of a request is told so."""
-        if self._began:
+        if self._began and not self._refused:
             self._refuse(408, b"Request timed out.")
         else:
             self.transport.close()
@@ -330,4 +333,8 @@ class Connection(asyncio.Protocol):
             self._current.keep_alive = False  # the reply under way goes out first; it ends the connection
             return
         self.transport.write(self.heads.full(status, TEXT, len(text), b"", True) + text)
-        self.transport.close()
+        self.last_active = self._hub.clock()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()  # closing with unread data would reset the connection before the client has read the reason
+        else:
+            self.transport.close()
