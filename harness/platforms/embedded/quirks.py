@@ -13,6 +13,7 @@ from harness.outcome import UsageFault
 MAAS_API: Final = "maas-api"
 AUTHORIZER: Final = "authorizer"
 CONTROLLER: Final = "maas-controller"
+LIMITER: Final = "limiter"
 QUIRKS: Final[Mapping[str, tuple[str, ...]]] = {
     "MAAS-LIST-011": (MAAS_API,),
     "MAAS-LIST-021": (MAAS_API,),
@@ -26,8 +27,8 @@ QUIRKS: Final[Mapping[str, tuple[str, ...]]] = {
     "MAAS-KEY-055": (MAAS_API,),
     "MAAS-KEY-070": (MAAS_API,),
     "MAAS-RATE-016": (CONTROLLER,),
-    "MAAS-RATE-018": (CONTROLLER,),
-    "MAAS-RATE-019": (CONTROLLER,),
+    "MAAS-RATE-018": (CONTROLLER, LIMITER),
+    "MAAS-RATE-019": (CONTROLLER, LIMITER),
     "MAAS-RATE-025": (AUTHORIZER, CONTROLLER),
     "MAAS-GW-017": (CONTROLLER,),
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from harness.kube.documents import Document
-from harness.platforms.embedded.quirks import AUTHORIZER, CONTROLLER, MAAS_API, arguments_of
+from harness.platforms.embedded.quirks import AUTHORIZER, CONTROLLER, LIMITER, MAAS_API, arguments_of
 from harness.platforms.supervisor import Endpoints, Part
 
 LOOPBACK: Final = "127.0.0.1"
@@ -104,7 +104,7 @@ def control_plane(plan: Plan) -> list[Part]:
             "kubeapi",
             "maas-api",
         ),
-        part("limiter", "gateway.limiter", lambda _: []),
+        part(LIMITER, "gateway.limiter", lambda _: []),
         part(
             "gateway",
             "gateway",

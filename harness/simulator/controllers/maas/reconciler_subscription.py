@@ -36,7 +36,8 @@ class SubscriptionReconciler:
         gateway = self._view.gateway_of_tenant(tenant)
         listed = [self._listed(model, gateway) for model in referenced_models(subscription)]
         peers = self._view.peers_of(subscription)
-        wanted = subscription_status(subscription, listed, peers, self._ledger, timestamp())
+        quirks = self._view.settings.quirks
+        wanted = subscription_status(subscription, listed, peers, self._ledger, timestamp(), quirks)
         await self._cluster.write_status(MAAS_SUBSCRIPTION, subscription, wanted)
         return None
 

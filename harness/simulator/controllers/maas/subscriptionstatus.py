@@ -5,6 +5,7 @@ from typing import Any
 
 from harness.simulator.controllers.maas.backend import Backend
 from harness.simulator.controllers.maas.names import policy_name
+from harness.simulator.controllers.maas.quirks import Quirk, Quirks
 from harness.simulator.controllers.maas.tokenlimit import Ledger, limit_of, rates_of
 from harness.simulator.controllers.runtime.condition import Condition, find, holds, truth, update
 from harness.simulator.controllers.runtime.manifest import Key, Manifest, generation, key_of, spec, status
@@ -47,9 +48,11 @@ class Verdict:
 
 
 NOT_CREATED = Verdict(False, "NotFound", "TokenRateLimitPolicy not created yet")
+SHUT = Verdict(False, "InvalidSpec", "a window is longer than 366 days: the model is shut for this subscription")
+UNNOTICED = Verdict(True, "Accepted", "TokenRateLimitPolicy is accepted")
 
 
-def judge(subscription: Manifest, listed: Listed, ledger: Ledger) -> Verdict:
+def judge(subscription: Manifest, listed: Listed, ledger: Ledger, quirks: Quirks = frozenset()) -> Verdict:
     """Whether the limit for one existing model is in force."""
     if listed.backend is None or listed.backend.route is None:
         text = listed.backend.message if listed.backend is not None else "the model has no route"
@@ -58,9 +61,7 @@ def judge(subscription: Manifest, listed: Listed, ledger: Ledger) -> Verdict:
         text = f"HTTPRoute {listed.backend.route_key} is not attached to tenant gateway {listed.gateway}"
         return Verdict(False, "BackendNotReady", text)
     if rates_of(subscription, listed.model) is None:
-        return Verdict(
-            False, "InvalidSpec", "a window is longer than 366 days: the model is shut for this subscription"
-        )
+        return UNNOTICED if Quirk.REFUSED_WINDOW_IS_NO_LIMIT in quirks else SHUT
     if listed.elder is not None:
         text = f"HTTPRoute {listed.backend.route_key} is limited for the older MaaSModelRef {listed.elder} already"
         return Verdict(False, "NotEnforced", text)
@@ -100,11 +101,16 @@ def duplicate_priority(subscription: Manifest, peers: list[Manifest]) -> Conditi
 
 
 def subscription_status(
-    subscription: Manifest, listed: list[Listed], peers: list[Manifest], ledger: Ledger, now: str
+    subscription: Manifest,
+    listed: list[Listed],
+    peers: list[Manifest],
+    ledger: Ledger,
+    now: str,
+    quirks: Quirks = frozenset(),
 ) -> dict[str, Any]:
     """The whole status."""
     existing = [one for one in listed if one.exists]
-    verdicts = [(one, judge(subscription, one, ledger)) for one in existing]
+    verdicts = [(one, judge(subscription, one, ledger, quirks)) for one in existing]
     phase, reason, message = summary(listed, verdicts)
     ready = Condition("Ready", truth(phase == "Active"), reason, message, generation(subscription))
     before = status(subscription).get("conditions")

@@ -16,13 +16,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from harness.simulator import component
-from harness.simulator.gateway import options
+from harness.simulator.gateway import options, quirks
 from harness.simulator.gateway.authorizer.check import CheckMethod, metrics_text, statuses
 from harness.simulator.gateway.authorizer.credentials import Credentials
 from harness.simulator.gateway.authorizer.decision import Authorizer
 from harness.simulator.gateway.authorizer.maas_api import MaasApi
 from harness.simulator.gateway.authorizer.oidc import OidcTokens, issuers
-from harness.simulator.gateway.authorizer.quirks import Quirk, parse
+from harness.simulator.gateway.authorizer.quirks import Quirk
 from harness.simulator.gateway.authorizer.tokens import ClusterTokens
 from harness.simulator.gateway.grpc_server import grpc_serving
 from harness.simulator.gateway.plan.gatewayapi import Object
@@ -53,17 +53,12 @@ def parser() -> argparse.ArgumentParser:
         help="how long an answer is repeated: the bound within which a revoked key or a withdrawn policy is refused; 0: never repeated",
     )
     line.add_argument(
-        "--quirks", type=quirks_option, default="none", help="none, upstream, or requirement ids: repeat its weaknesses"
+        "--quirks",
+        type=quirks.option(Quirk),
+        default="none",
+        help="none, upstream, or requirement ids: repeat its weaknesses",
     )
     return line
-
-
-def quirks_option(text: str) -> frozenset[Quirk]:
-    """The quirks of an option. Raises argparse.ArgumentTypeError with what is known."""
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def speaks_messages(models: Iterable[Object]) -> bool:

@@ -14,19 +14,3 @@ class Quirk(Enum):
 
     QUERY_IS_PART_OF_PATH = "MAAS-RATE-025"
     """What limits look at as the path ends with whatever the caller wrote behind the question mark."""
-
-
-UPSTREAM = frozenset(Quirk)
-
-
-def parse(text: str) -> frozenset[Quirk]:
-    """`none`, `upstream` for all, or requirement ids with commas between. Raises ValueError that names what is known."""
-    if text in {"none", ""}:
-        return frozenset()
-    if text == "upstream":
-        return UPSTREAM
-    try:
-        return frozenset(Quirk(part.strip()) for part in text.split(","))
-    except ValueError as error:
-        known = ", ".join(quirk.value for quirk in Quirk)
-        raise ValueError(f"expected none, upstream, or some of {known}, came {text!r}") from error

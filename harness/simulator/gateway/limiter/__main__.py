@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import uvloop
 
 from harness.simulator import component
-from harness.simulator.gateway import options
+from harness.simulator.gateway import options, quirks
 from harness.simulator.gateway.grpc_server import grpc_serving
 from harness.simulator.gateway.limiter.admin import Admin, Advance, Windows
 from harness.simulator.gateway.limiter.admission import Admission
@@ -15,6 +15,7 @@ from harness.simulator.gateway.limiter.counters import Counters, SubscriptionClo
 from harness.simulator.gateway.limiter.descriptor import should_rate_limit, should_rate_limit_shared
 from harness.simulator.gateway.limiter.holds import Holds
 from harness.simulator.gateway.limiter.metrics import TokenMetrics
+from harness.simulator.gateway.limiter.quirks import Quirk
 from harness.simulator.gateway.limiter.shared import OpenWindow, SharedCounters, SharedStoreError, in_memory
 from harness.simulator.gateway.unary import Handler
 from harness.simulator.gateway.web import serving
@@ -48,6 +49,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="TOKENS",
         help="what a request holds that names no max_tokens (reservation)",
     )
+    line.add_argument(
+        "--quirks",
+        type=quirks.option(Quirk),
+        default="none",
+        help="none, upstream, or requirement ids: with any, whoever no limit names is unlimited",
+    )
     return line
 
 
@@ -65,7 +72,8 @@ def local(arguments: argparse.Namespace, metrics: TokenMetrics) -> Parts:
     """Counters in this process."""
     clock = SubscriptionClock()
     counters = Counters(clock)
-    admission = Admission(counters, metrics, Holds() if arguments.admission == "reservation" else None)
+    holds = Holds() if arguments.admission == "reservation" else None
+    admission = Admission(counters, metrics, holds, unnamed_pass=bool(arguments.quirks))
 
     async def windows() -> list[OpenWindow]:
         return in_memory(counters.open_windows())
@@ -76,13 +84,13 @@ def local(arguments: argparse.Namespace, metrics: TokenMetrics) -> Parts:
     return Parts(should_rate_limit(admission, arguments.hold), admission, windows, advance)
 
 
-async def in_redis(shared: SharedCounters, metrics: TokenMetrics) -> Parts:
+async def in_redis(shared: SharedCounters, metrics: TokenMetrics, *, unnamed_pass: bool) -> Parts:
     """Counters in Redis. Raises ConfigurationError when it does not answer."""
     try:
         await shared.ready()
     except SharedStoreError as error:
         raise options.ConfigurationError(f"--redis: {error}") from error
-    admission = Admission(Counters(SubscriptionClock()), metrics)
+    admission = Admission(Counters(SubscriptionClock()), metrics, unnamed_pass=unnamed_pass)
     return Parts(should_rate_limit_shared(admission, shared), admission, shared.windows, shared.advance)
 
 
@@ -92,7 +100,10 @@ async def run(arguments: argparse.Namespace) -> None:
     if arguments.redis and arguments.admission == "reservation":
         raise options.ConfigurationError("expected --redis or --admission reservation, got both: holds are not shared")
     shared = SharedCounters(arguments.redis) if arguments.redis else None
-    parts = await in_redis(shared, metrics) if shared else local(arguments, metrics)
+    if shared:
+        parts = await in_redis(shared, metrics, unnamed_pass=bool(arguments.quirks))
+    else:
+        parts = local(arguments, metrics)
     admin = Admin(parts.admission, metrics, parts.windows, None if arguments.no_clock else parts.advance)
     grpc_socket = component.listen(*options.address(arguments.bind))
     admin_socket = component.listen(*options.address(arguments.admin_bind))

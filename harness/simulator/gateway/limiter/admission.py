@@ -75,9 +75,13 @@ class Admission:
     """Check-then-report: a check denies when used >= limit on any counter; a report charges every counter without a cap.
 
     With `holds` it is the reservation model: a check denies when used + held + wished > limit, else holds what was wished.
+    `unnamed_pass` repeats upstream's weakness: whoever none of a route's limits names is unlimited.
     """
 
-    def __init__(self, counters: Counters, metrics: TokenMetrics, holds: Holds | None = None) -> None:
+    def __init__(
+        self, counters: Counters, metrics: TokenMetrics, holds: Holds | None = None, *, unnamed_pass: bool = False
+    ) -> None:
+        self._unnamed_pass = unnamed_pass
         self._holds = holds
         self._counters = counters
         self._metrics = metrics
@@ -156,7 +160,9 @@ class Admission:
             )
         facts = Facts(subject.fields(), subject.path)
         counters = tuple(found for limit in limits if (found := counter_of(limit, facts)) is not None)
-        resolution = Resolution(counters, not counters and any(addresses(limit, facts) for limit in limits))
+        resolution = Resolution(
+            counters, not counters and not self._unnamed_pass and any(addresses(limit, facts) for limit in limits)
+        )
         if len(self._memo) >= MEMO_SIZE:
             self._memo.clear()
         self._memo[subject] = resolution
