@@ -3,17 +3,17 @@
 from functools import partial
 
 from harness.client.measuring import Call
-from harness.engine.books import Books
-from harness.engine.caller import Caller
 from harness.engine.declaration import check
-from harness.engine.expectations import expect, expect_equal, expect_served, expect_status, listed_ids, model_ids
-from harness.engine.force import model_ref
-from harness.engine.governance import MAAS
-from harness.engine.inference import Ask, Style
-from harness.engine.sandwich import Sandwich, arrivals
-from harness.engine.world import World
 from harness.kube.manifest import Ref, condition
 from harness.platforms.platform import ModelHandle, Platform
+from harness.world.books import Books
+from harness.world.caller import Caller
+from harness.world.expectations import expect, expect_equal, expect_served, expect_status, listed_ids, model_ids
+from harness.world.force import model_ref
+from harness.world.governance import MAAS
+from harness.world.inference import Ask, Style
+from harness.world.sandwich import Sandwich, arrivals
+from harness.world.world import World
 
 STYLES: tuple[Style, ...] = ("path", "body")
 
@@ -62,7 +62,8 @@ def test_registering_a_model_of_the_standard_gateway_fails(world: World) -> None
     subscription = world.subscription(who, models=(good, twin.handle), awaited=False)
     world.policy(who, models=(good, twin.handle), awaited=False)
     world.settle()
-    found = world.await_phase(model_ref(twin.handle), "Failed")
+    found = world.await_phase(model_ref(twin.handle), "Failed", "Ready")
+    expect_equal(found["status"]["phase"], "Failed", of="the phase of a registered model of the standard gateway")
     ready = condition(found, "Ready") or {}
     expect(
         "does not reference gateway" in str(ready.get("message")),

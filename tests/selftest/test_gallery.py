@@ -9,6 +9,7 @@ import pytest
 from harness.outcome import ExitCode
 from harness.platforms.embedded import topology
 from harness.selftest.gallery import GALLERY, Defect, named
+from harness.selftest.overlay import must_stand_in
 from harness.selftest.trial import try_defect
 from harness.spec.catalogue import catalogue
 
@@ -38,6 +39,15 @@ def test_the_seam_is_there_and_the_component_starts(defect: Defect) -> None:
     done = subprocess.run([sys.executable, "-m", defect.module, "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "--kubeconfig" in done.stdout or "--admin-bind" in done.stdout
+
+
+def test_a_replacement_that_takes_less_than_the_seam_is_called_with_is_refused() -> None:
+    def seam(subject: str, labels: dict[str, str], wish: int | None = None, *, used: int = 0) -> None: ...
+
+    must_stand_in(seam, lambda subject, labels, *more, **named: None)
+    for short in (lambda subject, labels: None, lambda subject, labels, wish: None, lambda *more: None):
+        with pytest.raises(TypeError, match=r"the seam .*seam has changed .*adapt the defect"):
+            must_stand_in(seam, short)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Limits are configured, counted and shown, and enforce nothing: the commonest serious bug of this field."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from harness.selftest.overlay import run_with
 from harness.simulator.gateway.limiter.__main__ import main
@@ -9,9 +10,9 @@ from harness.simulator.gateway.limiter.admission import Admission, Subject, Verd
 _check = Admission.check
 
 
-def check(self: Admission, subject: Subject, labels: Mapping[str, str]) -> Verdict:
-    """Ask, count, and let pass."""
-    _check(self, subject, labels)
+def check(self: Admission, subject: Subject, labels: Mapping[str, str], *more: Any, **named: Any) -> Verdict:
+    """Ask, count, and let pass. `more` and `named`: what admission other than plain counting in memory asks with."""
+    _check(self, subject, labels, *more, **named)
     return Verdict(allowed=True)
 
 
