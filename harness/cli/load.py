@@ -60,9 +60,9 @@ def command(*, name: str, scale: float, changes: dict[str, str], out: Path, as_j
 
 
 def _drive(profile: Any, out: Path, where: dict[str, Any], *, as_json: bool) -> int:
-    from harness.engine.estate import Estate
     from harness.load.drive import drive
     from harness.load.report import exit_code, lines, summary, write_summary
+    from harness.world.estate import Estate
 
     with _opened(where) as platform:
         estate = Estate(platform, run_id=secrets.token_hex(6), worker="load")

@@ -17,7 +17,7 @@ from harness.engine.options import add_options
 if TYPE_CHECKING:
     from harness.engine.control import Control
 
-PROVIDED: Final = ("harness.engine.provided", "harness.engine.fixtures")
+PROVIDED: Final = ("harness.engine.provided", "harness.world.fixtures")
 CONTROL: "Final[pytest.StashKey[Control]]" = pytest.StashKey()
 """The controller of a session that judges a platform; `maas-conformance run` reads its fault and its record."""
 

@@ -77,7 +77,10 @@ def _conclude_checks(record: RunRecord, *, strict: bool, catalogue: Catalogue) -
     blamed = [(blame, check) for check in record.having("failed") for blame in (_blame(check),)]
     broken = [check for blame, check in blamed if blame == "platform" and _decides(check, catalogue)]
     if broken:
-        return ExitCode.NOT_CONFORMANT, f"not conformant: {len(broken)} of {len(record.checks)} checks found a promise broken"
+        return (
+            ExitCode.NOT_CONFORMANT,
+            f"not conformant: {len(broken)} of {len(record.checks)} checks found a promise broken",
+        )
     for blame, code, text in (
         ("harness", ExitCode.HARNESS, "failed by a fault of the harness"),
         ("environment", ExitCode.ENVIRONMENT, "failed because the environment was not ready"),

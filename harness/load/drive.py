@@ -12,7 +12,6 @@ from typing import Final
 import msgspec
 
 from harness.client.measuring import Call
-from harness.engine.estate import Estate
 from harness.ledger.reconciliation import Entry, Finding
 from harness.load.ledger import LoadBooks
 from harness.load.plan import LoadPlan
@@ -21,6 +20,7 @@ from harness.load.profile import Profile
 from harness.load.sample import LoadResult
 from harness.load.verdict import LoadVerdict, judge, measure
 from harness.outcome import InvalidRun
+from harness.world.estate import Estate
 
 LOCUSTFILE: Final = Path(__file__).parent / "locustfile.py"
 _TAIL_S: Final = 1.0

@@ -4,8 +4,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.engine.estate import Estate
-from harness.engine.patience import until
 from harness.kube.wait import Bound
 from harness.ledger.account import Account
 from harness.ledger.counters import HITS
@@ -13,6 +11,8 @@ from harness.ledger.journal import Journals, Mark
 from harness.ledger.reconciliation import Entry, Finding, reconcile
 from harness.load.plan import Member
 from harness.load.sample import Sample
+from harness.world.estate import Estate
+from harness.world.patience import until
 
 
 @dataclass(frozen=True, slots=True)

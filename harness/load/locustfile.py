@@ -36,11 +36,11 @@ def _plan() -> LoadPlan:
     written = os.environ.get("MAAS_LOAD_PLAN")
     if written:
         return LoadPlan.load(Path(written))
-    from harness.engine.estate import Estate
     from harness.load.population import populated
     from harness.load.profile import read_profile
     from harness.load.profiles import profile_path
     from harness.platforms.platform import Platform
+    from harness.world.estate import Estate
 
     named = os.environ.get("MAAS_PLATFORM")
     if not named:

@@ -7,13 +7,13 @@ from typing import Final
 
 from harness.client.exchange import Exchange
 from harness.client.secret import Secret
-from harness.engine.caller import Wire
-from harness.engine.estate import Estate
 from harness.engine.failure import NotConformant, NotReady
-from harness.engine.world import World
 from harness.ledger.book import ClientBook
 from harness.load.plan import Member
 from harness.outcome import EnvironmentFault
+from harness.world.caller import Wire
+from harness.world.estate import Estate
+from harness.world.world import World
 
 AMPLE: Final = 1_000_000_000
 """The most that a subscription may hold: a load measures speed, and its own quota must not end it."""

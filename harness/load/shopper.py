@@ -14,10 +14,10 @@ from locust.contrib.fasthttp import FAILURE_EXCEPTIONS
 
 from harness.client.completion import DONE, carries_text, parse_json, usage_of
 from harness.client.trace import REQUEST_ID, TRACEPARENT, new_trace
-from harness.engine.inference import Ask
 from harness.load.plan import LoadPlan
 from harness.load.profile import Share
 from harness.load.sample import Sample
+from harness.world.inference import Ask
 
 _EVENT_END: Final = b"\n\n"
 _TIMEOUT_S: Final = 60.0

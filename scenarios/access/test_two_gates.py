@@ -3,9 +3,9 @@
 from functools import partial
 
 from harness.engine.declaration import check
-from harness.engine.expectations import expect_served, expect_status
-from harness.engine.sandwich import Sandwich
-from harness.engine.world import World
+from harness.world.expectations import expect_served, expect_status
+from harness.world.sandwich import Sandwich
+from harness.world.world import World
 
 
 @check("MAAS-AUTH-050", needs={"kube"})

@@ -4,12 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness.engine.books import Books
 from harness.engine.declaration import check
-from harness.engine.expectations import expect, expect_served
-from harness.engine.inference import Ask
-from harness.engine.quota import spend
-from harness.engine.world import World
+from harness.world.books import Books
+from harness.world.expectations import expect, expect_served
+from harness.world.inference import Ask
+from harness.world.quota import spend
+from harness.world.world import World
 
 SIZES = (1, 17, 64, 5, 128)
 

@@ -8,12 +8,12 @@ from functools import partial
 import pytest
 
 from harness.client.secret import Secret
-from harness.engine.caller import Caller
 from harness.engine.declaration import check
-from harness.engine.expectations import challenge, expect_refused, expect_served, expect_status
-from harness.engine.sandwich import Sandwich
-from harness.engine.world import Token, World
 from harness.platforms.platform import Platform
+from harness.world.caller import Caller
+from harness.world.expectations import challenge, expect_refused, expect_served, expect_status
+from harness.world.sandwich import Sandwich
+from harness.world.world import Token, World
 
 # Outside of the checks that send them: a failing check shows its source, and reports are searched for credentials.
 OF_NO_KIND = {

@@ -1,12 +1,12 @@
 """Before anything else: are limits enforced at all?"""
 
 from harness.engine.declaration import check
-from harness.engine.estate import Estate
-from harness.engine.expectations import expect_served
 from harness.engine.failure import NotConformant
-from harness.engine.inference import Ask
-from harness.engine.silent_limits import why_nothing_is_refused
-from harness.engine.world import World
+from harness.world.estate import Estate
+from harness.world.expectations import expect_served
+from harness.world.inference import Ask
+from harness.world.silent_limits import why_nothing_is_refused
+from harness.world.world import World
 
 LIMIT = 60
 

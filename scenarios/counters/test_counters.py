@@ -1,13 +1,13 @@
 """What the platform's metrics say of calls, refusals and their labels."""
 
 from harness.engine.declaration import check
-from harness.engine.estate import Estate
-from harness.engine.expectations import expect, expect_equal, expect_served
-from harness.engine.patience import until
-from harness.engine.quota import spend
-from harness.engine.world import World
 from harness.kube.wait import Bound
 from harness.ledger.counters import CALLS, HITS, LIMITED, Reading
+from harness.world.estate import Estate
+from harness.world.expectations import expect, expect_equal, expect_served
+from harness.world.patience import until
+from harness.world.quota import spend
+from harness.world.world import World
 
 
 def read_until(estate: Estate, metric: str, subscription: str, value: int) -> Reading:

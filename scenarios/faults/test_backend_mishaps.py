@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 
 from harness.client.completion import DONE
-from harness.engine.caller import Caller
 from harness.engine.declaration import check
-from harness.engine.estate import Estate
-from harness.engine.expectations import describe, expect, expect_equal, expect_served
-from harness.engine.inference import Ask
-from harness.engine.mishap import let_fail
-from harness.engine.quota import spend
-from harness.engine.world import World
 from harness.ledger.counters import HITS
 from harness.platforms.platform import Need
+from harness.world.caller import Caller
+from harness.world.estate import Estate
+from harness.world.expectations import describe, expect, expect_equal, expect_served
+from harness.world.inference import Ask
+from harness.world.mishap import let_fail
+from harness.world.quota import spend
+from harness.world.world import World
 
 NEEDS: tuple[Need, ...] = ("kube", "models", "backends")
 PROMPT_S = 5.0

@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from harness.client.measuring import Call
-from harness.engine.caller import Caller
 from harness.engine.declaration import check
-from harness.engine.expectations import (
+from harness.kube.manifest import condition
+from harness.kube.wait import has_condition
+from harness.platforms.platform import Need, Platform
+from harness.world.caller import Caller
+from harness.world.expectations import (
     describe,
     expect,
     expect_equal,
@@ -16,13 +19,10 @@ from harness.engine.expectations import (
     expect_status,
     model_ids,
 )
-from harness.engine.force import model_ref
-from harness.engine.guidebook import GuideModel, model_of, read, registration_of
-from harness.engine.inference import Ask
-from harness.engine.world import World
-from harness.kube.manifest import condition
-from harness.kube.wait import has_condition
-from harness.platforms.platform import Need, Platform
+from harness.world.force import model_ref
+from harness.world.guidebook import GuideModel, model_of, read, registration_of
+from harness.world.inference import Ask
+from harness.world.world import World
 
 GUIDE = Path(__file__).resolve().parents[2] / "fixtures" / "worlds" / "guide"
 MODELS: tuple[Need, ...] = ("kube", "models")

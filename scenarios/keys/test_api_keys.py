@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from harness.engine.apikey import ApiKey
-from harness.engine.caller import Caller
 from harness.engine.declaration import check
-from harness.engine.expectations import expect, expect_equal, expect_refused, expect_served, expect_status, flat_error
-from harness.engine.world import World
+from harness.world.apikey import ApiKey
+from harness.world.caller import Caller
+from harness.world.expectations import expect, expect_equal, expect_refused, expect_served, expect_status, flat_error
+from harness.world.world import World
 
 
 def somebody_with_a_key(world: World, **options: Any) -> tuple[Caller, ApiKey]:

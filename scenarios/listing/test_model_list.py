@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from harness.engine.caller import Caller
 from harness.engine.declaration import check
-from harness.engine.expectations import (
+from harness.world.caller import Caller
+from harness.world.expectations import (
     challenge,
     error_object,
     expect,
@@ -15,9 +15,9 @@ from harness.engine.expectations import (
     expect_status,
     model_ids,
 )
-from harness.engine.inference import Ask
-from harness.engine.sandwich import Sandwich
-from harness.engine.world import World
+from harness.world.inference import Ask
+from harness.world.sandwich import Sandwich
+from harness.world.world import World
 
 
 @check("MAAS-LIST-001", "MAAS-LIST-002")

@@ -5,7 +5,8 @@ from functools import partial
 
 from harness.client.secret import Secret
 from harness.engine.declaration import check
-from harness.engine.expectations import (
+from harness.ledger.oracle import concurrent_bounds
+from harness.world.expectations import (
     describe,
     expect,
     expect_refused,
@@ -14,12 +15,11 @@ from harness.engine.expectations import (
     model_ids,
     quota_refusal,
 )
-from harness.engine.governance import Rate
-from harness.engine.inference import Ask
-from harness.engine.quota import spend
-from harness.engine.sandwich import expect_never_arrived
-from harness.engine.world import World
-from harness.ledger.oracle import concurrent_bounds
+from harness.world.governance import Rate
+from harness.world.inference import Ask
+from harness.world.quota import spend
+from harness.world.sandwich import expect_never_arrived
+from harness.world.world import World
 
 NEVER_ISSUED = Secret("sk-oai-0000000000000000_0000000000000000000000000000000000000000000")
 SMALL = 70

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from harness.engine.admission import admitted, changed, expect_invalid, without
 from harness.engine.declaration import check
-from harness.engine.expectations import expect_equal
-from harness.engine.governance import MAAS
-from harness.engine.world import World
 from harness.kube.fault import Rejected
 from harness.kube.manifest import Manifest
 from harness.platforms.platform import Platform
+from harness.world.admission import admitted, changed, expect_invalid, without
+from harness.world.expectations import expect_equal
+from harness.world.governance import MAAS
+from harness.world.world import World
 
 INFERENCE = "inference.opendatahub.io/v1alpha1"
 

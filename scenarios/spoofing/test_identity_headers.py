@@ -4,11 +4,11 @@ from functools import partial
 
 import pytest
 
-from harness.engine.books import Books
 from harness.engine.declaration import check
-from harness.engine.expectations import expect, expect_equal, expect_served, expect_status, model_ids
-from harness.engine.sandwich import Sandwich, arrivals
-from harness.engine.world import World
+from harness.world.books import Books
+from harness.world.expectations import expect, expect_equal, expect_served, expect_status, model_ids
+from harness.world.sandwich import Sandwich, arrivals
+from harness.world.world import World
 
 IDENTITY_HEADERS = ("x-maas-username", "x-maas-group", "x-maas-subscription")
 

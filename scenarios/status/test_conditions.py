@@ -1,14 +1,14 @@
 """What objects say of themselves, and what the controller makes of them."""
 
 from harness.engine.declaration import check
-from harness.engine.expectations import expect, expect_equal, expect_served
-from harness.engine.force import limit_policy_ref, model_ref
-from harness.engine.governance import Rate, Subscription
-from harness.engine.twin import registration
-from harness.engine.world import World
 from harness.kube.manifest import Manifest, condition
 from harness.kube.wait import Expectation, is_gone, wait_for
 from harness.platforms.platform import ModelHandle
+from harness.world.expectations import expect, expect_equal, expect_served
+from harness.world.force import limit_policy_ref, model_ref
+from harness.world.governance import Rate, Subscription
+from harness.world.twin import registration
+from harness.world.world import World
 
 
 def entry(manifest: Manifest, field: str, name: str) -> dict[str, object]:

@@ -7,9 +7,9 @@ import pytest
 from harness.client.completion import DONE, parse_json
 from harness.client.exchange import Exchange
 from harness.engine.declaration import check
-from harness.engine.expectations import expect, expect_equal, expect_refused, expect_served, quota_refusal
-from harness.engine.inference import Ask, Endpoint
-from harness.engine.world import World
+from harness.world.expectations import expect, expect_equal, expect_refused, expect_served, quota_refusal
+from harness.world.inference import Ask, Endpoint
+from harness.world.world import World
 
 
 def text_of(exchange: Exchange) -> str:

@@ -4,12 +4,12 @@ from functools import partial
 
 import pytest
 
-from harness.engine.caller import Caller
 from harness.engine.declaration import check
-from harness.engine.expectations import challenge, expect, expect_equal, expect_json, expect_served, expect_status
-from harness.engine.governance import Rate
-from harness.engine.sandwich import Sandwich
-from harness.engine.world import World
+from harness.world.caller import Caller
+from harness.world.expectations import challenge, expect, expect_equal, expect_json, expect_served, expect_status
+from harness.world.governance import Rate
+from harness.world.sandwich import Sandwich
+from harness.world.world import World
 
 
 def own(world: World, exchange_json: object) -> list[dict[str, object]]:

@@ -5,9 +5,9 @@ import uuid
 import pytest
 
 from harness.client.trace import REQUEST_ID
-from harness.engine.caller import Caller
 from harness.engine.declaration import check
-from harness.engine.expectations import (
+from harness.world.caller import Caller
+from harness.world.expectations import (
     any_refusal,
     expect,
     expect_equal,
@@ -16,7 +16,7 @@ from harness.engine.expectations import (
     expect_status,
     flat_error,
 )
-from harness.engine.world import World
+from harness.world.world import World
 
 
 def person_with_subscription(world: World) -> tuple[Caller, str]:

@@ -1,11 +1,11 @@
 """How long a spent budget stays spent. Windows open with the first charge and end all at once."""
 
-from harness.engine.clock import Clock
 from harness.engine.declaration import check
-from harness.engine.expectations import expect_refused, expect_served, quota_refusal
-from harness.engine.governance import Rate
-from harness.engine.quota import spend
-from harness.engine.world import World
+from harness.world.clock import Clock
+from harness.world.expectations import expect_refused, expect_served, quota_refusal
+from harness.world.governance import Rate
+from harness.world.quota import spend
+from harness.world.world import World
 
 SMALL = 70
 

@@ -11,8 +11,8 @@ import pytest
 
 from harness.client.measuring import Call, MeasuringClient
 from harness.engine.failure import NotConformant, NotReady
-from harness.engine.sandwich import arrivals, expect_never_arrived
 from harness.ledger.journal import Journals, JournalUnreadable
+from harness.world.sandwich import arrivals, expect_never_arrived
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from harness.client.exchange import Exchange
-from harness.engine.caller import Wire
-from harness.engine.estate import Estate
-from harness.engine.world import World
 from harness.ledger.book import ClientBook
 from harness.platforms.platform import Endpoints, ModelHandle, Parameters, Platform
+from harness.world.caller import Wire
+from harness.world.estate import Estate
+from harness.world.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from harness.engine.clock import Clock
 from harness.engine.failure import NotReady
-from harness.engine.governance import MAAS, People, Rate, Subscription
 from harness.kube.manifest import Ref
 from harness.platforms.platform import Endpoints, Platform
+from harness.world.clock import Clock
+from harness.world.governance import MAAS, People, Rate, Subscription
 
 SUBSCRIPTION = Subscription(
     Ref(MAAS, "MaaSSubscription", "gold", "models-as-a-service"), People(), (), (Rate(1, "10s"), Rate(5, "24h"))

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from harness.client.exchange import Exchange, Request, Usage
-from harness.engine.expectations import (
+from harness.engine.failure import NotConformant, NotReady
+from harness.world.expectations import (
     any_refusal,
     challenge,
     error_object,
@@ -17,9 +18,8 @@ from harness.engine.expectations import (
     model_ids,
     quota_refusal,
 )
-from harness.engine.failure import NotConformant, NotReady
-from harness.engine.quota import spend
-from harness.engine.sandwich import Sandwich
+from harness.world.quota import spend
+from harness.world.sandwich import Sandwich
 
 
 def answer(

@@ -6,11 +6,11 @@ from functools import partial
 import pytest
 
 from harness.engine.failure import NotReady
-from harness.engine.force import limit_policy_ref
-from harness.engine.governance import MAAS, Rate
 from harness.kube.janitor import left_behind
 from harness.kube.labels import RUN
 from harness.kube.manifest import Ref
+from harness.world.force import limit_policy_ref
+from harness.world.governance import MAAS, Rate
 from tests.world.conftest import model
 
 
@@ -223,7 +223,7 @@ def test_a_twin_differs_in_name_and_gateway_alone(world):
     }
     world.declare(manifest)
     world.settle()
-    from harness.engine.twin import twin_of
+    from harness.world.twin import twin_of
 
     twin = twin_of(world.estate.cluster, original, "copy", refs=None, registered=True)
     spec = twin.manifests[0]["spec"]

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from harness.client.exchange import Exchange
 from harness.client.secret import Secret
-from harness.engine.expectations import describe
 from harness.engine.failure import NotConformant
-from harness.engine.patience import until
 from harness.kube.wait import Bound
+from harness.world.expectations import describe
+from harness.world.patience import until
 
 _NOT_YET: Final = frozenset({"invalid_subscription", "subscription_not_ready"})
 PROPAGATION: Final = Bound("a subscription in force is known to key management", 10)

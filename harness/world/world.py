@@ -13,22 +13,22 @@ from typing import Any, Literal
 from harness.client.exchange import Exchange
 from harness.client.measuring import Call
 from harness.client.secret import Secret
-from harness.engine.apikey import ApiKey
-from harness.engine.caller import Caller, Credential, Given, Wire
-from harness.engine.entitlement import Entitlements, entitlements_of
-from harness.engine.estate import WORLD_PREFIX, Estate
-from harness.engine.expectations import listed_ids
 from harness.engine.failure import NotReady
-from harness.engine.force import limit_enforced, model_in_force, policy_in_force, subscription_in_force
-from harness.engine.governance import MAAS, People, Policy, Rate, Subscription, Who
-from harness.engine.identity import Identity, service_account
-from harness.engine.objects import Objects
-from harness.engine.patience import until
-from harness.engine.twin import Twin, gateway_refs, twin_of
 from harness.kube.access import service_account_token
 from harness.kube.manifest import Ref
 from harness.kube.wait import Bound
 from harness.platforms.platform import ModelHandle
+from harness.world.apikey import ApiKey
+from harness.world.caller import Caller, Credential, Given, Wire
+from harness.world.entitlement import Entitlements, entitlements_of
+from harness.world.estate import WORLD_PREFIX, Estate
+from harness.world.expectations import listed_ids
+from harness.world.force import limit_enforced, model_in_force, policy_in_force, subscription_in_force
+from harness.world.governance import MAAS, People, Policy, Rate, Subscription, Who
+from harness.world.identity import Identity, service_account
+from harness.world.objects import Objects
+from harness.world.patience import until
+from harness.world.twin import Twin, gateway_refs, twin_of
 
 Models = ModelHandle | Sequence[ModelHandle] | None
 CACHES = Bound("what is in force is known to the management API", 5)

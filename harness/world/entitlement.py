@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.engine.governance import MAAS
-from harness.engine.identity import EVERYBODY, Identity
 from harness.kube.cluster import Cluster
+from harness.world.governance import MAAS
+from harness.world.identity import EVERYBODY, Identity
 
 _SERVING = frozenset({"Active", "Degraded"})
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.client.exchange import Exchange
-from harness.engine.expectations import describe, quota_refusal
 from harness.engine.failure import NotConformant, NotReady
 from harness.ledger.oracle import Attempt, check_then_report
+from harness.world.expectations import describe, quota_refusal
 
 _MOST_REQUESTS = 2000
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
-from harness.engine.estate import Estate
 from harness.engine.failure import NotReady
 from harness.kube.apply import apply_manifests, delete_all
 from harness.kube.fault import WaitExpired
 from harness.kube.manifest import Manifest, Ref
 from harness.kube.wait import Expectation, delete_and_wait, has_condition, has_phase, wait_for, wait_for_all
 from harness.ledger.journal import Journals
+from harness.world.estate import Estate
 
 
 class Objects:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 from harness.client.exchange import Exchange
 from harness.engine.failure import NotConformant, NotReady
-from harness.engine.patience import until
-from harness.engine.sandwich import arrivals
 from harness.kube.wait import Bound
 from harness.ledger.account import Account
 from harness.ledger.book import ClientBook, Page
@@ -14,6 +12,8 @@ from harness.ledger.counters import HITS, PlatformBook, Reading
 from harness.ledger.journal import Entry as Arrival
 from harness.ledger.journal import Journals, Mark
 from harness.ledger.reconciliation import Entry, Finding, reconcile
+from harness.world.patience import until
+from harness.world.sandwich import arrivals
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,7 @@ from functools import cached_property
 from typing import Final
 
 from harness.client.measuring import MeasuringClient
-from harness.engine.entitlement import open_models
 from harness.engine.failure import NotReady
-from harness.engine.force import TRLP, TRLP_KIND
 from harness.kube.cluster import Cluster
 from harness.kube.labels import run_labels
 from harness.kube.manifest import Ref
@@ -19,6 +17,8 @@ from harness.kube.wait import Bound
 from harness.ledger.counters import PlatformBook
 from harness.ledger.journal import Journals
 from harness.platforms.platform import ModelHandle, Platform
+from harness.world.entitlement import open_models
+from harness.world.force import TRLP, TRLP_KIND
 
 ADMIN_URL: Final = "maas-conformance.dev/admin-url"
 WORLD_PREFIX: Final = "mc-"

@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from harness.engine.force import LLMIS
 from harness.kube.manifest import Manifest, Ref
 from harness.platforms.platform import ModelHandle
+from harness.world.force import LLMIS
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.engine.identity import Identity
 from harness.kube.manifest import Manifest, Ref
 from harness.platforms.platform import ModelHandle
+from harness.world.identity import Identity
 
 MAAS = "maas.opendatahub.io/v1alpha1"
 

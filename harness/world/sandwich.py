@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from harness.client.exchange import Exchange
 from harness.client.trace import TRACEPARENT, trace_id
-from harness.engine.expectations import Shape, any_refusal, expect_refused, expect_served
 from harness.engine.failure import NotConformant, NotReady
 from harness.ledger.journal import Entry, Journals, Mark
+from harness.world.expectations import Shape, any_refusal, expect_refused, expect_served
 
 _INFERENCE = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/messages", "/v1/responses")
 Request = Callable[[], Exchange]

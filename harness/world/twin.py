@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.engine.failure import NotReady
-from harness.engine.force import LLMIS, model_ref
-from harness.engine.governance import MAAS
 from harness.kube.cluster import Cluster
 from harness.kube.manifest import Manifest, Ref
 from harness.platforms.platform import ModelHandle
+from harness.world.force import LLMIS, model_ref
+from harness.world.governance import MAAS
 
 MAAS_GATEWAY = "maas-default-gateway"
 

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.engine.books import Books
-from harness.engine.caller import Caller, Wire
-from harness.engine.clock import Clock
-from harness.engine.estate import Estate
 from harness.engine.recorder import Recorder
-from harness.engine.sandwich import Sandwich
-from harness.engine.world import World
 from harness.kube.wait import Bound
 from harness.ledger.book import ClientBook
 from harness.platforms.platform import Platform
+from harness.world.books import Books
+from harness.world.caller import Caller, Wire
+from harness.world.clock import Clock
+from harness.world.estate import Estate
+from harness.world.sandwich import Sandwich
+from harness.world.world import World
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from harness.client.exchange import Exchange
-from harness.engine.estate import Estate
-from harness.engine.force import limit_policy_ref
-from harness.engine.governance import Subscription
 from harness.kube.manifest import condition
 from harness.ledger.counters import CALLS, HITS
 from harness.platforms.platform import ModelHandle
+from harness.world.estate import Estate
+from harness.world.force import limit_policy_ref
+from harness.world.governance import Subscription
 
 
 def why_nothing_is_refused(

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 from harness.engine.failure import NotReady
-from harness.engine.world import World
+from harness.world.world import World
 
 
 def let_fail(world: World, *faults: dict[str, Any]) -> None:

@@ -6,11 +6,11 @@ from typing import Any, Protocol
 from harness.client.exchange import Exchange
 from harness.client.measuring import Call, Headers, MeasuringClient
 from harness.client.secret import Secret
-from harness.engine.inference import CHAT, Ask
 from harness.engine.recorder import Recorder
 from harness.ledger.account import Account
 from harness.ledger.book import ClientBook
 from harness.platforms.platform import ModelHandle, Platform
+from harness.world.inference import CHAT, Ask
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import threading
 import httpx
 
 from harness.engine.failure import NotReady
-from harness.engine.governance import Rate, Subscription
 from harness.platforms.platform import Platform
+from harness.world.governance import Rate, Subscription
 
 _SLACK_S = 1.0
 """What a real window may take longer: it opens when the first charge is reported, which is after the response was read."""

@@ -5,10 +5,10 @@ Only status is asked, never an inference call, because a probe that costs quota 
 
 from collections.abc import Iterator
 
-from harness.engine.governance import MAAS, Policy, Subscription
 from harness.kube.manifest import Manifest, Ref, condition
 from harness.kube.wait import Expectation, has_condition, has_phase
 from harness.platforms.platform import ModelHandle
+from harness.world.governance import MAAS, Policy, Subscription
 
 TRLP = "kuadrant.io/v1alpha1"
 TRLP_KIND = "TokenRateLimitPolicy"
