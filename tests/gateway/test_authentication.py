@@ -73,6 +73,7 @@ def test_each_credential_gets_its_exact_code(
         assert (answer.headers["x-ext-auth-reason"], answer.text) == ("unauthorized", "Access denied")
 
 
+@pytest.mark.row("MAAS-AUTH-030", "MAAS-AUTH-031")
 @pytest.mark.parametrize("name", ["X-MaaS-Username", "x-MAAS-username", "X-MaaS-Group"])
 @pytest.mark.parametrize("value", ["admin", ""])
 def test_identity_headers_of_a_client_are_refused_and_nothing_arrives(
@@ -92,6 +93,7 @@ def test_a_spoofed_header_without_a_credential_is_unauthenticated_first(rig: Rig
     assert rig.http.get(rig.url + "/v1/models", headers={"X-MaaS-Group": "admins"}).status_code == 401
 
 
+@pytest.mark.row("MAAS-AUTH-036")
 def test_the_model_server_sees_neither_identity_nor_credential(rig: Rig, caller: Caller) -> None:
     request_id = fresh("seen")
     headers = caller.headers | {"X-MaaS-Subscription": "other", "X-MaaS-Tenant": "x", "X-Request-Id": request_id}
@@ -102,6 +104,7 @@ def test_the_model_server_sees_neither_identity_nor_credential(rig: Rig, caller:
     assert not {"authorization", "x-api-key", "x-gateway-model-name", "accept-encoding"} & set(seen)
 
 
+@pytest.mark.row("MAAS-AUTH-039")
 def test_maas_api_gets_the_identity_and_only_the_gateways(rig: Rig, caller: Caller) -> None:
     headers = caller.headers | {"X-MaaS-Subscription": "other", "X-MaaS-Tenant": "spoofed"}
     seen = rig.http.get(rig.url + "/v1/models", headers=headers).json()["headers"]
@@ -111,6 +114,7 @@ def test_maas_api_gets_the_identity_and_only_the_gateways(rig: Rig, caller: Call
     assert "x-maas-tenant" not in seen
 
 
+@pytest.mark.row("MAAS-AUTH-039")
 def test_a_token_identifies_its_service_account_and_may_choose_a_subscription(rig: Rig) -> None:
     account = service_account(rig)
     headers = {"Authorization": f"Bearer {token(rig, account)}"}

@@ -32,6 +32,7 @@ def port_of(endpoint: str) -> str:
     return endpoint.removeprefix("http://")
 
 
+@pytest.mark.row("MAAS-RATE-022", "MAAS-RATE-023")
 def test_without_the_limiter_nothing_is_served_and_a_new_one_gets_the_limits_again(own: Rig) -> None:
     caller = own.limited((20, "1h"))
     assert caller.spend(5).status_code == 200

@@ -68,10 +68,12 @@ def realm() -> Realm:
     return Realm()
 
 
+@pytest.mark.row("MAAS-AUTH-010")
 def test_a_verified_token_is_its_user_with_everyone_first(realm: Realm) -> None:
     assert realm.identify(realm.token()) == Identity("alice", (EVERYONE, "a"))
 
 
+@pytest.mark.row("MAAS-AUTH-010", "MAAS-AUTH-015")
 def test_the_subject_stands_in_for_a_missing_name_and_groups_may_be_absent(realm: Realm) -> None:
     assert realm.identify(realm.token(preferred_username=None, groups=None)) == Identity("id-1", (EVERYONE,))
 
@@ -115,6 +117,7 @@ def test_what_is_no_token_of_ours_is_left_to_the_next_source(realm: Realm, token
     assert realm.fetched == 0
 
 
+@pytest.mark.row("MAAS-AUTH-012", "MAAS-AUTH-014")
 @pytest.mark.parametrize(
     "claims",
     [
@@ -155,6 +158,7 @@ def test_without_the_issuers_keys_nothing_is_decided(realm: Realm) -> None:
         realm.identify(realm.token())
 
 
+@pytest.mark.row("MAAS-AUTH-010")
 def test_issuers_come_from_tenants_that_are_not_being_deleted() -> None:
     oidc = {"issuerUrl": URL + "/", "clientId": "maas"}
     alive, plain = {"metadata": {}, "spec": {"oidc": oidc}}, {"metadata": {}, "spec": {}}
@@ -175,6 +179,7 @@ class Nobody:
         self.asked.append(token)
 
 
+@pytest.mark.row("MAAS-AUTH-019")
 def test_keys_come_before_issuers_and_issuers_before_the_cluster(realm: Realm) -> None:
     nobody = Nobody()
     credentials = Credentials(nobody, nobody, 0.0, realm.tokens)
@@ -187,6 +192,7 @@ def test_keys_come_before_issuers_and_issuers_before_the_cluster(realm: Realm) -
     assert nobody.asked == ["sk-oai-x", "cluster-token"]
 
 
+@pytest.mark.row("MAAS-AUTH-018")
 @pytest.mark.parametrize(
     ("open_door", "headers", "asked"),
     [

@@ -134,6 +134,7 @@ def test_a_subscription_that_no_limit_names_is_refused_rather_than_unlimited(rig
     assert rig.http.get(base + "/models", headers=stranger.headers).status_code == 200
 
 
+@pytest.mark.row("MAAS-GW-010")
 def test_a_policy_on_the_gateway_denies_routes_without_a_policy_of_their_own(rig: Rig) -> None:
     bare = rig.caller(rig.world.model(rig.model_port))
     assert bare.spend(5).status_code == 200

@@ -113,6 +113,7 @@ def test_two_gateways_share_one_budget_to_the_token(shared: Rig, second_url: str
     assert caller.used() == 150
 
 
+@pytest.mark.row("MAAS-RATE-022")
 def test_counters_survive_a_new_limiter(shared: Rig) -> None:
     caller = shared.limited((10, "1h"))
     caller.spend(10)

@@ -26,6 +26,8 @@ def test_the_recording_belongs_to_these_crds() -> None:
     assert RECORDED["crds"] == digest(), "a CRD has changed: record the verdicts again (tests/kubeapi/oracle/README.md)"
 
 
-@pytest.mark.parametrize("case", CASES, ids=[f"{case.row}-{case.id}" for case in CASES])
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=f"{case.row}-{case.id}", marks=pytest.mark.row(case.row)) for case in CASES]
+)
 def test_verdict_is_a_real_servers(judge: Judge, case: Case) -> None:
     assert judge.verdict(case) == RECORDED["verdicts"][case.id]
