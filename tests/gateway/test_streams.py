@@ -1,7 +1,6 @@
 """Event streams through the real gateway: charged exactly, passed on as they come, and without usage that nobody asked for."""
 
 import json
-import time
 
 import httpx
 import pytest
@@ -104,18 +103,19 @@ def test_an_aborted_stream_is_charged_for_what_was_generated(rig: Rig) -> None:
             seen += bool(line)
             if seen == 10:
                 break
-    assert rig.models.aborted.wait(5)
+    assert rig.models.aborted.wait(60)
     used = eventually(caller.used)
     assert 5 + 10 <= used < 5 + 500
 
 
 def test_events_are_passed_on_as_they_come(rig: Rig) -> None:
     caller = rig.limited(LARGE)
-    body = caller.body({"tokens": 5, "delay": 0.1}, stream=True)
-    times = []
+    rig.models.aborted.clear()
+    body = caller.body({"tokens": 2, "delay": 3600}, stream=True)
     with rig.http.stream("POST", rig.url + caller.model.path, json=body, headers=caller.headers) as answer:
-        times = [time.monotonic() for line in answer.iter_lines() if line]
-    assert times[4] - times[0] > 0.3
+        first = next(line for line in answer.iter_lines() if line)
+    assert "choices" in first
+    assert rig.models.aborted.wait(60), "the model had nothing left to write when its first event was read"
 
 
 def test_a_response_without_usage_costs_nothing(rig: Rig) -> None:

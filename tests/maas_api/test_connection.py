@@ -1,7 +1,7 @@
 """Bounds of a connection, with bounds short enough to be passed in a test."""
 
 import asyncio
-import time
+import itertools
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -63,14 +63,12 @@ async def exchange(
         await server.shutdown([bound])
 
 
-async def closed(reader: asyncio.StreamReader) -> tuple[bytes, float]:
-    """What came until the server closed, and how many seconds that took."""
-    started = time.monotonic()
+async def closed(reader: asyncio.StreamReader) -> bytes:
+    """What came until the server closed."""
     try:
-        text = await asyncio.wait_for(reader.read(), 5)
+        return await asyncio.wait_for(reader.read(), 60)
     except ConnectionResetError:
-        text = b""
-    return text, time.monotonic() - started
+        return b""
 
 
 def test_the_usual_bounds() -> None:
@@ -81,9 +79,7 @@ def test_the_usual_bounds() -> None:
 async def test_a_head_that_does_not_come_ends_the_connection(start: bytes) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(start)
-        text, seconds = await closed(reader)
-        assert text == b""
-        assert 0.05 < seconds < 4
+        assert await closed(reader) == b""
 
     await exchange(talk)
 
@@ -91,15 +87,17 @@ async def test_a_head_that_does_not_come_ends_the_connection(start: bytes) -> No
 async def test_bytes_that_trickle_in_do_not_move_the_bound() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async def trickle() -> None:
-            for byte in b"GET / HTTP/1.1\r\nX-Slow: " + b"a" * 400:
+            for byte in itertools.chain(b"GET / HTTP/1.1\r\nX-Slow: ", itertools.repeat(ord("a"))):
                 writer.write(bytes([byte]))
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(
+                    0.08
+                )  # below the bound of a head, and too seldom to make it too large within the wait
 
         trickling = asyncio.create_task(trickle())
-        text, seconds = await closed(reader)
-        trickling.cancel()
-        assert text == b""
-        assert seconds < 4
+        try:
+            assert await closed(reader) == b""
+        finally:
+            trickling.cancel()
 
     await exchange(talk)
 
@@ -107,7 +105,7 @@ async def test_bytes_that_trickle_in_do_not_move_the_bound() -> None:
 async def test_a_body_that_does_not_come_ends_the_connection() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(HEAD + b"ab")
-        assert (await closed(reader))[0] == b""
+        assert await closed(reader) == b""
 
     await exchange(talk)
 
@@ -115,7 +113,7 @@ async def test_a_body_that_does_not_come_ends_the_connection() -> None:
 async def test_an_answer_that_does_not_come_ends_the_connection() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(HEAD.replace(b"/x", b"/slow") + b"abcd")
-        assert (await closed(reader))[0] == b""
+        assert await closed(reader) == b""
 
     await exchange(talk)
 
@@ -123,7 +121,7 @@ async def test_an_answer_that_does_not_come_ends_the_connection() -> None:
 async def test_a_head_that_is_too_large_ends_the_connection() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"GET / HTTP/1.1\r\nX-Large: " + b"a" * 3000 + b"\r\n\r\n")
-        assert (await closed(reader))[0] == b""
+        assert await closed(reader) == b""
 
     await exchange(talk)
 
@@ -133,9 +131,9 @@ async def test_a_connection_serves_many_requests_and_may_idle_between_them() -> 
         for pause in (0.0, 0.3, 0.0):
             await asyncio.sleep(pause)
             writer.write(HEAD + b"abcd")
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
             assert head.startswith(b"HTTP/1.1 200")
-            assert await asyncio.wait_for(reader.readexactly(4), 5) == b"abcd"
+            assert await asyncio.wait_for(reader.readexactly(4), 60) == b"abcd"
 
     await exchange(talk)
 
@@ -144,7 +142,7 @@ async def test_a_large_body_does_not_count_as_a_head() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in range(3):
             writer.write(HEAD.replace(b": 4", b": 9000") + b"a" * 9000)
-            await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
-            assert await asyncio.wait_for(reader.readexactly(9000), 5) == b"a" * 9000
+            await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
+            assert await asyncio.wait_for(reader.readexactly(9000), 60) == b"a" * 9000
 
     await exchange(talk)
