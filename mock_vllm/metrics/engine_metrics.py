@@ -1,6 +1,7 @@
 """What one engine did, in vLLM's metrics. Observing is one list append; the arithmetic happens in batches."""
 
 import time
+from collections import Counter
 from typing import Any, Final
 
 from mock_vllm.engine.sequence import Sequence
@@ -37,11 +38,14 @@ class EngineMetrics:
         }
         self.histograms = {name: Histogram(edges, created) for name, edges in bounds.items()}
         self._pending: list[tuple[Any, ...]] = []
-        self._instant: list[tuple[int, int, int | None, str, float]] = []
+        self._instant: list[tuple[tuple[int, int, int, str], float]] = []
 
-    def observe_instant(self, prompt: int, tokens: int, limit: int | None, reason: str, took: float) -> None:
-        """One sequence was answered at once, `took` seconds after its request had come."""
-        self._instant.append((prompt, tokens, limit, reason, took))
+    def observe_instant(self, figures: tuple[int, int, int, str], took: float) -> None:
+        """One sequence was answered at once, `took` seconds after its request had come.
+
+        `figures` are the tokens of the prompt and of the answer, the limit of the latter, and why it ended.
+        """
+        self._instant.append((figures, took))
         if len(self._instant) >= BATCH:
             self._fold_instant()
 
@@ -107,23 +111,14 @@ class EngineMetrics:
     def _fold_instant(self) -> None:
         """Equal requests are counted together: under load most are equal."""
         instant, self._instant = self._instant, []
-        groups: dict[tuple[int, int, int | None, str], list[float]] = {}
-        for prompt, tokens, limit, reason, took in instant:
-            key = (prompt, tokens, limit, reason)
-            if key in groups:
-                groups[key].append(took)
-            else:
-                groups[key] = [took]
         one = self.histograms
-        first, whole = one["vllm:time_to_first_token_seconds"], one["vllm:e2e_request_latency_seconds"]
-        for (prompt, tokens, limit, reason), times in groups.items():
-            count = len(times)
+        times = [took for _, took in instant]
+        for name in ("vllm:time_to_first_token_seconds", "vllm:e2e_request_latency_seconds"):
+            one[name].observe_all(times)
+        for (prompt, tokens, limit, reason), count in Counter([figures for figures, _ in instant]).items():
             self.success[reason] += count
             self.counters["vllm:generation_tokens_total"] += tokens * count
             self.counters["vllm:prompt_tokens_total"] += prompt * count
-            for value in times:
-                first.observe(value)
-            whole.observe_all(times)
             one["vllm:iteration_tokens_total"].observe(prompt + 1, count)
             if tokens > 1:
                 one["vllm:iteration_tokens_total"].observe(1, (tokens - 1) * count)

@@ -16,13 +16,18 @@ from mock_vllm.metrics.engine_metrics import EngineMetrics
 from mock_vllm.model import Model
 from mock_vllm.openai.stream import DONE, END, SEGMENT
 from mock_vllm.openai.usage import StreamOptions
-from mock_vllm.tokens.book import SEED_STRIDE
+from mock_vllm.tokens.book import SEED_STRIDE, Book
 from mock_vllm.tokens.builtin import count_ascii
 from mock_vllm.wire.exchange import Exchange
 
 encode = msgspec.json.encode
-REMEMBERED: Final = 2048
-REMEMBERED_BYTES: Final = 4096
+REMEMBERED: Final = 4096
+BEFORE_TEXT: Final = b',"choices":[{"index":0,"message":{"role":"assistant","content":"'
+AFTER_TEXT: Final = (
+    b'","refusal":null,"annotations":null,"audio":null,"function_call":null,"tool_calls":[],"%b":null},"logprobs":null,'
+    b'"finish_reason":"%b","stop_reason":null,"token_ids":null}],"service_tier":null,"system_fingerprint":null,'
+    b'"usage":{%b,"prompt_tokens_details":null},"prompt_logprobs":null,"prompt_token_ids":null,"kv_transfer_params":null}'
+)
 
 
 class PlainMessage(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -48,34 +53,34 @@ class Plain(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
     user: str | None = None
 
 
-class Plan(msgspec.Struct, gc=False):
-    """All of a reply but its id and its time: the same body gets the same tokens, so it is worked out once.
+class Mould(msgspec.Struct, gc=False):
+    """All that replies of one model, prompt length, limit and kind have in common: worked out once, then filled with id, time and text.
 
-    `tail` is what follows the time in a whole reply, and the usage object's inside in a stream.
+    `figures` is what the metrics count. A whole reply is its id, `object`, the time, `before`, the text and `after`; of a stream `after`
+    is the inside of its usage object.
     """
 
     engine: Engine
     metrics: EngineMetrics
+    book: Book
+    seed: int
     shown: str
     prompt: int
     length: int
-    limit: int
     reason: str
-    stream: bool = False
-    usage_delivered: bool = True
-    tail: bytes = b""
-    name: bytes = b""
-    encoded: list[bytes] = []
+    figures: tuple[int, int, int, str]
+    usage_delivered: bool
+    before: bytes
+    after: bytes
 
 
 class Express:
-    """The lane of one application. It remembers the plans of recent bodies."""
+    """The lane of one application. It remembers the moulds of recent replies."""
 
     def __init__(self, app: App) -> None:
         self._app = app
         self._decode = msgspec.json.Decoder(Plain).decode
-        self._plans: dict[bytes, Plan] = {}
-        self._seen = [0] * REMEMBERED
+        self._moulds: dict[tuple[str | None, int, int | None, bool, bool], Mould] = {}
         self._forced = app.settings.enable_force_include_usage
         self._models: dict[str | None, tuple[Model, bytes]] = {}
         for model in app.models:
@@ -91,93 +96,91 @@ class Express:
         headers = exchange.headers
         if headers.get(b"content-type") != b"application/json" or b"x-data-parallel-rank" in headers:
             return False
-        body = exchange.body
-        plan = self._plans.get(body)
-        if plan is None:
-            plan = self._plan(body)
-            if plan is None:
-                return False
-            self._remember(body, plan)
-        if not plan.engine.idle:
+        try:
+            request = self._decode(exchange.body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return False
-        entry = exchange.state
-        entry.model = plan.shown
-        entry.prompt_tokens = plan.prompt
-        entry.completion_tokens = entry.delivered_tokens = plan.length
-        entry.finish_reason = plan.reason
-        entry.stream = plan.stream
-        entry.usage_delivered = plan.usage_delivered
-        took = self._app.clock.now() - exchange.arrived
-        plan.metrics.observe_instant(plan.prompt, plan.length, plan.limit, plan.reason, took)
-        identity = self._app.new_id_json(b"chatcmpl-", exchange)
-        if plan.stream:
-            exchange.start(_events(plan, identity, int(entry.arrived_at)), end=True)
-        else:
-            start = b'{"id":%b,"object":"chat.completion","created":%d%b'
-            exchange.reply(start % (identity, entry.arrived_at, plan.tail))
-        return True
-
-    def _remember(self, body: bytes, plan: Plan) -> None:
-        """Keep the plan of a body that was seen before: most bodies that come once never come again."""
-        mark = hash(body)
-        place = mark % REMEMBERED
-        if self._seen[place] != mark:
-            self._seen[place] = mark
-        elif len(body) <= REMEMBERED_BYTES:
-            if len(self._plans) >= REMEMBERED:
-                self._plans.clear()
-            self._plans[body] = plan
-
-    def _plan(self, body: bytes) -> "Plan | None":
-        """What answers a body; None when it is not for this lane."""
-        request = self._read(body)
-        found = None if request is None else self._models.get(request.model)
-        if request is None or found is None:
-            return None
-        model, name = found
-        content = "\n".join([message.content for message in request.messages])
+        messages = request.messages
+        content = "\n".join([message.content for message in messages])
         if not content.isascii():
-            return None
+            return False
         key = content.encode()
         # a newline between messages is a token that no message has; two marks belong to a message and one to the end
-        prompt = count_ascii(key) + len(request.messages) + 2
+        mould = self._mould(request, count_ascii(key) + len(messages) + 2)
+        if mould is None or not mould.engine.idle:
+            return False
+        book = mould.book
+        seed = mould.seed if request.seed is None else request.seed
+        page = (zlib.crc32(key) + seed * SEED_STRIDE) % len(book.pieces)
+        end = page + mould.length
+        if end > len(book.pieces):
+            return False
+        app = self._app
+        entry = exchange.state
+        entry.model = mould.shown
+        entry.prompt_tokens = mould.prompt
+        entry.completion_tokens = entry.delivered_tokens = mould.length
+        entry.finish_reason = mould.reason
+        entry.usage_delivered = mould.usage_delivered
+        mould.metrics.observe_instant(mould.figures, app.clock.now() - exchange.arrived)
+        identity = app.new_id_json(b"chatcmpl-", exchange)
+        if request.stream:
+            entry.stream = True
+            exchange.start(_events(mould, book.encoded[page:end], identity, int(entry.arrived_at)), end=True)
+        else:
+            offsets = book.json_offsets
+            text = book.json[offsets[page] : offsets[end]]
+            whole = b'{"id":%b,"object":"chat.completion","created":%d%b%b%b'
+            exchange.reply(whole % (identity, entry.arrived_at, mould.before, text, mould.after))
+        return True
+
+    def _mould(self, request: Plain, prompt: int) -> Mould | None:
+        """What the reply has in common with others; None when the request is not for this lane."""
+        options, stream = request.stream_options, request.stream
+        if options is not None and (not stream or options.continuous_usage_stats):
+            return None
         limit = request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens
+        usage = not stream or self._forced or (options is not None and bool(options.include_usage))
+        key = (request.model, prompt, limit, stream, usage)
+        mould = self._moulds.get(key)
+        if mould is None:
+            mould = self._cast(*key)
+            if mould is not None:
+                if len(self._moulds) >= REMEMBERED:
+                    self._moulds.clear()
+                self._moulds[key] = mould
+        return mould
+
+    def _cast(self, asked: str | None, prompt: int, limit: int | None, stream: bool, usage: bool) -> Mould | None:
+        """A new mould."""
+        found = self._models.get(asked)
+        if found is None:
+            return None
+        model, name = found
         room = model.settings.max_model_len - prompt
         length, reason = self._length(model, limit, room)
-        book = model.book
-        seed = model.settings.seed if request.seed is None else request.seed
-        page = (zlib.crc32(key) + seed * SEED_STRIDE) % len(book.pieces)
-        end = page + length
-        if length < 1 or length > room or length > SEGMENT or end > len(book.pieces):
+        if length < 1 or length > room or length > SEGMENT:
             return None
-        options = request.stream_options
-        usage = b'"prompt_tokens":%d,"total_tokens":%d,"completion_tokens":%d' % (prompt, prompt + length, length)
-        plan = Plan(
-            model.engines[0], model.metrics[0], request.model or model.names[0], prompt, length, limit or room, reason
+        counts = b'"prompt_tokens":%d,"total_tokens":%d,"completion_tokens":%d' % (prompt, prompt + length, length)
+        if stream:
+            before, after = name, counts if usage else b""
+        else:
+            before = b',"model":%b%b' % (name, BEFORE_TEXT)
+            after = AFTER_TEXT % (self._app.reasoning_key, reason.encode(), counts)
+        return Mould(
+            engine=model.engines[0],
+            metrics=model.metrics[0],
+            book=model.book,
+            seed=model.settings.seed,
+            shown=asked or model.names[0],
+            prompt=prompt,
+            length=length,
+            reason=reason,
+            figures=(prompt, length, limit or room, reason),
+            usage_delivered=usage,
+            before=before,
+            after=after,
         )
-        if request.stream:
-            plan.stream = True
-            plan.usage_delivered = self._forced or (options is not None and bool(options.include_usage))
-            plan.encoded, plan.name, plan.tail = book.encoded[page:end], name, usage if plan.usage_delivered else b""
-            return plan
-        text = book.json[book.json_offsets[page] : book.json_offsets[end]]
-        plan.tail = (
-            b',"model":%b,"choices":[{"index":0,"message":{"role":"assistant","content":"%b","refusal":null,"annotations":null,'
-            b'"audio":null,"function_call":null,"tool_calls":[],"%b":null},"logprobs":null,"finish_reason":"%b","stop_reason":null,'
-            b'"token_ids":null}],"service_tier":null,"system_fingerprint":null,"usage":{%b,"prompt_tokens_details":null},'
-            b'"prompt_logprobs":null,"prompt_token_ids":null,"kv_transfer_params":null}'
-            % (name, text, self._app.reasoning_key, reason.encode(), usage)
-        )
-        return plan
-
-    def _read(self, body: bytes) -> Plain | None:
-        """The request, when it is one for this lane."""
-        try:
-            request = self._decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return None
-        options = request.stream_options
-        return None if options is not None and (not request.stream or options.continuous_usage_stats) else request
 
     @staticmethod
     def _length(model: Model, limit: int | None, room: int) -> tuple[int, str]:
@@ -189,10 +192,10 @@ class Express:
         return (natural, "stop") if natural < most else (most, "length")
 
 
-def _events(plan: Plan, identity: bytes, created: int) -> bytes:
+def _events(mould: Mould, encoded: list[bytes], identity: bytes, created: int) -> bytes:
     """A whole stream."""
     head = b'data: {"id":%b,"object":"chat.completion.chunk","created":%d,"model":%b,"choices":['
-    head %= (identity, created, plan.name)
+    head %= (identity, created, mould.before)
     before = head + b'{"index":0,"delta":{"content":'
     close = b'},"logprobs":null,"finish_reason":null,"token_ids":null}' + END
     return b"".join(
@@ -200,10 +203,10 @@ def _events(plan: Plan, identity: bytes, created: int) -> bytes:
             head,
             b'{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}],"prompt_token_ids":null}\n\n',
             before,
-            (close + before).join(plan.encoded),
-            b'},"logprobs":null,"finish_reason":"%b","stop_reason":null,"token_ids":null}' % plan.reason.encode(),
+            (close + before).join(encoded),
+            b'},"logprobs":null,"finish_reason":"%b","stop_reason":null,"token_ids":null}' % mould.reason.encode(),
             END,
-            b'%b],"usage":{%b}}\n\n' % (head, plan.tail) if plan.tail else b"",
+            b'%b],"usage":{%b}}\n\n' % (head, mould.after) if mould.after else b"",
             DONE,
         )
     )

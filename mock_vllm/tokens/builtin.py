@@ -91,8 +91,8 @@ def count_ascii(text: bytes) -> int:
     cut in fours (what is left of them has one, two or three characters and is one token) and that a space belongs to a token behind it.
     """
     kinds = text.translate(_KINDS)
-    fours = kinds.replace(b"wwww", b"W")
-    return len(fours) - fours.count(b"ww") - fours.count(b"www") - kinds.count(b" w") - kinds.count(b" .")
+    words = kinds.replace(b"wwww", b"W").replace(b"www", b"W").replace(b"ww", b"W")
+    return len(words) - kinds.count(b" w") - kinds.count(b" .")
 
 
 class BuiltinTokenizer:
