@@ -83,18 +83,23 @@ class MessageStream(Stream):
         """See `Stream`."""
         answer = self.answers[0]
         found: list[bytes] = []
-        for number, part in enumerate(parts_of(self, answer)):
-            low, high = max(begin, part.begin), min(end, part.end)
-            if low >= high:
-                continue
-            if low == part.begin:
-                found.append(
-                    _event("content_block_start", {"index": number, "content_block": self._start(part, number)})
-                )
-            found += [_delta(number, part, answer.pieces[i]) for i in range(low, high) if answer.pieces[i]]
-            if high == part.end:
-                found += self._stop(part, number)
+        step = self.show.interval
+        for one, other in [(begin, end)] if step == 1 else self.spans(begin, end, sequence.length):
+            for number, part in enumerate(parts_of(self, answer)):
+                low, high = max(one, part.begin), min(other, part.end)
+                if low < high:
+                    pieces = answer.pieces[low:high] if step == 1 else ["".join(answer.pieces[low:high])]
+                    found += self._block(part, number, pieces, first=low == part.begin, last=high == part.end)
         return b"".join(found)
+
+    def _block(self, part: Part, number: int, pieces: list[str], *, first: bool, last: bool) -> list[bytes]:
+        found = [_delta(number, part, piece) for piece in pieces if piece]
+        if first:
+            shown = {"index": number, "content_block": self._start(part, number)}
+            found.insert(0, _event("content_block_start", shown))
+        if last:
+            found += self._stop(part, number)
+        return found
 
     def closing(self) -> list[bytes]:
         """message_delta and message_stop."""

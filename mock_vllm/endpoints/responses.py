@@ -113,6 +113,7 @@ class Responses:
         job.reply = reply
         queued = response(reply, turn.asked, "queued", turn.limit)
         self._begin(reply, turn)
+        self._app.in_flight += 1
         exchange.state = exchange.fault = None  # the journal gets the entry when the generation has ended
         made = self._store.find(identity).made if job.done else queued
         self._store.keep(made, turn.request.messages, job)
@@ -122,6 +123,7 @@ class Responses:
             exchange.reply(msgspec.json.encode(queued))
 
     def _written(self, entry: Entry) -> None:
+        self._app.in_flight -= 1
         self._app.journal.add(entry)
         key = (entry.method, entry.path, entry.status)
         self._app.requests[key] = self._app.requests.get(key, 0) + 1
@@ -156,11 +158,9 @@ class Responses:
         if kept.job is None or kept.job.done:
             text = "Cannot cancel a synchronous response."
             raise ApiError(text, kind="invalid_request_error", param="response_id")
-        kept.job.cancel()
-        made = {**kept.made, "status": "cancelled"}
-        self._store.keep(made, kept.messages)
-        exchange.state.model = made["model"]
-        exchange.reply(msgspec.json.encode(made))
+        kept.job.stop("cancelled")
+        exchange.state.model = kept.made["model"]
+        exchange.reply(msgspec.json.encode(kept.shown()))
 
 
 def routes(app: App) -> list[Route]:

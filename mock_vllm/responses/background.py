@@ -27,7 +27,7 @@ class Job:
         self.events: list[bytes] = []
         self.tokens: list[int] = []
         self.done = False
-        self.cancelled = False
+        self.ending: str | None = None
         self.reply: Stream | None = None
         self.followers: list[Follower] = []
         self._delivered = (0, False, False)
@@ -36,8 +36,10 @@ class Job:
         self._open = 1 + followed
 
     @property
-    def status(self) -> str:
-        """`queued` until the engine has begun, then `in_progress`."""
+    def status(self) -> str | None:
+        """`queued`, `in_progress` once the engine has begun, `cancelled` or `failed`; None when the generation has ended by itself."""
+        if self.done:
+            return self.ending
         running = self.reply is not None and any(one.running or one.released for one in self.reply.sequences)
         return "in_progress" if running else "queued"
 
@@ -63,10 +65,10 @@ class Job:
         self.followers.clear()
         self._release()
 
-    def cancel(self) -> None:
-        """Stop the generation."""
+    def stop(self, ending: str) -> None:
+        """Stop the generation, which is then `cancelled` or `failed`."""
         assert self.reply is not None
-        self.cancelled = True
+        self.ending = ending
         self.reply.abort()
         self.finish()
 
@@ -82,7 +84,7 @@ class Job:
         entry = self.entry
         entry.status, entry.stream = 200, self._streams
         entry.delivered_tokens, entry.usage_delivered, left = self._delivered
-        entry.aborted = left or self.cancelled
+        entry.aborted = left or self.ending is not None
         self._journal(entry)
 
     def _tell(self) -> None:
@@ -127,7 +129,7 @@ class Detached(Exchange):
     def drop(self, *, reset: bool = False) -> None:
         """A fault ends the reply: nothing more will come."""
         del reset
-        self.job.cancel()
+        self.job.stop("failed")
 
 
 class Follower:

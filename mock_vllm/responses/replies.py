@@ -56,15 +56,18 @@ class ResponseStream(Stream):
         """See `Stream`."""
         answer = self.answers[0]
         found: list[bytes] = []
-        for number, part in enumerate(parts_of(answer)):
-            low, high = max(begin, part.begin), min(end, part.end)
-            if low >= high:
-                continue
-            if low == part.begin:
-                found += self._begun(answer, part, number)
-            found += self._deltas(answer, part, number, range(low, high))
-            if high == part.end:
-                found += self._ended(answer, part, number)
+        step = self.show.interval
+        for one, other in [(begin, end)] if step == 1 else self.spans(begin, end, sequence.length):
+            for number, part in enumerate(parts_of(answer)):
+                low, high = max(one, part.begin), min(other, part.end)
+                if low >= high:
+                    continue
+                if low == part.begin:
+                    found += self._begun(answer, part, number)
+                tokens = [(low, high)] if step > 1 else [(i, i + 1) for i in range(low, high)]
+                found += self._deltas(sequence, part, number, tokens)
+                if high == part.end:
+                    found += self._ended(answer, part, number)
         return b"".join(found)
 
     def closing(self) -> list[bytes]:
@@ -81,20 +84,22 @@ class ResponseStream(Stream):
         """See `Generation`; usage stands in the last event, which a fault may leave out."""
         super().settle(delivered, usage and not self._unended)
 
-    def _deltas(self, answer: Answer, part: Part, number: int, span: range) -> list[bytes]:
-        """The events of tokens; made of their JSON texts, since all else in them is the same."""
+    def _deltas(self, sequence: Sequence, part: Part, number: int, tokens: list[tuple[int, int]]) -> list[bytes]:
+        """The events of tokens, `begin` to `end` each; made of their JSON texts, since all else in them is the same."""
+        answer = self.answers[0]
         kind = DELTAS[part.kind].encode()
         head = b'event: %b\ndata: {"type":"%b","sequence_number":' % (kind, kind)
         place = b',"item_id":%b,"output_index":%d,' % (encode(item_id(self, part, number)), number)
         place += b'"delta":' if part.kind == "call" else b'"content_index":0,"delta":'
         found = []
-        for token in span:
-            if not answer.pieces[token]:
+        for begin, end in tokens:
+            text = self.text_of(sequence, begin, end)
+            if text == b'""':
                 continue
             after = b""
             if part.kind == "content":
-                after = b',"logprobs":%b' % encode(logprobs(self, answer, token, token + 1) or [])
-            found.append(b"%b%d%b%b%b}\n\n" % (head, self.number, place, answer.encoded[token], after))
+                after = b',"logprobs":%b' % encode(logprobs(self, answer, begin, end) or [])
+            found.append(b"%b%d%b%b%b}\n\n" % (head, self.number, place, text, after))
             self.number += 1
         return found
 

@@ -23,8 +23,8 @@ class Kept:
 
     def shown(self) -> dict[str, Any]:
         """The response as a client sees it now."""
-        waiting = self.job is not None and not self.job.done
-        return {**self.made, "status": self.job.status} if waiting and self.job is not None else self.made
+        status = None if self.job is None else self.job.status
+        return self.made if status is None else {**self.made, "status": status}
 
 
 class Store:
@@ -36,10 +36,12 @@ class Store:
     def keep(self, made: dict[str, Any], messages: list[Message], job: Job | None = None) -> None:
         """Remember a response, or what has become of it."""
         known = self._kept.get(made["id"])
-        self._kept[made["id"]] = Kept(made, messages, job or (known.job if known else None))
+        if job is None and known is not None and made["background"]:
+            job = known.job
+        self._kept[made["id"]] = Kept(made, messages, job)
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
-        if job is not None:
+        if job is not None and not job.done:
             self._forget_events()
 
     def find(self, identity: str) -> Kept:

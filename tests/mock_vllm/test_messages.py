@@ -74,6 +74,14 @@ def test_the_events_of_a_tool(server):
     assert found[-2]["delta"]["stop_reason"] == "tool_use"
 
 
+def test_a_stream_interval(launch):
+    server = launch("--stream-interval", "3")
+    found = stream(server, max_tokens=9)
+    deltas = [event["delta"]["text"] for event in found if event["type"] == "content_block_delta"]
+    assert len(deltas) == 4  # 1, 3, 3 and 2 tokens
+    assert "".join(deltas) == ask(server, max_tokens=9).json()["content"][0]["text"]
+
+
 def test_thinking_is_signed_whole_and_streamed(launch):
     server = launch("--reasoning-parser", "qwen3")
     whole = ask(server, max_tokens=20, headers={"X-Request-Id": "signed"}).json()["content"]

@@ -303,6 +303,31 @@ def test_cancel(slow, patient):
         patient.responses.cancel(begun.id)
 
 
+def test_a_background_that_breaks_off_has_failed(slow, patient):
+    headers = {"X-Request-Id": "broken", "X-Mock-Fault": "close; after_tokens=3"}
+    begun = patient.responses.create(model="shown", input="Hello", background=True, extra_headers=headers)
+    entry = waited(slow, "broken")
+    assert (entry["aborted"], entry["delivered_tokens"], entry["fault"]) == (True, 0, "close")
+    found = patient.responses.retrieve(begun.id)
+    assert (found.status, found.output) == ("failed", [])
+
+
+def test_the_background_is_in_flight(slow, patient):
+    begun = patient.responses.create(model="shown", input="Hello", max_output_tokens=2000, background=True)
+    assert slow.admin.get("/journal").json()["in_flight"] == 1
+    patient.responses.cancel(begun.id)
+    assert slow.admin.get("/journal").json()["in_flight"] == 0
+
+
+def test_a_stream_interval(launch):
+    server = launch("--stream-interval", "3")
+    client = openai.OpenAI(base_url=f"{server.api.base_url}/v1", api_key="none")
+    events = list(client.responses.create(model="shown", input="Hello", max_output_tokens=9, stream=True))
+    deltas = [event.delta for event in events if event.type == "response.output_text.delta"]
+    assert len(deltas) == 4  # 1, 3, 3 and 2 tokens
+    assert "".join(deltas) == events[-1].response.output_text
+
+
 # --- the journal, and faults
 
 
