@@ -51,6 +51,9 @@ _SELECTING: Final = (
     click.option("--gpu-profile", type=click.Path(dir_okay=False), help="GPU profile for clusters."),
     click.option("--world", multiple=True, type=click.Path(), help="Manifests for an embedded platform; repeatable."),
     click.option(
+        "--kube-api", type=click.Choice(["own", "envtest"]), help="The embedded platform's API server.  [default: own]"
+    ),
+    click.option(
         "--quirks", metavar="none|upstream|ROW,...", help="Weaknesses of upstream that an embedded platform repeats."
     ),
     click.option("--set", multiple=True, metavar="NAME=VALUE", help="A setting of the target; repeatable."),
@@ -204,6 +207,7 @@ def selection_arguments(given: dict[str, Any]) -> Iterator[str]:
         "backend",
         "gpu_profile",
         "quirks",
+        "kube_api",
     )
     for name in single:
         if given[name] is not None:

@@ -74,8 +74,20 @@ def _settings(context: click.Context, parameter: click.Parameter, values: tuple[
 @click.option(
     "--quirks", metavar="none|upstream|ROW,...", help="Weaknesses of upstream that the embedded platform repeats."
 )
+@click.option(
+    "--kube-api", type=click.Choice(["own", "envtest"]), help="The embedded platform's Kubernetes API.  [default: own]"
+)
 @click.option("--announce-and-detach", "detached", is_flag=True, hidden=True)
-def command(*, detach: bool, as_json: bool, detached: bool, only: str | None, quirks: str | None, **chosen: Any) -> int:
+def command(
+    *,
+    detach: bool,
+    as_json: bool,
+    detached: bool,
+    only: str | None,
+    quirks: str | None,
+    kube_api: str | None,
+    **chosen: Any,
+) -> int:
     """Start a MaaS platform on this machine and say how to use it.
 
     Stays until Ctrl-C and then leaves nothing behind; with --detach it returns, and `maas-conformance down` stops the platform.
@@ -83,6 +95,8 @@ def command(*, detach: bool, as_json: bool, detached: bool, only: str | None, qu
     options = TargetOptions(**chosen)
     if quirks is not None:
         options.settings["quirks"] = quirks
+    if kube_api is not None:
+        options.settings["kube-api"] = kube_api
     if options.dry_run:
         return _print_plan(options)
     if detach:
@@ -145,6 +159,8 @@ def _shown(platform: Any, *, introduce_people: bool) -> dict[str, Any]:
     introduction = introduce(platform)
     return shown | {
         "gateway_url": platform.endpoints.gateway,
+        "gateway_tls_url": platform.endpoints.gateway_tls,
+        "ca_file": str(platform.ca_file) if platform.ca_file else None,
         "management_url": platform.endpoints.management,
         "user_token": introduction.user_token.reveal(),
         "admin_token": introduction.admin_token.reveal(),
@@ -164,6 +180,8 @@ def _text(shown: dict[str, Any], *, as_json: bool) -> str:
         lines += [
             f"export MAAS_GATEWAY={shown['gateway_url']}",
             f"export MAAS_MANAGEMENT={shown['management_url']}",
+            *([f"export MAAS_GATEWAY_TLS={shown['gateway_tls_url']}"] if shown["gateway_tls_url"] else []),
+            *([f"export MAAS_CA_FILE={shown['ca_file']}"] if shown["ca_file"] else []),
             f"export MAAS_USER_TOKEN={shown['user_token']}",
             f"export MAAS_ADMIN_TOKEN={shown['admin_token']}",
             *(

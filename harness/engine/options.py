@@ -23,6 +23,7 @@ def add_options(add: Callable[..., None]) -> None:
         "environment": "file with the URLs and credentials of a hosted platform",
         "backend": "model servers of the embedded target: " + ", ".join(BACKENDS),
         "quirks": "weaknesses of upstream that an embedded platform repeats: none, upstream, or requirement ids (default: none)",
+        "kube-api": "the embedded platform's Kubernetes API: own, or envtest for the real one of KUBEBUILDER_ASSETS (default: own)",
         "gpu-profile": "GPU profile for clusters",
         "shard": "I/N: judge the I-th of N parts of the selection; every part has the canary",
         "rerun": "judge only what failed or came to no verdict in the run of this folder",

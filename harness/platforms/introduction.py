@@ -1,6 +1,7 @@
 """What a person needs to begin on a fresh platform: identities, keys, and a request for each answer worth knowing."""
 
 import shlex
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -150,6 +151,7 @@ def _api_key(platform: Platform, token: Secret, subscription: str) -> Secret:
         json={"name": f"{subscription}-key", "subscription": subscription},
         timeout=platform.parameters.request_timeout_s,
         trust_env=False,
+        verify=_tls(platform),
     )
     if answer.status_code != 201:
         raise EnvironmentFault(
@@ -168,12 +170,18 @@ def _exhaust(platform: Platform, model: ModelHandle, key: Secret) -> None:
         json=_body(model),
         timeout=platform.parameters.request_timeout_s,
         trust_env=False,
+        verify=_tls(platform),
     )
     if answer.status_code != 200:
         raise EnvironmentFault(
             f"the platform is up but its first inference call failed: POST {answer.request.url} answered {answer.status_code}, "
             f"expected 200: {answer.text[:300]}"
         )
+
+
+def _tls(platform: Platform) -> ssl.SSLContext | bool:
+    """Whom to trust: the platform's own CA where it has one, else the system's."""
+    return ssl.create_default_context(cafile=platform.ca_file) if platform.ca_file else True
 
 
 def _body(model: ModelHandle) -> dict[str, Any]:
@@ -194,9 +202,11 @@ def _examples(platform: Platform, model: ModelHandle, key: Secret, frugal_key: S
 def _curl(platform: Platform, model: ModelHandle, key: Secret | None) -> str:
     import json
 
+    trusted = ["--cacert", str(platform.ca_file)] if platform.ca_file else []
     words: Sequence[str] = [
         "curl",
         "-sS",
+        *(trusted if platform.endpoints.gateway.startswith("https://") else []),
         "-w",
         "\\n%{http_code}\\n",
         f"{platform.endpoints.gateway}{model.path}/v1/chat/completions",

@@ -56,6 +56,7 @@ class Endpoints(_Edge):
     gateway: str = Field(description="MaaS gateway: inference lives below it, and /v1/models, /maas-api")
     management: str = Field(description="maas-api through the gateway, usually GATEWAY/maas-api")
     standard_gateway: str | None = Field(None, description="the gateway without MaaS policies")
+    gateway_tls: str | None = Field(None, description="the MaaS gateway by HTTPS, where it has such a listener")
     limiter_admin: str | None = Field(None, description="counters and the clock of the embedded limiter")
     metrics: str | None = Field(None, description="Prometheus text with authorized_hits and its sisters")
 

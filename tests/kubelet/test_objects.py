@@ -152,7 +152,7 @@ class TestEndpoints:
         made = endpoint_slice(self.SERVICE, self.located())
         assert made is not None
         assert made["ports"] == [{"name": "http", "port": 4711, "protocol": "TCP", "appProtocol": "http"}]
-        assert made["endpoints"][0]["addresses"] == ["127.0.0.1"]
+        assert made["metadata"]["annotations"] == {"maas-conformance.dev/address": "127.0.0.1"}
         assert made["endpoints"][0]["conditions"] == {"ready": True, "serving": True, "terminating": False}
         assert made["metadata"]["labels"]["kubernetes.io/service-name"] == "svc"
 

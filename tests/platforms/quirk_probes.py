@@ -10,12 +10,12 @@ from typing import Any
 import httpx
 
 from harness.engine.failure import NotReady
-from harness.engine.governance import MAAS, Rate
-from harness.engine.patience import until
-from harness.engine.world import CACHES, World
 from harness.kube.manifest import Manifest, Ref
 from harness.kube.wait import Expectation
 from harness.platforms.platform import ModelHandle
+from harness.world.governance import MAAS, Rate
+from harness.world.patience import until
+from harness.world.world import CACHES, World
 
 SLICE = Ref("discovery.k8s.io/v1", "EndpointSlice", "maas-api-embedded", "odh-ai-gateway-infra")
 ROUTE = "gateway.networking.k8s.io/v1"
@@ -40,7 +40,7 @@ def maas_api(world: World) -> str:
     """The management API as the authorizer reaches it, without the gateway."""
     found = world.estate.cluster.get(SLICE)
     assert found is not None
-    return f"http://{found['endpoints'][0]['addresses'][0]}:{found['ports'][0]['port']}"
+    return f"http://{found['metadata']['annotations']['maas-conformance.dev/address']}:{found['ports'][0]['port']}"
 
 
 def registered(world: World, name: str, backend: str, namespace: str = "llm") -> None:

@@ -1,11 +1,12 @@
 """The Platform value of an embedded platform."""
 
 import platform as interpreter
+from collections.abc import Mapping
 from importlib.metadata import version
 
 from harness.outcome import EnvironmentFault
 from harness.platforms.embedded.population import Found
-from harness.platforms.embedded.topology import Plan
+from harness.platforms.embedded.topology import Listener, Plan
 from harness.platforms.platform import Endpoints, Need, Platform
 from harness.platforms.supervisor import Endpoints as Announced
 from harness.platforms.supervisor import Supervisor
@@ -14,9 +15,10 @@ from harness.platforms.supervisor import Supervisor
 def describe(plan: Plan, announced: Announced, found: Found, supervisor: Supervisor, startup_s: float) -> Platform:
     """Put together what the components announced and what the cluster says."""
     gateway = announced["gateway"]
-    if plan.maas_listener is None:
-        raise EnvironmentFault("the world has no Gateway maas-default-gateway, so there is no MaaS to reach")
-    url = _url(gateway[str(plan.maas_listener)])
+    url = _listening(gateway, plan.front)
+    if url is None:
+        kind = "HTTPS listener of the Gateway" if plan.tls else "Gateway"
+        raise EnvironmentFault(f"the world has no {kind} maas-default-gateway, so there is no MaaS to reach")
     standard = plan.standard_listener
     limiter = announced["limiter"]["admin"]
     reasons: dict[Need, str] = {}
@@ -31,10 +33,12 @@ def describe(plan: Plan, announced: Announced, found: Found, supervisor: Supervi
         endpoints=Endpoints(
             gateway=url,
             management=f"{url}/maas-api",
-            standard_gateway=_url(gateway[str(standard)]) if standard else None,
+            standard_gateway=_listening(gateway, standard),
+            gateway_tls=_listening(gateway, plan.tls_listener),
             limiter_admin=limiter,
             metrics=f"{limiter}/metrics",
         ),
+        ca_file=plan.gateway_ca if plan.gateway_ca.exists() else None,
         kubeconfig=plan.kubeconfig,
         namespaces=found.namespaces,
         models=found.models,
@@ -53,5 +57,6 @@ def describe(plan: Plan, announced: Announced, found: Found, supervisor: Supervi
     )
 
 
-def _url(address: str) -> str:
-    return (address if "://" in address else f"http://{address}").rstrip("/")
+def _listening(announced: Mapping[str, str], listener: Listener | None) -> str | None:
+    """The base URL of a listener, as the gateway announced it."""
+    return None if listener is None else announced[str(listener)].rstrip("/")

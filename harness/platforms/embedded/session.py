@@ -69,6 +69,8 @@ def embedded_platform(options: TargetOptions, progress: Progress) -> Iterator[Pl
             backend=options.backend,
             replaced=settings.replaced,
             quirks=settings.quirks,
+            tls=settings.tls,
+            kube_api=settings.kube_api,
         )
         bound = Bound("ready_bound_s", settings.ready_bound_s)
         yield _boot(plan, supervisor, documents, bound, progress, started)

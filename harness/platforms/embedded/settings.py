@@ -2,19 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from harness.outcome import UsageFault
 from harness.platforms.embedded.quirks import chosen
 from harness.platforms.platform import Parameters
 from harness.platforms.settings import require_known, switch
 
+KubeApi = Literal["own", "envtest"]
 COMPONENT: Final = "component."
 """`--set component.NAME=MODULE` runs another module in a component's place: how the self-test breaks one seam at a time."""
 SETTINGS: Final[Mapping[str, str]] = {
     "component.NAME": "a module to run in the place of this component",
+    "kube-api": "own, or envtest: the real etcd and kube-apiserver of KUBEBUILDER_ASSETS; default own",
     "model-ready-bound": "seconds in which the world has to be in force; default 60, with --backend vllm 900",
     "quirks": "none, upstream, or requirement ids with commas between: weaknesses of upstream to repeat; default none",
+    "tls": "true: use the gateway by HTTPS, with a certificate of the run's own CA; default false",
     "vllm-without-gpu": "true: let --backend vllm try a machine without a GPU (a vLLM built for CPUs)",
 }
 VLLM_BOUND_S: Final = 900.0
@@ -29,6 +32,8 @@ class EmbeddedSettings:
     ready_bound_s: float = Parameters().ready_bound_s
     without_gpu: bool = False
     quirks: tuple[str, ...] = ()
+    kube_api: KubeApi = "own"
+    tls: bool = False
 
     @classmethod
     def read(cls, settings: Mapping[str, str], backend: str) -> Self:
@@ -46,5 +51,21 @@ class EmbeddedSettings:
         if not bound_s > 0:
             raise UsageFault(f"the setting model-ready-bound is a number of seconds above 0, came {text!r}")
         return cls(
-            replaced, bound_s, switch(settings, "vllm-without-gpu", default=False), chosen(settings.get("quirks", ""))
+            replaced,
+            bound_s,
+            switch(settings, "vllm-without-gpu", default=False),
+            chosen(settings.get("quirks", "")),
+            kube_api(settings),
+            switch(settings, "tls", default=False),
         )
+
+
+def kube_api(settings: Mapping[str, str]) -> KubeApi:
+    """Which Kubernetes API the platform stands on. Raises UsageFault for another word than own or envtest."""
+    match settings.get("kube-api", "own"):
+        case "own":
+            return "own"
+        case "envtest":
+            return "envtest"
+        case other:
+            raise UsageFault(f"the setting kube-api is own or envtest, came {other!r}")

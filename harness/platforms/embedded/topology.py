@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from harness.kube.documents import Document
 from harness.platforms.embedded.quirks import AUTHORIZER, CONTROLLER, LIMITER, MAAS_API, arguments_of
+from harness.platforms.embedded.settings import KubeApi
 from harness.platforms.supervisor import Endpoints, Part
 
 LOOPBACK: Final = "127.0.0.1"
@@ -24,6 +25,7 @@ class Listener:
     namespace: str
     gateway: str
     name: str
+    secure: bool = False
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.gateway}/{self.name}"
@@ -40,6 +42,8 @@ class Plan:
     backend: Literal["mock", "vllm"] = "mock"
     replaced: Mapping[str, str] = field(default_factory=dict)
     quirks: tuple[str, ...] = ()
+    tls: bool = False
+    kube_api: KubeApi = "own"
 
     def module(self, name: str, usual: str) -> str:
         """The module that runs as this component: the usual one, unless a self-test replaced it."""
@@ -52,8 +56,23 @@ class Plan:
 
     @property
     def maas_listener(self) -> Listener | None:
-        """The listener through which MaaS is used; None in a world without a MaaS gateway."""
-        return next((entry for entry in self.listeners if entry.gateway == MAAS_GATEWAY), None)
+        """The listener through which MaaS is used in the clear; None in a world without a MaaS gateway, or with HTTPS alone."""
+        return next((entry for entry in self.listeners if entry.gateway == MAAS_GATEWAY and not entry.secure), None)
+
+    @property
+    def tls_listener(self) -> Listener | None:
+        """The listener through which MaaS is used by HTTPS; None where the gateway has none."""
+        return next((entry for entry in self.listeners if entry.gateway == MAAS_GATEWAY and entry.secure), None)
+
+    @property
+    def front(self) -> Listener | None:
+        """The listener that checks and people are told of first: the one with the port that was asked for."""
+        return self.tls_listener if self.tls else self.maas_listener or self.tls_listener
+
+    @property
+    def gateway_ca(self) -> Path:
+        """Written by the gateway when it signs a certificate itself, before it is ready."""
+        return self.private / "gateway" / "gateway-ca.crt"
 
     @property
     def standard_listener(self) -> Listener | None:
@@ -68,7 +87,9 @@ def listeners_of(documents: Iterable[Document]) -> tuple[Listener, ...]:
         if document.manifest["kind"] != "Gateway":
             continue
         for entry in (document.manifest.get("spec") or {}).get("listeners") or []:
-            found[Listener(document.ref.namespace or "default", document.ref.name, str(entry.get("name")))] = None
+            secure = entry.get("protocol") == "HTTPS"
+            namespace = document.ref.namespace or "default"
+            found[Listener(namespace, document.ref.name, str(entry.get("name")), secure)] = None
     return tuple(found)
 
 
@@ -78,7 +99,7 @@ def kubernetes_api(plan: Plan) -> Part:
     return Part(
         "kubeapi",
         plan.module("kubeapi", "harness.simulator.kubeapi"),
-        lambda _: ["--dir", str(plan.kubeconfig.parent), *folders],
+        lambda _: ["--dir", str(plan.kubeconfig.parent), "--engine", plan.kube_api, *folders],
         stops_last=True,
     )
 
@@ -125,7 +146,7 @@ def _gateway_arguments(plan: Plan, ready: Endpoints) -> Sequence[str]:
         for listener in plan.listeners
         for argument in (
             "--listen",
-            f"{listener}={LOOPBACK}:{plan.gateway_port if listener == plan.maas_listener else 0}",
+            f"{listener}={LOOPBACK}:{plan.gateway_port if listener == plan.front else 0}",
         )
     ]
     return [

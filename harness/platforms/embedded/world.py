@@ -41,6 +41,10 @@ def world_documents(options: TargetOptions) -> list[Document]:
     ]
 
 
+PLACEHOLDER: Final = "192.0.2.1"
+"""A Kubernetes API refuses loopback addresses in a slice; the gateway stand-in reads the annotation."""
+
+
 def maas_api_slice(url: str) -> Manifest:
     """The EndpointSlice through which the gateway finds maas-api, a process beside the API rather than a Pod."""
     address = urlsplit(url)
@@ -50,6 +54,7 @@ def maas_api_slice(url: str) -> Manifest:
         "metadata": {
             "name": f"{MAAS_API.name}-embedded",
             "namespace": MAAS_API.namespace,
+            "annotations": {"maas-conformance.dev/address": str(address.hostname)},
             "labels": {
                 "kubernetes.io/service-name": MAAS_API.name,
                 "endpointslice.kubernetes.io/managed-by": "maas-conformance",
@@ -57,7 +62,7 @@ def maas_api_slice(url: str) -> Manifest:
         },
         "addressType": "IPv4",
         "ports": [{"name": "http", "port": address.port, "protocol": "TCP"}],
-        "endpoints": [{"addresses": [address.hostname], "conditions": {"ready": True}}],
+        "endpoints": [{"addresses": [PLACEHOLDER], "conditions": {"ready": True}}],
     }
 
 

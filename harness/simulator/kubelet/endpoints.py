@@ -8,6 +8,9 @@ from harness.simulator.kubelet.pod import ADDRESS, URL, is_ready
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 MANAGER_LABEL = "endpointslice.kubernetes.io/managed-by"
+LOOPBACK = "maas-conformance.dev/address"
+PLACEHOLDER = "192.0.2.1"
+"""A Kubernetes API refuses loopback addresses in a slice, so the real one stands in the annotation (the gateway stand-in reads it)."""
 MANAGER = "kubelet.maas-conformance.dev"
 
 
@@ -39,12 +42,13 @@ def endpoint_slice(service: Manifest, pod: Manifest) -> Manifest | None:
             "name": child_name(service["metadata"]["name"], suffix),
             "namespace": service["metadata"]["namespace"],
             "labels": {SERVICE_LABEL: service["metadata"]["name"], MANAGER_LABEL: MANAGER},
+            "annotations": {LOOPBACK: ADDRESS},
             "ownerReferences": [owner_reference(service)],
         },
         "addressType": "IPv4",
         "endpoints": [
             {
-                "addresses": [ADDRESS],
+                "addresses": [PLACEHOLDER],
                 "conditions": {"ready": ready, "serving": is_ready(pod), "terminating": is_deleting(pod)},
                 "nodeName": spec(pod).get("nodeName") or "",
                 "targetRef": {

@@ -8,6 +8,7 @@ from harness.simulator.gateway.envoy_config.clusters import ClusterConfig
 from harness.simulator.gateway.plan.gatewayapi import Key, Object, key, text
 from harness.simulator.gateway.plan.snapshot import Snapshot
 
+ADDRESS = "maas-conformance.dev/address"
 SERVICE_LABEL = "kubernetes.io/service-name"
 
 
@@ -38,7 +39,11 @@ class Endpoints:
 
 
 def ready(item: Object, port_name: str) -> Iterator[tuple[str, int]]:
-    """Address and port of each ready endpoint of one slice."""
+    """Address and port of each ready endpoint of one slice.
+
+    A process on this machine is announced by annotation: a Kubernetes API refuses loopback addresses in a slice.
+    """
+    announced = (item["metadata"].get("annotations") or {}).get(ADDRESS)
     ports: list[Object] = [port for port in item.get("ports") or () if port.get("port")]
     numbers = [port["port"] for port in ports if (port.get("name") or "") == port_name]
     if not numbers and len(ports) == 1:
@@ -46,7 +51,7 @@ def ready(item: Object, port_name: str) -> Iterator[tuple[str, int]]:
     for endpoint in item.get("endpoints") or ():
         if (endpoint.get("conditions") or {}).get("ready") is False:
             continue
-        for address in endpoint.get("addresses") or ():
+        for address in (announced,) if announced else endpoint.get("addresses") or ():
             for number in numbers:
                 yield str(address), int(number)
 
