@@ -49,7 +49,7 @@ class Running:
 
     def stop(self) -> int:
         self.process.terminate()
-        return self.process.wait(5)
+        return self.process.wait(60)
 
 
 @dataclass(frozen=True)

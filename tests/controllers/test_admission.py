@@ -128,7 +128,7 @@ def test_without_the_controller_such_writes_are_refused_until_it_is_back(tmp_pat
         reason = f'no endpoints available for service "{HOOK_SERVICE}"'
     else:
         running.process.kill()
-        running.process.wait(5)
+        running.process.wait(60)
         reason = "failed to call webhook"
     with pytest.raises(ApiError, match=reason):
         client.create(MAAS_MODEL_REF, "without", "ns", spec=spec)

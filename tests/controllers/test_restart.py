@@ -69,7 +69,7 @@ def test_controllers_go_on_when_the_api_server_was_killed_and_came_back(tmp_path
     world.service("before")
     world.client.until(HTTP_ROUTE, "before-kserve-route", world.namespace, bool)
     os.kill(server.process.pid, signal.SIGKILL)
-    server.process.wait(5)
+    server.process.wait(60)
     server = api(tmp_path, address)
     world = World(Client(tmp_path / "admin.kubeconfig"))
     world.service("after")
@@ -143,7 +143,7 @@ def test_the_namespace_of_tenants_comes_back(tmp_path: Path) -> None:
 
 def test_a_kubeconfig_that_does_not_exist_is_one_sentence(tmp_path: Path) -> None:
     running = Running("harness.simulator.controllers", tmp_path, "all", "--kubeconfig", str(tmp_path / "none"))
-    assert running.process.wait(10) == 1
+    assert running.process.wait(60) == 1
     lines = running.log.read_text().splitlines()
     assert len(lines) == 1
     assert str(tmp_path / "none") in lines[0]
@@ -151,5 +151,5 @@ def test_a_kubeconfig_that_does_not_exist_is_one_sentence(tmp_path: Path) -> Non
 
 def test_a_malformed_option_is_one_sentence(tmp_path: Path) -> None:
     running = Running("harness.simulator.controllers", tmp_path, "maas", "--gateway", "nameonly")
-    assert running.process.wait(10) == 2
+    assert running.process.wait(60) == 2
     assert "expected NAMESPACE/NAME, got 'nameonly'" in running.log.read_text()

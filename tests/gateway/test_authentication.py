@@ -172,9 +172,9 @@ def test_a_refusal_of_the_selector_reaches_the_client_with_its_reason(rig: Rig, 
 def test_a_revoked_key_is_refused_within_the_bound_and_for_good(rig: Rig, caller: Caller) -> None:
     assert caller.post().status_code == 200
     del rig.maas.keys[caller.key]
-    revoked = time.monotonic()
-    eventually(lambda: caller.post().status_code == 403, CACHE_TTL + 1)
-    assert time.monotonic() - revoked < CACHE_TTL + 1
+    forgotten = time.monotonic() + CACHE_TTL + 0.01  # the clocks of two processes may differ by a tick
+    while time.monotonic() < forgotten:
+        caller.post()  # asking does not prolong what is remembered
     assert [caller.post().status_code for _ in range(3)] == [403, 403, 403]
     other = rig.caller(caller.model, user=caller.user)
     assert other.post().status_code == 200
@@ -182,18 +182,17 @@ def test_a_revoked_key_is_refused_within_the_bound_and_for_good(rig: Rig, caller
 
 def test_answers_are_repeated_within_the_bound_and_asked_once_for_a_burst(rig: Rig, caller: Caller) -> None:
     before = len(rig.maas.calls)
-    deadline = time.monotonic() + CACHE_TTL * 0.8
-    sent = 0
-    while time.monotonic() < deadline:
+    began = time.monotonic()
+    for _ in range(20):
         assert caller.post().status_code == 200
-        sent += 1
+    terms = 1 + (time.monotonic() - began) // CACHE_TTL  # an answer is good for one: a busy machine needs several for the burst
     asked = [
         kind
         for kind, question in rig.maas.calls[before:]
         if caller.key in str(question) or caller.user in str(question)
     ]
-    assert sent > 2
-    assert asked == ["validate", "select"]
+    assert asked[:2] == ["validate", "select"]
+    assert max(asked.count("validate"), asked.count("select")) <= terms
 
 
 @pytest.mark.parametrize("broken", ["validate", "select"])

@@ -63,7 +63,7 @@ def test_envoy_comes_back_on_its_ports_with_its_configuration(own: Rig) -> None:
     caller.fence()
     envoy = psutil.Process(own.stack.parts["gateway"].process.pid).children()[0]
     envoy.kill()
-    envoy.wait(5)
+    envoy.wait(60)
 
     def again() -> int | None:
         try:

@@ -36,7 +36,7 @@ class redis_server:  # noqa: N801  a context manager
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
-        self.process.wait(5)
+        self.process.wait(60)
 
 
 @pytest.fixture(scope="module")

@@ -152,7 +152,7 @@ def test_no_request_is_lost_while_models_come_and_go_and_pods_are_replaced(rig: 
     outcomes: list[str] = []
 
     def keep_calling(stream: bool) -> None:
-        with httpx.Client(trust_env=False, verify=False, timeout=10) as client:
+        with httpx.Client(trust_env=False, verify=False, timeout=60) as client:
             while not done.is_set():
                 body = caller.body({"tokens": 3, "delay": 0.002}, stream=stream)
                 answer = client.post(rig.url + caller.model.path, json=body, headers=caller.headers)

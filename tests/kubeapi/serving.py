@@ -31,4 +31,4 @@ def embedded_api(folder: Path, *options: str) -> Iterator[Path]:
         yield folder / "admin.kubeconfig"
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)

@@ -160,7 +160,7 @@ def test_the_real_server_keeps_the_same_contract(tmp_path: Path) -> None:
             assert client.get("/apis/maas.opendatahub.io/v1alpha1/maasmodelrefs").json()["items"] == []
     finally:
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 def _importable() -> dict[str, str]:

@@ -52,7 +52,7 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
             last = int(client.get(MAPS).json()["metadata"]["resourceVersion"])
             authority = (tmp_path / "ca.crt").read_bytes()
         process.kill()
-        process.wait(10)
+        process.wait(60)
         process = start(tmp_path, tmp_path / "state")
         with connect(tmp_path / "admin.kubeconfig") as client:
             listed = client.get(MAPS, params={"fieldSelector": "metadata.name!=kube-root-ca.crt"}).json()
@@ -63,7 +63,7 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
             ).json()
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
     assert {item["metadata"]["name"]: item["metadata"]["uid"] for item in listed["items"]} == acknowledged
     assert int(listed["metadata"]["resourceVersion"]) >= last
     assert (tmp_path / "ca.crt").read_bytes() == authority

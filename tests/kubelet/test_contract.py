@@ -132,7 +132,7 @@ def test_it_scales_up_and_down_and_processes_follow(workload: Workload) -> None:
     assert len(set(addresses)) == 3
     workload.client.patch(DEPLOYMENT, "m", {"spec": {"replicas": 0}}, workload.namespace)
     workload.available(0)
-    assert psutil.wait_procs(processes, timeout=10)[1] == []
+    assert psutil.wait_procs(processes, timeout=60)[1] == []
     for pod in workload.client.all(POD, workload.namespace):
         workload.client.until(POD, pod["metadata"]["name"], workload.namespace, gone)
 
@@ -159,7 +159,7 @@ def test_a_deleted_deployment_ends_its_processes(workload: Workload) -> None:
     process = owner_of(url(pod))
     workload.client.delete(DEPLOYMENT, "m", workload.namespace)
     workload.client.until(POD, pod["metadata"]["name"], workload.namespace, gone)
-    assert psutil.wait_procs([process], timeout=10)[1] == []
+    assert psutil.wait_procs([process], timeout=60)[1] == []
     workload.client.delete(SERVICE, "m", workload.namespace)
 
 
@@ -195,8 +195,8 @@ def test_however_the_kubelet_ends_its_processes_do_too(tmp_path: Path, number: s
     workload.available(2)
     processes = [owner_of(url(pod)) for pod in workload.pods()]
     kubelet.process.send_signal(number)
-    kubelet.process.wait(5)
-    assert psutil.wait_procs(processes, timeout=5)[1] == []
+    kubelet.process.wait(60)
+    assert psutil.wait_procs(processes, timeout=60)[1] == []
     api.stop()
 
 
@@ -212,7 +212,7 @@ def test_a_kubelet_that_comes_back_starts_what_its_pods_had(tmp_path: Path) -> N
     workload.available()
     (before,) = workload.pods()
     kubelet.process.kill()
-    kubelet.process.wait(5)
+    kubelet.process.wait(60)
     kubelet.ready.unlink()
     kubelet = Running("harness.simulator.kubelet", tmp_path, *options).wait()
     name = before["metadata"]["name"]
@@ -274,7 +274,7 @@ def test_a_real_vllm_is_ready_when_its_health_says_so(tmp_path: Path, monkeypatc
 def test_without_vllm_the_option_is_refused_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     refused = Running("harness.simulator.kubelet", tmp_path, "--runtime", "vllm", "--dir", str(tmp_path / "work"))
-    assert refused.process.wait(10) == 3
+    assert refused.process.wait(60) == 3
     assert refused.log.read_text() == (
         "Error: --runtime vllm needs the command vllm on the PATH: install vLLM, or use --runtime mock\n"
     )

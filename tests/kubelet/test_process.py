@@ -59,7 +59,7 @@ def test_it_runs_when_it_says_so_and_leaves_nothing_behind(folder: Path) -> None
         port, child = watched.process.standing.port, int(watched.process.standing.endpoints["child"])
         assert psutil.pid_exists(child)
         await watched.process.stop(5)
-        psutil.wait_procs([psutil.Process(child)] if psutil.pid_exists(child) else [], timeout=5)
+        psutil.wait_procs([psutil.Process(child)] if psutil.pid_exists(child) else [], timeout=60)
         return port, child
 
     port, child = asyncio.run(scenario())

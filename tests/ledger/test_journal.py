@@ -38,7 +38,7 @@ def server(tmp_path_factory) -> Iterator[dict[str, str]]:
         yield _endpoints(process, ready)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _endpoints(process: subprocess.Popen[bytes], ready: Path) -> dict[str, str]:

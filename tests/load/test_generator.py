@@ -63,7 +63,7 @@ def server(tmp_path_factory) -> Iterator[dict[str, str]]:
         yield json.loads(ready.read_text())["endpoints"]
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 @pytest.fixture(scope="module")

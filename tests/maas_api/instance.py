@@ -61,7 +61,7 @@ class Instance:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        assert self._ready.wait(10), "the instance did not start"
+        assert self._ready.wait(60), "the instance did not start"
         self.url = f"http://{address(self._socket)}"
         self.anonymous = httpx.Client(base_url=self.url, trust_env=False, timeout=10, verify=False)
 

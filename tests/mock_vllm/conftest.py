@@ -25,7 +25,7 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., R
         server.admin.close()
         server.process.terminate()
     for server in running.values():
-        server.process.communicate(timeout=10)
+        server.process.communicate(timeout=60)
 
 
 @pytest.fixture(scope="session")

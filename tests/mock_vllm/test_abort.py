@@ -60,7 +60,7 @@ def gauge(server: Running, name: str) -> float:
 
 
 def until_idle(server: Running) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while server.admin.get("/journal", params={"since": 10**9}).json()["in_flight"]:
         assert time.monotonic() < deadline, "requests of clients that are gone are still under way"
 
@@ -107,7 +107,7 @@ def test_row_20_a_whole_reply_is_aborted_too(launch):
     url = server.api.base_url
     with socket.create_connection((url.host, url.port)) as connection:
         connection.sendall(request(name))
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while gauge(server, "vllm:num_requests_running") != 1:
             assert time.monotonic() < deadline
     entry = server.admin.get("/journal", params={"request_id": name, "wait": "5"}).json()["entries"][0]
@@ -127,7 +127,7 @@ def test_a_client_that_reads_slowly_costs_no_memory(launch):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.sendall(request(f"slow-{number}", stream=True, max_tokens=30000))
         connections.append(connection)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while server.admin.get("/journal").json()["in_flight"] < 50:
         assert time.monotonic() < deadline
     # 50 streams of 30,000 tokens are 350 MB of events; what is not read is not written
@@ -149,7 +149,7 @@ def test_replies_under_way_end_before_the_server_does(launch):
     url = server.api.base_url
     with socket.create_connection((url.host, url.port)) as connection:
         connection.sendall(request("last", stream=True))
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while gauge(server, "vllm:num_requests_running") != 1:
             assert time.monotonic() < deadline
         server.process.terminate()
@@ -157,4 +157,4 @@ def test_replies_under_way_end_before_the_server_does(launch):
         while chunk := connection.recv(65536):
             data += chunk
     assert data.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
-    assert server.process.wait(timeout=5) == 0
+    assert server.process.wait(timeout=60) == 0

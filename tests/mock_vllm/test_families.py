@@ -112,7 +112,7 @@ def test_row_24_sleep(launch):
         while 'vllm:num_requests_waiting{engine="0",model_name="shown"} 1.0' not in server.api.get("/metrics").text:
             assert not waiting.done()
         assert server.api.post("/wake_up").status_code == 200
-        assert waiting.result(timeout=10).status_code == 200
+        assert waiting.result(timeout=60).status_code == 200
     assert server.api.post("/sleep?level=9").status_code == 400
 
 

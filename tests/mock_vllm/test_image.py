@@ -104,4 +104,4 @@ def test_the_entry_point_starts_the_copied_server(tree):
         assert f"{tree}/opt/mock-vllm".encode() in used
     finally:
         server.terminate()
-        server.communicate(timeout=10)
+        server.communicate(timeout=60)

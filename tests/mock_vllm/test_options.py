@@ -133,7 +133,7 @@ def test_logs_hold_no_prompt(launch):
         "/v1/chat/completions", json=secret, headers={"Authorization": "Bearer my-secret-key"}
     ).raise_for_status()
     server.process.terminate()
-    said = server.process.communicate(timeout=5)[1].decode()
+    said = server.process.communicate(timeout=60)[1].decode()
     line = json.loads(
         next(line for line in said.splitlines() if "chat/completions" in line).partition("{")[1]
         + said.partition("{")[2].splitlines()[0]
@@ -146,7 +146,7 @@ def test_logs_show_prompts_when_asked_to(launch):
     server = launch("--log-requests", "--log-prompts", private=True)
     server.api.post("/v1/chat/completions", json=CHAT).raise_for_status()
     server.process.terminate()
-    assert "Hello" in server.process.communicate(timeout=5)[1].decode()
+    assert "Hello" in server.process.communicate(timeout=60)[1].decode()
 
 
 # --- tokenizers

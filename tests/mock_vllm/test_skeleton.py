@@ -61,4 +61,4 @@ def test_the_journal_pages_and_clears(launch):
     assert server.admin.delete("/journal").status_code == 204
     assert server.admin.get("/journal").json()["entries"] == []
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(timeout=5) == 0
+    assert server.process.wait(timeout=60) == 0

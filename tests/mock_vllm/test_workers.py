@@ -56,21 +56,21 @@ def test_a_signal_ends_all_processes(pair: Running):
     workers = workers_of(pair.process.pid)
     assert len(workers) == 2
     pair.process.send_signal(signal.SIGTERM)
-    assert pair.process.wait(timeout=5) == 0
+    assert pair.process.wait(timeout=60) == 0
     assert not any(worker.is_running() for worker in workers)
 
 
 def test_the_death_of_a_worker_ends_the_server(pair: Running):
     workers_of(pair.process.pid)[0].kill()
-    assert pair.process.wait(timeout=5) == 1
+    assert pair.process.wait(timeout=60) == 1
     assert b"worker process ended by itself" in pair.process.stderr.read()
 
 
 def test_workers_die_with_their_supervisor(pair: Running):
     workers = workers_of(pair.process.pid)
     pair.process.kill()
-    pair.process.wait(timeout=5)
-    _, alive = psutil.wait_procs(workers, timeout=5)
+    pair.process.wait(timeout=60)
+    _, alive = psutil.wait_procs(workers, timeout=60)
     assert alive == []
 
 

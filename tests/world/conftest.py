@@ -61,7 +61,7 @@ def kubeconfig(tmp_path_factory) -> Iterator[Path]:
         yield folder / "admin.kubeconfig"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 @pytest.fixture(scope="session")
