@@ -12,9 +12,6 @@ from typing import Any
 import pytest
 
 from harness.client.exchange import Exchange
-from harness.engine.caller import Wire
-from harness.engine.estate import Estate
-from harness.engine.world import World
 from harness.ledger.book import ClientBook
 from harness.outcome import ExitCode, UsageFault
 from harness.platforms.embedded.quirks import AUTHORIZER, CONTROLLER, LIMITER, MAAS_API, QUIRKS, arguments_of, chosen
@@ -25,6 +22,9 @@ from harness.simulator.gateway.authorizer import quirks as of_authorizer
 from harness.simulator.gateway.limiter import quirks as of_limiter
 from harness.simulator.maas_api import quirks as of_maas_api
 from harness.spec.catalogue import catalogue
+from harness.world.caller import Wire
+from harness.world.estate import Estate
+from harness.world.world import World
 from tests.platforms.quirk_probes import PROBES, Probe
 
 ROWS = tuple(QUIRKS)
