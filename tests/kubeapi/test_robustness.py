@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from collections import Counter
 from typing import Any
 
 import orjson
@@ -11,7 +12,6 @@ import pytest
 from tests.kubeapi.in_process import CRDS, InProcess
 
 SEED = 20261122
-REQUESTS = 10_000
 ODD: tuple[Any, ...] = (
     None, True, False, 0, -1, 2**31, 2**63, 2**64 - 1, 1.5, -1e308, "", "a", "Ä\u0000", "x" * 300, "../..", "%2e", "1Gi", "2026-01-02T03:04:05Z",
     [], {}, [None], [[]], [{}], {"": None}, {"a": {"b": []}}, {"$patch": "delete"}, {"$patch": 5}, {"$retainKeys": 3}, {"f:": {}},
@@ -34,8 +34,8 @@ QUERIES = (
 class Fuzz:
     """A source of requests that are nearly right."""
 
-    def __init__(self, server: InProcess) -> None:
-        self._random = random.Random(SEED)
+    def __init__(self, server: InProcess, seed: int = SEED) -> None:
+        self._random = random.Random(seed)
         # Without definitions, which a single deletecollection would take away, and with them most of what there is to ask for.
         kinds = [resource for resource in server.cluster.registry if resource.group != "apiextensions.k8s.io"]
         self._resources = sorted(kinds, key=lambda r: (r.group, r.version, r.plural))
@@ -127,16 +127,17 @@ def _bytes(chance: random.Random, body: Any) -> bytes:
     return raw
 
 
-def test_ten_thousand_generated_requests_meet_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+def flood(requests: int, seed: int = SEED) -> tuple[list[str], Counter[int]]:
+    """Send that many generated requests: what went wrong, and how often each status was answered."""
     server = InProcess(crds=(CRDS,))
-    fuzz, chance = Fuzz(server), random.Random(SEED)
+    fuzz, chance = Fuzz(server, seed), random.Random(seed)
 
-    async def run() -> tuple[list[str], dict[int, int]]:
-        faults, codes = [], dict[int, int]()
-        for _ in range(REQUESTS):
+    async def run() -> tuple[list[str], Counter[int]]:
+        faults, codes = [], Counter[int]()
+        for _ in range(requests):
             method, path, body, options = fuzz.request()
             answer = await server.call(method, path, _bytes(chance, body), **options)
-            codes[answer.code] = codes.get(answer.code, 0) + 1
+            codes[answer.code] += 1
             # 500 with this one sentence is what a cluster says to a create that brings a resourceVersion.
             if answer.code >= 500 and b"resourceVersion should not be set" not in answer.raw and answer.code != 504:
                 faults.append(
@@ -144,13 +145,18 @@ def test_ten_thousand_generated_requests_meet_no_fault(caplog: pytest.LogCapture
                 )
         return faults, codes
 
+    return asyncio.run(run())
+
+
+def test_generated_requests_meet_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+    """`python -m benchmarks.kubeapi.flood` sends as many as one likes, from other seeds."""
     with caplog.at_level(logging.ERROR):
-        faults, codes = asyncio.run(run())
+        faults, codes = flood(2000)
     assert not faults, f"{len(faults)} faults, the first: {faults[0]}\n{caplog.text[:3000]}"
     # The requests are worth something only if many of them get through.
-    assert codes[201] > 300
-    assert codes[200] > 300
-    assert codes[422] > 300
+    assert codes[201] > 50
+    assert codes[200] > 50
+    assert codes[422] > 50
 
 
 def test_malformed_definitions_meet_no_fault() -> None:
@@ -201,7 +207,7 @@ def test_malformed_definitions_meet_no_fault() -> None:
 
     async def run() -> tuple[list[str], set[int]]:
         faults, codes = [], set[int]()
-        for _ in range(3000):
+        for _ in range(1000):
             body = damaged(orjson.loads(orjson.dumps(sound)))
             answer = await server.call("POST", path, body)
             codes.add(answer.code)

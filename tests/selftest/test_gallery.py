@@ -54,13 +54,12 @@ def test_a_replacement_that_takes_less_than_the_seam_is_called_with_is_refused()
     ("name", "checks"),
     [
         ("authorizer-admits-everyone", "without_a_credential_is_unauthorized"),
-        ("limiter-refuses-nobody", "canary"),
-        ("gateway-streams-are-free", "streaming or stream"),
-        ("maas-api-honours-revoked-keys", "test_a_revoked_key_is_refused_and_a_new_one_is_not"),
-        ("controller-lists-standard-models", "test_registering_a_model_of_the_standard_gateway_fails"),
+        ("limiter-refuses-nobody", "test_three_times_the_budget_is_not_served"),
+        ("gateway-streams-are-free", "test_streaming_without_asking_for_usage_does_not_evade_the_limit"),
     ],
 )
 def test_the_suite_notices(name: str, checks: str, tmp_path: Path) -> None:
-    trial = try_defect(named(name), tmp_path / "report", ["-k", checks, "-n", "2"])
+    """One defect per part that says no, by the checks that must notice; `maas-conformance selftest` tries all, by all checks."""
+    trial = try_defect(named(name), tmp_path / "report", ["-k", checks, "-n", "0"])
     assert trial.exit_code == ExitCode.NOT_CONFORMANT
     assert trial.noticed & set(named(name).requirements), trial.noticed
