@@ -24,6 +24,18 @@ ERROR = {
         }
     },
 }
+ANTHROPIC_ERROR = {
+    "type": "object",
+    "required": ["type", "error"],
+    "properties": {
+        "type": {"const": "error"},
+        "error": {
+            "type": "object",
+            "required": ["type", "message"],
+            "properties": {"type": {"type": "string"}, "message": {"type": "string"}},
+        },
+    },
+}
 
 
 def document(app: App) -> dict[str, Any]:
@@ -40,14 +52,15 @@ def document(app: App) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "vLLM (mock)", "version": app.version.text},
         "paths": paths,
-        "components": {"schemas": {**components, "Error": ERROR}},
+        "components": {"schemas": {**components, "Error": ERROR, "AnthropicError": ANTHROPIC_ERROR}},
     }
 
 
 def _operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
+    kind = "AnthropicError" if route.path.startswith("/v1/messages") else "Error"
     failed = {
         "description": "Refused",
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+        "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{kind}"}}},
     }
     found: dict[str, Any] = {"responses": {"200": {"description": "Answered"}, "400": failed, "404": failed}}
     names = [part[1:-1] for part in route.path.split("/") if part[:1] == "{"]

@@ -64,3 +64,14 @@ def test_the_document(server: Running):
         "/v1/responses/{response_id}",
     ):
         assert path in found["paths"]
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens", "/v1/responses", "/tokenize"])
+def test_refusals_are_as_the_document_says(server: Running, path):
+    found = server.api.get("/openapi.json").json()
+    refused = found["paths"][path]["post"]["responses"]["400"]["content"]["application/json"]["schema"]
+    validator = jsonschema.Draft202012Validator({**refused, "components": found["components"]})
+    reply = server.api.post(path, json={"messages": 5, "input": 5, "prompt": 5})
+    assert reply.status_code == 400
+    assert list(validator.iter_errors(reply.json())) == []
+    assert not validator.is_valid({"detail": "Not Found"})
