@@ -97,7 +97,8 @@ def test_the_guides_patch_opts_a_model_in(world: World) -> None:
     subscription = world.subscription(who, models=model.handle, awaited=False)
     policy = world.policy(who, models=model.handle, awaited=False)
     world.settle()
-    world.await_phase(model_ref(model.handle), "Failed")
+    found = world.await_phase(model_ref(model.handle), "Failed", "Ready")
+    expect_equal(found["status"]["phase"], "Failed", of="the phase of a registered model that is not opted in yet")
     outsider = world.customer()
     before = outsider.infer(model=model.handle)
     expect(
