@@ -13,12 +13,16 @@ import httpx
 import psutil
 import pytest
 
+from harness.kube.cluster import Cluster
+from harness.kube.manifest import Ref
+from harness.kube.wait import Bound
 from harness.platforms.data import data_folder
 from harness.platforms.introduction import introduce
 from harness.platforms.lease import STATE_HOME_VARIABLE
 from harness.platforms.platform import Platform
 from harness.platforms.remains import RunRecord, sweep_dead_runs
 from harness.platforms.target import TargetOptions, open_target
+from harness.world.patience import until
 from tests.platforms.conftest import processes_of
 
 # for a machine with ten times the load that it has cores: what ends late has still ended, what hangs is found
@@ -250,3 +254,30 @@ def test_detached_it_answers_until_down(state_home: Path, tmp_path: Path) -> Non
     assert "force" not in stopped
     assert not state_home.exists()
     assert command("down").stdout == "no detached platform is running\n"
+
+
+@pytest.mark.row("MAAS-AUTH-017", "MAAS-AUTH-018")
+def test_the_key_header_is_a_credential_only_while_a_model_speaks_messages(platform: Platform) -> None:
+    key = introduce(platform).api_key
+    assert key is not None
+    reference = {"ref": {"name": "provider"}, "targetModel": "claude", "apiFormat": "messages"}
+    external = {
+        "apiVersion": "inference.opendatahub.io/v1alpha1",
+        "kind": "ExternalModel",
+        "metadata": {"name": "speaks-messages", "namespace": "llm"},
+        "spec": {"externalProviderRefs": [reference]},
+    }
+
+    def status(text: str) -> int:
+        url = f"{platform.endpoints.management}/v1/models"
+        return httpx.get(url, headers={"X-Api-Key": text}, trust_env=False).status_code
+
+    assert platform.kubeconfig is not None
+    bound = Bound("the authorizer knows of an external model", 10)
+    with Cluster.connect(platform.kubeconfig) as cluster:
+        assert status(key.reveal()) == 401
+        cluster.apply(external)
+        assert until(lambda: status(key.reveal()), lambda seen: seen == 200, bound)[0] == 200
+        assert (status("other"), status("sk-oai-unknown_x")) == (401, 403)
+        cluster.delete(Ref.of(external))
+        assert until(lambda: status(key.reveal()), lambda seen: seen == 401, bound)[0] == 401
