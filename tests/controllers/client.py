@@ -15,7 +15,7 @@ from lightkube.types import PatchType
 from harness.simulator.controllers.runtime.kind import Kind, resource
 from harness.simulator.controllers.runtime.manifest import Manifest
 
-BOUND_S = 15.0
+BOUND_S = 60.0
 
 
 class Client:

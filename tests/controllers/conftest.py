@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 INGRESS = "openshift-ingress"
 TENANT = "models-as-a-service"
 CONTROL = "opendatahub"
-BOUND_S = 20.0
+BOUND_S = 60.0
 
 
 def pytest_configure(config: pytest.Config) -> None:

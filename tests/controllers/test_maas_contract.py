@@ -370,13 +370,13 @@ class TestGateway:
     def test_the_standard_gateway_has_no_policy(self, platform: Platform) -> None:
         platform.client.until(AUTH_POLICY, "maas-gateway-auth", INGRESS, bool)
         platform.client.until(TOKEN_RATE_LIMIT_POLICY, "gateway-default-deny", INGRESS, bool)
-        targets = {  # other tests have policies of their own here, on routes
+        targets = {
             policy["spec"]["targetRef"]["name"]
             for kind in (AUTH_POLICY, TOKEN_RATE_LIMIT_POLICY)
             for policy in platform.client.all(kind, INGRESS)
-            if policy["spec"]["targetRef"]["kind"] == "Gateway"
         }
-        assert targets == {"maas-default-gateway"}
+        assert "maas-default-gateway" in targets
+        assert "openshift-ai-inference" not in targets  # tests that run beside this one have gateways of their own
 
 
 def _item(found: dict[str, Any] | None) -> dict[str, Any]:

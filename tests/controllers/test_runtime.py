@@ -119,7 +119,7 @@ class TestQueue:
             queue.add_after("a", 60)
             queue.add_after("a", 0.0)
             queue.add_after("a", 60)
-            return await asyncio.wait_for(queue.take(), 5)
+            return await asyncio.wait_for(queue.take(), 60)
 
         assert asyncio.run(scenario()) == "a"
 

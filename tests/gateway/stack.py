@@ -16,7 +16,7 @@ from lightkube import Client, KubeConfig
 ROOT = Path(__file__).resolve().parents[2]
 INGRESS = "openshift-ingress"
 MAAS, STANDARD = "maas-default-gateway", "openshift-ai-inference"
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 PLAIN = httpx.Client(trust_env=False, verify=False)
 
 

@@ -184,7 +184,7 @@ def test_the_books_are_exact_under_concurrency(rig: Rig) -> None:
 
     def work(number: int) -> int:
         barrier.wait()
-        with httpx.Client(trust_env=False, verify=False, timeout=20) as client:
+        with httpx.Client(trust_env=False, verify=False, timeout=60) as client:
             total = 0
             for index in range(20):
                 body = caller.body({"prompt": number, "tokens": index}, stream=bool(index % 2))

@@ -76,7 +76,7 @@ def test_concurrent_requests_never_spend_more_than_the_limit(reserving: Rig, str
     barrier = threading.Barrier(16)
 
     def call(_number: int) -> int:
-        with httpx.Client(trust_env=False, verify=False, timeout=20) as client:
+        with httpx.Client(trust_env=False, verify=False, timeout=60) as client:
             body = caller.body({"prompt": 0, "tokens": 10, "think": 0.3}, stream=stream, max_tokens=10)
             barrier.wait()
             return client.post(reserving.url + caller.model.path, json=body, headers=caller.headers).status_code

@@ -37,7 +37,7 @@ async def server(handler: Handler) -> AsyncIterator[str]:
 async def call(address: str, *messages: bytes) -> list[bytes]:
     async with grpc.aio.insecure_channel(address) as channel:
         method = channel.unary_unary(METHOD)
-        return list(await asyncio.gather(*(method(message, timeout=5) for message in messages)))
+        return list(await asyncio.gather(*(method(message, timeout=60) for message in messages)))
 
 
 def test_answers_a_real_grpc_client_also_many_at_once() -> None:
@@ -82,7 +82,7 @@ def test_traffic_far_beyond_the_connection_window_keeps_flowing() -> None:
             method = channel.unary_unary(METHOD)
             total = 0
             for _ in range(400):
-                total += len(await method(b"y" * 1000, timeout=5))
+                total += len(await method(b"y" * 1000, timeout=60))
             return total
 
     assert asyncio.run(scenario()) == 400_000
@@ -118,7 +118,7 @@ def test_a_message_above_the_limit_is_refused_and_the_connection_lives_on() -> N
             method = channel.unary_unary(METHOD)
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await method(b"x" * (MAX_MESSAGE + 100), timeout=10)
-            return caught.value.code(), await method(b"still here", timeout=5)
+            return caught.value.code(), await method(b"still here", timeout=60)
 
     code, answer = asyncio.run(scenario())
     assert (code, answer) == (grpc.StatusCode.RESOURCE_EXHAUSTED, b"still here")
@@ -141,9 +141,9 @@ def test_a_cancelled_call_cancels_its_handler() -> None:
         async with server(lambda _message: forever()) as address, grpc.aio.insecure_channel(address) as channel:
             pending = channel.unary_unary(METHOD)(b"x")
             waiting = asyncio.ensure_future(pending)
-            await asyncio.wait_for(started.wait(), 5)
+            await asyncio.wait_for(started.wait(), 60)
             pending.cancel()
-            await asyncio.wait_for(cancelled.wait(), 5)
+            await asyncio.wait_for(cancelled.wait(), 60)
             with contextlib.suppress(asyncio.CancelledError):
                 await waiting
             return True
@@ -170,7 +170,7 @@ def test_calls_of_one_connection_are_handled_in_the_order_they_were_sent() -> No
             writer.write(PREFACE + frame(4, 0, 0) + request + frame(PING, 0, 0, b"12345678"))
             answer = b""
             while b"12345678" not in answer:
-                answer += await asyncio.wait_for(reader.read(65536), 5)
+                answer += await asyncio.wait_for(reader.read(65536), 60)
             writer.close()
 
     asyncio.run(scenario())
@@ -188,7 +188,7 @@ def test_a_peer_that_breaks_the_protocol_gets_goaway_and_is_closed(bytes_in: byt
             host, port = address.split(":")
             reader, writer = await asyncio.open_connection(host, int(port))
             writer.write(bytes_in)
-            answer = await asyncio.wait_for(reader.read(), 5)
+            answer = await asyncio.wait_for(reader.read(), 60)
             writer.close()
             return answer
 
@@ -207,11 +207,11 @@ def test_an_answer_waits_for_the_connection_window_of_the_client() -> None:
             writer.write(PREFACE + frame(4, 0, 0) + calls + frame(PING, 0, 0, b"firstPNG"))
             before = b""
             while b"firstPNG" not in before:
-                before += await asyncio.wait_for(reader.read(65536), 5)
+                before += await asyncio.wait_for(reader.read(65536), 60)
             writer.write(frame(8, 0, 0, struct.pack(">I", 100_000)) + frame(PING, 0, 0, b"otherPNG"))
             after = b""
             while b"otherPNG" not in after:
-                after += await asyncio.wait_for(reader.read(65536), 5)
+                after += await asyncio.wait_for(reader.read(65536), 60)
             writer.close()
             return before.count(b"z"), after.count(b"z")
 
@@ -227,7 +227,7 @@ def test_the_server_says_goodbye_when_it_stops() -> None:
             seen = b""
             while b"12345678" not in seen:
                 seen += await reader.read(65536)
-        rest = await asyncio.wait_for(reader.read(), 5)
+        rest = await asyncio.wait_for(reader.read(), 60)
         writer.close()
         return rest
 

@@ -32,7 +32,7 @@ def fresh(prefix: str) -> str:
     return f"{prefix}-{os.getpid()}-{next(NUMBER)}"
 
 
-def eventually(probe: Callable[[], Any], seconds: float = 30.0) -> Any:
+def eventually(probe: Callable[[], Any], seconds: float = 60.0) -> Any:
     """The first true value of `probe`; fails with its last value after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:

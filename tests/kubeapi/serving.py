@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def eventually(
-    condition: Callable[[], bool], what: str, bound_s: float = 20, alive: Callable[[], bool] = lambda: True
+    condition: Callable[[], bool], what: str, bound_s: float = 60, alive: Callable[[], bool] = lambda: True
 ) -> None:
     """Wait until a condition holds; a server converges, and a test says how long it may take."""
     deadline = time.monotonic() + bound_s

@@ -34,7 +34,7 @@ def start(directory: Path, *options: str, environment: dict[str, str] | None = N
     command = [sys.executable, "-m", "mock_vllm", *BASE, "--ready-file", str(ready), *options]
     env = {**os.environ, "MAAS_DIE_WITH_PARENT": "1", **(environment or {})}
     process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not ready.exists():
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
@@ -42,8 +42,8 @@ def start(directory: Path, *options: str, environment: dict[str, str] | None = N
         time.sleep(0.005)
     endpoints = json.loads(ready.read_text())["endpoints"]
     return Running(
-        api=httpx.Client(base_url=endpoints["api"], verify=False, timeout=20),
-        admin=httpx.Client(base_url=endpoints["admin"], timeout=20),
+        api=httpx.Client(base_url=endpoints["api"], verify=False, timeout=60),
+        admin=httpx.Client(base_url=endpoints["admin"], timeout=60),
         process=process,
     )
 

@@ -15,7 +15,7 @@ def arrivals(server: Running, **body) -> list[float]:
     """When the frames of one stream came, in seconds from the request."""
     begin = time.perf_counter()
     found = []
-    with httpx.stream("POST", f"{server.api.base_url}/v1/chat/completions", json=BODY | body, timeout=20) as reply:
+    with httpx.stream("POST", f"{server.api.base_url}/v1/chat/completions", json=BODY | body, timeout=60) as reply:
         for chunk in reply.iter_raw():
             found += [time.perf_counter() - begin] * chunk.count(b'"content":" ')
     return found

@@ -21,7 +21,7 @@ def pair(launch) -> Running:
 def ask(server: Running, number: int) -> int:
     """One request on a connection of its own, so that the kernel spreads them."""
     headers = {"X-Request-Id": f"req-{number}"}
-    return httpx.post(f"{server.api.base_url}/v1/chat/completions", json=CHAT, headers=headers, timeout=20).status_code
+    return httpx.post(f"{server.api.base_url}/v1/chat/completions", json=CHAT, headers=headers, timeout=60).status_code
 
 
 def test_journal_and_metrics_are_one(pair: Running):
