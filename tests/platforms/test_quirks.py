@@ -3,16 +3,12 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.client.exchange import Exchange
-from harness.ledger.book import ClientBook
 from harness.outcome import ExitCode, UsageFault
 from harness.platforms.embedded.quirks import AUTHORIZER, CONTROLLER, LIMITER, MAAS_API, QUIRKS, arguments_of, chosen
 from harness.platforms.platform import Platform
@@ -22,35 +18,12 @@ from harness.simulator.gateway.authorizer import quirks as of_authorizer
 from harness.simulator.gateway.limiter import quirks as of_limiter
 from harness.simulator.maas_api import quirks as of_maas_api
 from harness.spec.catalogue import catalogue
-from harness.world.caller import Wire
-from harness.world.estate import Estate
-from harness.world.world import World
 from tests.platforms.quirk_probes import PROBES, Probe
+from tests.platforms.whole import world_on
 
 ROWS = tuple(QUIRKS)
 EVEN, ODD = ROWS[::2], ROWS[1::2]
 DOCUMENT = Path(__file__).parents[2] / "docs" / "quirks.md"
-
-
-class Unwatched:
-    """Takes what a check would have written into the journal."""
-
-    def exchange(self, exchange: Exchange) -> None:
-        """Nobody reads it."""
-
-    def characteristic(self, name: str, value: float, unit: str) -> None:
-        """Nobody reads it."""
-
-
-@contextmanager
-def world_on(platform: Platform) -> Iterator[World]:
-    estate = Estate(platform, run_id="quirks")
-    world = World(estate, Wire(platform, estate.client, Unwatched(), ClientBook()))  # type: ignore[arg-type] # a recorder by shape
-    try:
-        yield world
-    finally:
-        world.remove()
-        estate.close()
 
 
 def answer(platform: Platform, probe: Probe) -> Any:
