@@ -1,6 +1,7 @@
 """Who may pass, through the real gateway: exact codes, and what backends get to see."""
 
 import json
+import ssl
 import time
 
 import httpx
@@ -258,7 +259,7 @@ def test_the_access_log_says_who_and_what_and_never_the_credential(rig: Rig, cal
 
 def test_https_and_http2_serve_the_same(rig: Rig, caller: Caller) -> None:
     ca = rig.stack.directory / "envoy" / "gateway-ca.crt"
-    with httpx.Client(trust_env=False, verify=str(ca)) as client:
+    with httpx.Client(trust_env=False, verify=ssl.create_default_context(cafile=ca)) as client:
         answer = client.post(
             rig.stack.url(listener="https") + caller.model.path, json=caller.body(), headers=caller.headers
         )

@@ -1,6 +1,7 @@
 """Options: one precedence, clear refusals, several models, ranks, TLS, tokenizers, the context manager."""
 
 import json
+import ssl
 import subprocess
 import sys
 
@@ -121,7 +122,8 @@ def test_tls(launch, tmp_path_factory, workers):
     authority.cert_pem.write_to_path(str(directory / "ca.pem"))
     server = launch("--ssl-certfile", str(directory / "server.pem"), "--workers", workers)
     assert server.api.base_url.scheme == "https"
-    with httpx.Client(base_url=server.api.base_url, verify=str(directory / "ca.pem")) as client:
+    trusting = ssl.create_default_context(cafile=directory / "ca.pem")
+    with httpx.Client(base_url=server.api.base_url, verify=trusting) as client:
         assert client.post("/v1/chat/completions", json=CHAT).status_code == 200
         assert "[DONE]" in client.post("/v1/chat/completions", json=CHAT | {"stream": True}).text
 
