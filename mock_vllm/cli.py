@@ -119,12 +119,15 @@ def resolve(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Setting
             merged[field.name] = value.split() if typing.get_origin(typing.get_args(field.type)[0]) is tuple else value
     merged |= {name: value for name, value in flags.items() if name not in ("config", "real_only")}
     try:
-        return msgspec.convert(merged, Settings, strict=False)
+        settings = msgspec.convert(merged, Settings, strict=False)
     except msgspec.ValidationError as error:
         text, _, place = str(error).partition(" - at `$.")
         name = place.rstrip("`")
         where = f"option --{name.replace('_', '-')}: " if name else ""
         raise ValueError(f"{where}{text}" + (f", got {merged[name]!r}" if name in merged else "")) from None
+    if not 0 <= (settings.admin_port or 0) <= 65535:  # msgspec bounds no field that may be absent
+        raise ValueError(f"option --admin-port: expected a port from 0 to 65535, got {settings.admin_port}")
+    return settings
 
 
 def _read(file: Path) -> dict[str, Any]:
