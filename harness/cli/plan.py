@@ -157,7 +157,7 @@ def as_lines(plan: Plan) -> list[str]:
             lines.append(f"  {reason} ({count}):")
             lines += [f"    {check.check_id}" for check, why in plan.not_runnable if why == reason]
     lines += ["", f"would create and remove: {', '.join(objects(plan)) or 'nothing'}"]
-    lines += ["needs permission to: " + ("; ".join(permissions(plan)) or "nothing")]
+    lines += ["needs permission to:", *_grouped(permissions(plan))] if plan.needs else ["needs no permission"]
     unmeasured = f"; {expected.unmeasured} checks were never measured" if expected.unmeasured else ""
     lines.append(f"would send about {expected.requests} requests and use about {expected.tokens} tokens")
     lines.append(
@@ -177,6 +177,15 @@ def permissions(plan: Plan) -> list[str]:
     """What the kubeconfig's identity has to be allowed."""
     rights = rights_needed(plan.platform.namespaces)
     return [str(permission) for right in rights if right.need in plan.needs for permission in right.permissions]
+
+
+def _grouped(rights: list[str]) -> list[str]:
+    """One line a resource with all its verbs: a line of its own for each right hides what is asked for."""
+    verbs: dict[str, list[str]] = {}
+    for right in rights:
+        verb, _, resource = right.partition(" ")
+        verbs.setdefault(resource, []).append(verb)
+    return [f"  {', '.join(those)} {resource}" for resource, those in verbs.items()]
 
 
 def _check(check: CheckPlanned) -> dict[str, Any]:

@@ -53,7 +53,10 @@ def changes(before: ConformanceReport, after: ConformanceReport) -> list[Change]
 
 def as_text(found: Iterable[Change]) -> list[str]:
     """One line a change."""
-    return [f"{change.direction:<6} {change.about} {change.name}: {change.before} → {change.after}" for change in found]
+    return [
+        f"{change.direction:<6} {change.about} {change.name}: {change.before or 'absent'} → {change.after or 'absent'}"
+        for change in found
+    ]
 
 
 def as_documents(found: Iterable[Change]) -> list[dict[str, Any]]:
