@@ -25,6 +25,21 @@ def default_workers() -> int:
     return min(MAX_WORKERS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
+def _pairs(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Checked here as well, so that the sentence names the option as it was written."""
+    for text in given:
+        if not text.partition("=")[0] or "=" not in text:
+            raise click.BadParameter(f"expected NAME=VALUE, got {text!r}")
+    return given
+
+
+def _part(_context: click.Context, _parameter: click.Parameter, given: str | None) -> str | None:
+    number, _, count = (given or "1/1").partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise click.BadParameter(f"expected I/N with I from 1 to N, such as 2/4, got {given!r}")
+    return given
+
+
 def selecting(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say which platform and which checks, for every command that needs them."""
     for option in reversed(_SELECTING):
@@ -56,7 +71,9 @@ _SELECTING: Final = (
     click.option(
         "--quirks", metavar="none|upstream|ROW,...", help="Weaknesses of upstream that an embedded platform repeats."
     ),
-    click.option("--set", multiple=True, metavar="NAME=VALUE", help="A setting of the target; repeatable."),
+    click.option(
+        "--set", multiple=True, metavar="NAME=VALUE", callback=_pairs, help="A setting of the target; repeatable."
+    ),
 )
 
 
@@ -69,7 +86,7 @@ _SELECTING: Final = (
 @click.option(
     "--json", "as_json", is_flag=True, help="Print summary.json to standard output, and progress to standard error."
 )
-@click.option("--shard", metavar="I/N", help="Judge the I-th of N parts; `report merge` joins them.")
+@click.option("--shard", metavar="I/N", callback=_part, help="Judge the I-th of N parts; `report merge` joins them.")
 @click.option("--resume", type=click.Path(file_okay=False), help="Go on with the interrupted run in this folder.")
 @click.option(
     "--rerun-failed", type=click.Path(file_okay=False), help="Judge only what failed in the run in this folder."
@@ -145,10 +162,24 @@ def refuse_nonsense(given: dict[str, Any]) -> None:
     if given["profile"]:
         profile_named(given["profile"])
     known_areas(catalogue(), given["area"])
+    _refuse_quirks(given)
     try:
         Expression.compile(given["expression"] or "")
     except SyntaxError as error:
         raise UsageFault(f"-k {given['expression']!r} is no expression: {error.msg}") from error
+
+
+def _refuse_quirks(given: dict[str, Any]) -> None:
+    """An unknown one, and any for a platform that runs already; other targets refuse the setting themselves."""
+    from harness.platforms.embedded.quirks import chosen
+
+    if given["quirks"] is None:
+        return
+    chosen(given["quirks"])
+    if given["platform"]:
+        raise UsageFault(
+            "--quirks are chosen when a platform is started (up --quirks): leave them, or --platform, away"
+        )
 
 
 def _refuse_unwritable(given: dict[str, Any]) -> None:

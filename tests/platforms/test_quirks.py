@@ -77,7 +77,14 @@ def test_what_is_chosen_is_in_one_order_and_a_stranger_is_told_of() -> None:
         chosen("MAAS-LIST-011,MAAS-RATE-26")
 
 
-@pytest.mark.parametrize("command", [["up"], ["run", "-k", "canary", "-n", "0", "--out"]])
+def test_a_platform_that_runs_already_takes_none() -> None:
+    words = ["run", "--platform", "platform.json", "--quirks", "upstream"]
+    done = subprocess.run([sys.executable, "-m", "harness", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.USAGE
+    assert "--quirks are chosen when a platform is started" in done.stderr
+
+
+@pytest.mark.parametrize("command", [["up"], ["plan"], ["run", "-k", "canary", "-n", "0", "--out"]])
 def test_the_command_line_says_so_in_one_sentence(command: list[str], tmp_path: Path) -> None:
     words = [*command, str(tmp_path)] if command[-1] == "--out" else command
     done = subprocess.run(
