@@ -109,26 +109,28 @@ class EngineMetrics:
             decode(now - (first_at or now))
 
     def _fold_instant(self) -> None:
-        """Equal requests are counted together: under load most are equal."""
+        """Count a batch figure by figure; times that no instant answer takes are zero in bulk."""
         instant, self._instant = self._instant, []
-        one = self.histograms
-        times = [took for _, took in instant]
+        one, counters = self.histograms, self.counters
+        count = len(instant)
+        figures, took = zip(*instant, strict=True)
+        prompts, tokens, limits, reasons = zip(*figures, strict=True)
+        for name, values in zip(REQUEST_HISTOGRAMS, (prompts, tokens, tokens, limits), strict=False):
+            one[name].observe_all(values)
         for name in ("vllm:time_to_first_token_seconds", "vllm:e2e_request_latency_seconds"):
-            one[name].observe_all(times)
-        for (prompt, tokens, limit, reason), count in Counter([figures for figures, _ in instant]).items():
-            self.success[reason] += count
-            self.counters["vllm:generation_tokens_total"] += tokens * count
-            self.counters["vllm:prompt_tokens_total"] += prompt * count
-            one["vllm:iteration_tokens_total"].observe(prompt + 1, count)
-            if tokens > 1:
-                one["vllm:iteration_tokens_total"].observe(1, (tokens - 1) * count)
-                one["vllm:inter_token_latency_seconds"].observe(0.0, (tokens - 1) * count)
-                one["vllm:request_time_per_output_token_seconds"].observe(0.0, count)
-            for name, figure in zip(REQUEST_HISTOGRAMS, (prompt, tokens, tokens, limit, 1), strict=True):
-                if figure:
-                    one[name].observe(figure, count)
-            for name in TIME_HISTOGRAMS[4:]:
-                one[name].observe(0.0, count)
+            one[name].observe_all(took)
+        for reason, times in Counter(reasons).items():
+            self.success[reason] += times
+        counters["vllm:generation_tokens_total"] += sum(tokens)
+        counters["vllm:prompt_tokens_total"] += sum(prompts)
+        later = sum(tokens) - count
+        one["vllm:iteration_tokens_total"].observe_all([prompt + 1 for prompt in prompts])
+        one["vllm:iteration_tokens_total"].observe(1, later)
+        one["vllm:inter_token_latency_seconds"].observe(0.0, later)
+        one["vllm:request_time_per_output_token_seconds"].observe(0.0, count - tokens.count(1))
+        one["vllm:request_params_n"].observe(1, count)
+        for name in TIME_HISTOGRAMS[4:]:
+            one[name].observe(0.0, count)
 
     def state(self) -> dict[str, Any]:
         """Everything as plain values."""

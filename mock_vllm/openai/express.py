@@ -81,6 +81,7 @@ class Express:
         self._app = app
         self._decode = msgspec.json.Decoder(Plain).decode
         self._moulds: dict[tuple[str | None, int, int | None, bool, bool], Mould] = {}
+        self._second, self._created = 0, b""
         self._forced = app.settings.enable_force_include_usage
         self._models: dict[str | None, tuple[Model, bytes]] = {}
         for model in app.models:
@@ -130,8 +131,10 @@ class Express:
         else:
             offsets = book.json_offsets
             text = book.json[offsets[page] : offsets[end]]
-            whole = b'{"id":%b,"object":"chat.completion","created":%d%b%b%b'
-            exchange.reply(whole % (identity, entry.arrived_at, mould.before, text, mould.after))
+            second = int(entry.arrived_at)
+            if second != self._second:
+                self._second, self._created = second, b',"object":"chat.completion","created":%d' % second
+            exchange.reply(b"".join((b'{"id":', identity, self._created, mould.before, text, mould.after)))
         return True
 
     def _mould(self, request: Plain, prompt: int) -> Mould | None:

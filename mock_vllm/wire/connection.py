@@ -15,6 +15,7 @@ import httptools
 
 from mock_vllm.wire.exchange import Exchange, read_path
 from mock_vllm.wire.head import TEXT, Heads
+from mock_vllm.wire.plain import Plain, PlainRequest
 
 MAX_PIPELINED: Final = 32
 LINGER_S: Final = 1.0
@@ -38,7 +39,7 @@ class Hub:
     gone. `paths` are those most asked for (a look-up is cheaper than decoding).
     """
 
-    __slots__ = ("application", "clock", "connections", "ended", "heads", "limits", "paths", "stopping")
+    __slots__ = ("application", "clock", "connections", "ended", "heads", "limits", "paths", "read_plain", "stopping")
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class Hub:
         self.limits = limits or Limits()
         self.heads = heads or Heads()
         self.paths = {path.encode(): path for path in paths}
+        self.read_plain = Plain(METHODS, self.paths.values(), self.limits.body).read
         self.connections: set[Connection] = set()
         self.stopping = False
 
@@ -138,6 +140,11 @@ class Connection(asyncio.Protocol):
         if self._refused or self._parser is None:
             return
         self.last_active = self._hub.clock()
+        if not self._began and self._current is None and not self._waiting:
+            plain = self._hub.read_plain(data)
+            if plain is not None:
+                self._take(plain)
+                return
         self._packet = data
         self._first = True
         try:
@@ -153,6 +160,16 @@ class Connection(asyncio.Protocol):
                 self._current.keep_alive = False
         except httptools.HttpParserError:
             self._refuse(400, b"Invalid HTTP request received.")
+
+    def _take(self, plain: PlainRequest) -> None:
+        """Answer a request that was read without the parser, which stays where it is: at the beginning of a message."""
+        method, target, path, headers, head, body = plain
+        exchange = self._current = Exchange(self, method, target, path, headers, body)
+        exchange.arrived = self.last_active
+        exchange.head = head
+        if self._hub.stopping:
+            exchange.keep_alive = False
+        self._hub.application(exchange)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone: whatever was under way for it ends."""
@@ -247,7 +264,7 @@ class Connection(asyncio.Protocol):
         if not exchange.keep_alive or b"connection" in self._headers:
             exchange.old = parser.get_http_version() == "1.0"
             exchange.keep_alive = exchange.keep_alive and not exchange.old
-        if self._current is None:
+        if self._current is None and not self._waiting:
             self._current = exchange
             self._hub.application(exchange)
             return

@@ -33,7 +33,7 @@ class Heads:
 
     def ok_json(self, body: bytes) -> bytes:
         """Head and body of a 200 JSON reply on a connection that stays open: the path that most replies take."""
-        return b"%b%d\r\n\r\n%b" % (self._json, len(body), body)
+        return b"".join((self._json, b"%d\r\n\r\n" % len(body), body))
 
     def full(self, status: int, content_type: bytes, length: int | None, headers: bytes, close: bool) -> bytes:
         """A head. `length` None announces a chunked body, a negative one a body that ends with the connection.
