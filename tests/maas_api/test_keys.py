@@ -287,14 +287,16 @@ def test_the_last_use_is_written_once_per_interval(make_instance: Callable[..., 
 
 @pytest.mark.row("MAAS-KEY-024", "MAAS-KEY-108")
 def test_a_key_ends_when_its_time_has_come(alice: httpx.Client, maas: Instance) -> None:
-    key = maas.mint(alice, expiresIn=1)
-    ends = datetime.fromisoformat(key["expiresAt"]).timestamp()
-    answers = []
-    while time.time() < ends + 0.05:
-        asked = time.time()
-        valid = maas.validate(key["key"])["valid"]
-        answers.append((asked, time.time(), valid))
-    assert [valid for _, answered, valid in answers if answered < ends], "the key was never asked for before its end"
+    for life_s in (1, 5, 25):  # a busy machine may take longer than a life to ask for the first time
+        key = maas.mint(alice, expiresIn=life_s)
+        ends = datetime.fromisoformat(key["expiresAt"]).timestamp()
+        answers: list[tuple[float, float, bool]] = []
+        while not answers or answers[-1][0] < ends + 0.05:
+            asked = time.time()
+            valid = maas.validate(key["key"])["valid"]
+            answers.append((asked, time.time(), valid))
+        if answers[0][1] < ends:
+            break
+    assert answers[0][1] < ends, "the key was never asked for before its end"
     assert all(valid for _, answered, valid in answers if answered < ends)
     assert not any(valid for asked, _, valid in answers if asked >= ends)
-    assert answers[-1][0] >= ends
