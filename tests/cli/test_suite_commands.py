@@ -103,7 +103,7 @@ def test_the_persons_own_pytest_configuration_changes_nothing(tmp_path: Path, pl
         (("--bogus",), ExitCode.USAGE, "No such option"),
         (("--out", "/dev/null/x"), ExitCode.ENVIRONMENT, "cannot write the out folder /dev/null/x: Not a directory"),
         (("--platform", "nowhere.json"), ExitCode.USAGE, "cannot read the platform file"),
-        (("--set", "x"), ExitCode.USAGE, "takes NAME=VALUE; got 'x'"),
+        (("--set", "x"), ExitCode.USAGE, "expected NAME=VALUE, got 'x'"),
     ],
 )
 def test_bad_input_is_one_sentence_and_the_right_exit_code(
