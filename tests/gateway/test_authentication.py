@@ -186,7 +186,9 @@ def test_answers_are_repeated_within_the_bound_and_asked_once_for_a_burst(rig: R
     began = time.monotonic()
     for _ in range(20):
         assert caller.post().status_code == 200
-    terms = 1 + (time.monotonic() - began) // CACHE_TTL  # an answer is good for one: a busy machine needs several for the burst
+    terms = (
+        1 + (time.monotonic() - began) // CACHE_TTL
+    )  # an answer is good for one: a busy machine needs several for the burst
     asked = [
         kind
         for kind, question in rig.maas.calls[before:]
