@@ -150,7 +150,9 @@ def main() -> None:
     options.add_argument("--streams", type=int, nargs="+", default=[500, 2000])
     options.add_argument("--modes", nargs="+", default=["precise", "cheap"])
     options.add_argument(
-        "--priority", action="store_true", help="run server and client in real time (root), for a machine that others use too"
+        "--priority",
+        action="store_true",
+        help="run server and client in real time (root), for a machine that others use too",
     )
     chosen = options.parse_args()
     if chosen.priority:
