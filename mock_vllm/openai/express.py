@@ -22,6 +22,7 @@ from mock_vllm.wire.exchange import Exchange
 
 encode = msgspec.json.encode
 REMEMBERED: Final = 4096
+REMEMBERED_BYTES: Final = 4096
 BEFORE_TEXT: Final = b',"choices":[{"index":0,"message":{"role":"assistant","content":"'
 AFTER_TEXT: Final = (
     b'","refusal":null,"annotations":null,"audio":null,"function_call":null,"tool_calls":[],"%b":null},"logprobs":null,'
@@ -75,12 +76,14 @@ class Mould(msgspec.Struct, gc=False):
 
 
 class Express:
-    """The lane of one application. It remembers the moulds of recent replies."""
+    """The lane of one application. It remembers the moulds of recent replies, and the plans of bodies that come again."""
 
     def __init__(self, app: App) -> None:
         self._app = app
         self._decode = msgspec.json.Decoder(Plain).decode
         self._moulds: dict[tuple[str | None, int, int | None, bool, bool], Mould] = {}
+        self._plans: dict[bytes, tuple[Mould, int, bool]] = {}
+        self._seen = [0] * REMEMBERED
         self._second, self._created = 0, b""
         self._forced = app.settings.enable_force_include_usage
         self._models: dict[str | None, tuple[Model, bytes]] = {}
@@ -97,25 +100,17 @@ class Express:
         headers = exchange.headers
         if headers.get(b"content-type") != b"application/json" or b"x-data-parallel-rank" in headers:
             return False
-        try:
-            request = self._decode(exchange.body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        body = exchange.body
+        plan = self._plans.get(body)
+        if plan is None:
+            plan = self._plan(body)
+            if plan is None:
+                return False
+            self._remember(body, plan)
+        mould, page, stream = plan
+        if not mould.engine.idle:
             return False
-        messages = request.messages
-        content = "\n".join([message.content for message in messages])
-        if not content.isascii():
-            return False
-        key = content.encode()
-        # a newline between messages is a token that no message has; two marks belong to a message and one to the end
-        mould = self._mould(request, count_ascii(key) + len(messages) + 2)
-        if mould is None or not mould.engine.idle:
-            return False
-        book = mould.book
-        seed = mould.seed if request.seed is None else request.seed
-        page = (zlib.crc32(key) + seed * SEED_STRIDE) % len(book.pieces)
-        end = page + mould.length
-        if end > len(book.pieces):
-            return False
+        book, end = mould.book, page + mould.length
         app = self._app
         entry = exchange.state
         entry.model = mould.shown
@@ -125,7 +120,7 @@ class Express:
         entry.usage_delivered = mould.usage_delivered
         mould.metrics.observe_instant(mould.figures, app.clock.now() - exchange.arrived)
         identity = app.new_id_json(b"chatcmpl-", exchange)
-        if request.stream:
+        if stream:
             entry.stream = True
             exchange.start(_events(mould, book.encoded[page:end], identity, int(entry.arrived_at)), end=True)
         else:
@@ -136,6 +131,36 @@ class Express:
                 self._second, self._created = second, b',"object":"chat.completion","created":%d' % second
             exchange.reply(b"".join((b'{"id":', identity, self._created, mould.before, text, mould.after)))
         return True
+
+    def _plan(self, body: bytes) -> tuple[Mould, int, bool] | None:
+        """The mould of the reply to a body, where its text starts, and whether it is a stream; None when it is not for this lane."""
+        try:
+            request = self._decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        messages = request.messages
+        content = "\n".join([message.content for message in messages])
+        if not content.isascii():
+            return None
+        key = content.encode()
+        # a newline between messages is a token that no message has; two marks belong to a message and one to the end
+        mould = self._mould(request, count_ascii(key) + len(messages) + 2)
+        if mould is None:
+            return None
+        pages = len(mould.book.pieces)
+        page = (zlib.crc32(key) + (mould.seed if request.seed is None else request.seed) * SEED_STRIDE) % pages
+        return None if page + mould.length > pages else (mould, page, request.stream)
+
+    def _remember(self, body: bytes, plan: tuple[Mould, int, bool]) -> None:
+        """Keep the plan of a body that was seen before: most bodies that come once never come again."""
+        mark = hash(body)
+        place = mark % REMEMBERED
+        if self._seen[place] != mark:
+            self._seen[place] = mark
+        elif len(body) <= REMEMBERED_BYTES:
+            if len(self._plans) >= REMEMBERED:
+                self._plans.clear()
+            self._plans[body] = plan
 
     def _mould(self, request: Plain, prompt: int) -> Mould | None:
         """What the reply has in common with others; None when the request is not for this lane."""
