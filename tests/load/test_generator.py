@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.client.secret import Secret
-from harness.ledger.journal import Journals
+from harness.ledger.journal import Journals, Mark
 from harness.load.drive import LOCUSTFILE
 from harness.load.plan import LoadPlan, Member
 from harness.load.profile import Profile
@@ -68,18 +68,8 @@ def server(tmp_path_factory) -> Iterator[dict[str, str]]:
 
 def drive(folder: Path, run_time_s: int) -> None:
     """Let Locust carry out the plan of that folder."""
-    locust = [
-        sys.executable,
-        "-m",
-        "locust",
-        "-f",
-        str(LOCUSTFILE),
-        "--headless",
-        "--users",
-        "4",
-        "--spawn-rate",
-        "100",
-    ]
+    locust = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless"]
+    locust += ["--users", "4", "--spawn-rate", "100"]
     ending = ["--run-time", f"{run_time_s}s", "--stop-timeout", "5", "--exit-code-on-error", "0"]
     subprocess.run(
         [*locust, *ending, "--csv", str(folder / "locust")],
@@ -91,29 +81,30 @@ def drive(folder: Path, run_time_s: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def driven(server, tmp_path_factory) -> tuple[LoadResult, Path]:
+def driven(server, tmp_path_factory) -> tuple[LoadResult, Path, Mark]:
+    """The load, where it was noted, and how far the journal was before it."""
     folder = tmp_path_factory.mktemp("load")
     members = tuple(
         Member(key=Secret(f"sk-oai-{name}"), user=name, subscription=name, model=MODEL) for name in ("a", "b")
     )
     plan = LoadPlan(profile=PROFILE, gateway=server["api"], members=members, result=folder / "result.json")
     plan.save(folder / "plan.json")
-    for run_time_s in (
-        3,
-        12,
-        48,
-    ):  # Locust counts from its start, and a busy machine may take seconds to its first request
+    journals = Journals([server["admin"]])
+    # Locust counts from its start, and a busy machine may take seconds to its first request
+    for run_time_s in (3, 12, 48):
+        before = journals.mark()
         drive(folder, run_time_s)
         result = LoadResult.load(folder / "result.json")
-        if result.samples:
+        if len(result.samples) >= PROFILE.rate:
             break
-    return result, folder
+    journals.close()
+    return result, folder, before
 
 
 def test_every_request_is_noted_once_with_what_it_cost(server, driven):
-    result, _ = driven
+    result, _, before = driven
     journals = Journals([server["admin"]])
-    arrived = {entry.request_id: entry for entry in journals.since(type(journals.mark())({}))}
+    arrived = {entry.request_id: entry for entry in journals.since(before)}
     journals.close()
     noted = {sample.request_id: sample for sample in result.samples}
     assert len(noted) == len(result.samples)
@@ -124,7 +115,7 @@ def test_every_request_is_noted_once_with_what_it_cost(server, driven):
 
 
 def test_streams_have_a_time_to_first_token_and_others_have_none(driven):
-    result, _ = driven
+    result, *_ = driven
     for sample in result.samples:
         assert sample.error is None
         assert (sample.ttft_s is not None) == (sample.kind == "stream")
@@ -132,13 +123,13 @@ def test_streams_have_a_time_to_first_token_and_others_have_none(driven):
 
 
 def test_all_kinds_and_all_members_take_part(driven):
-    result, _ = driven
+    result, *_ = driven
     assert {sample.kind for sample in result.samples} == {"chat", "stream", "completions"}
     assert {sample.member for sample in result.samples} == {0, 1}
 
 
 def test_the_schedule_keeps_the_rate_however_late_the_requests_are(driven):
-    result, _ = driven
+    result, *_ = driven
     intended = sorted(sample.intended_s for sample in result.samples)
     span = intended[-1] - intended[0]
     assert len(intended) == pytest.approx(40 * span, abs=PROFILE.users + 1)
@@ -146,14 +137,14 @@ def test_the_schedule_keeps_the_rate_however_late_the_requests_are(driven):
 
 
 def test_locusts_own_statistics_show_streams_to_their_end_and_their_first_token(driven):
-    _, folder = driven
+    _, folder, _ = driven
     rows = (folder / "locust_stats.csv").read_text().splitlines()
     names = {tuple(row.split(",")[:2]) for row in rows[1:]}
     assert {("POST", "chat"), ("POST", "completions"), ("POST", "stream"), ("TTFT", "stream")} <= names
 
 
 def test_keys_are_in_the_plan_alone(driven):
-    _, folder = driven
+    _, folder, _ = driven
     assert (folder / "plan.json").stat().st_mode & 0o777 == 0o600
     others = [path for path in folder.iterdir() if path.name != "plan.json"]
     assert others
