@@ -111,8 +111,9 @@ def _uncovered(record: RunRecord, verbosity: int) -> list[str]:
         return []
     if verbosity > 0:
         return [_uncovered_line(entry) for entry in missing]
-    by_reason = Counter(entry.reason for entry in missing)
-    return [f"requirements without a check ({count}): {reason}" for reason, count in by_reason.most_common()]
+    reason, count = Counter(entry.reason for entry in missing).most_common(1)[0]
+    others = f", {len(missing) - count} for other reasons" if count < len(missing) else ""
+    return [f"requirements without a check: {len(missing)} ({count}: {reason}{others}; -v names each)"]
 
 
 def _uncovered_line(entry: Uncovered) -> str:
