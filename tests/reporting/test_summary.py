@@ -58,7 +58,10 @@ def test_normal_tells_failures_as_they_happen_and_the_reasons_of_the_rest() -> N
     assert "not runnable (1): needs clock: time is real here" in text
     assert "skipped (1): not today" in text
     assert "passed on retry: scenarios/quota/test_limits.py::again (2 attempts)" in text
-    assert re.search(r"requirements without a check: \d+ \(\d+: no check has been written yet, \d+ for other reasons; -v names each\)", text)
+    assert re.search(
+        r"requirements without a check: \d+ \(\d+: no check has been written yet, \d+ for other reasons; -v names each\)",
+        text,
+    )
     assert "1 passed, 2 failed, 1 not runnable, 1 skipped, 1 passed on retry, 1 unfinished" in text
     assert "platform ready in 2.5 s, checks in 3.0 s (2.0 a second), 7.0 s in all" in text
 
