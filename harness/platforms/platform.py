@@ -24,7 +24,13 @@ Need = Literal[
     "standard-gateway",  # a second, standard gateway is reachable
     "models",  # model backends can be created (a KServe or its stand-in answers)
     "disposable",  # the platform may be harmed: components stopped, policies deleted
+    "components",  # components can be stopped and started again
+    "tenants",  # AITenants with gateways and maas-api instances of their own can be created and reached
+    "oidc",  # an issuer that the platform trusts signs tokens for any user and groups that a check names
+    "providers",  # stand-ins of external model providers can be run and reached
 ]
+Admission = Literal["check-then-report", "reservation", "estimate"]
+"""How a platform admits a request while its cost is unknown: by what is spent, by a hold on tokens, or by an estimate alone."""
 
 
 class _Edge(BaseModel):
@@ -48,6 +54,7 @@ class Parameters(_Edge):
     revocation_bound_s: float = Field(75, gt=0, description="a revoked credential is refused (60 s cache and slack)")
     metrics_bound_s: float = Field(35, gt=0, description="a charge is visible in the metrics (one scrape interval)")
     request_timeout_s: float = Field(30, gt=0, description="one inference call")
+    admission: Admission | None = Field(None, description="how requests are admitted; None: found out by measuring")
 
 
 class Endpoints(_Edge):
@@ -59,6 +66,8 @@ class Endpoints(_Edge):
     gateway_tls: str | None = Field(None, description="the MaaS gateway by HTTPS, where it has such a listener")
     limiter_admin: str | None = Field(None, description="counters and the clock of the embedded limiter")
     metrics: str | None = Field(None, description="Prometheus text with authorized_hits and its sisters")
+    components: str | None = Field(None, description="control of the components of an embedded platform: stop, start")
+    issuer: str | None = Field(None, description="OIDC issuer of the platform's own, which also signs tokens on demand")
 
 
 class ModelHandle(_Edge):
