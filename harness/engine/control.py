@@ -79,7 +79,7 @@ class Control:
                 profile=self.settings.profile,
                 arguments=tuple(map(redact, self.settings.arguments)),
                 versions=dict(platform.versions),
-                parameters=platform.parameters.model_dump(),
+                parameters=platform.parameters.model_dump(exclude_none=True),
                 startup_s=platform.startup_s,
                 catalogue_digest=self._catalogue.digest,
                 suite_digest=self.suite_digest,

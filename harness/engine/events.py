@@ -29,7 +29,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     profile: str
     arguments: tuple[str, ...]
     versions: dict[str, str]
-    parameters: dict[str, float]
+    parameters: dict[str, float | str]
     startup_s: float | None
     catalogue_digest: str = ""
     """16 hex digits: the requirements that were judged."""

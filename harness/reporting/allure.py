@@ -208,4 +208,4 @@ def _environment(start: RunStarted) -> Iterable[tuple[str, str]]:
         ("run", start.run_id),
     )
     yield from ((f"version.{name}".replace(" ", "-"), value) for name, value in start.versions.items())
-    yield from ((name, f"{value:g}") for name, value in start.parameters.items())
+    yield from ((name, value if isinstance(value, str) else f"{value:g}") for name, value in start.parameters.items())

@@ -98,7 +98,7 @@ def report_of(record: RunRecord, evidence: dict[str, str]) -> ConformanceReport:
     )
 
 
-def overrides(parameters: dict[str, float]) -> dict[str, float]:
+def overrides(parameters: dict[str, float | str]) -> dict[str, float | str]:
     """Those that are not the suite's own."""
     own: dict[str, Any] = Parameters().model_dump()
     return {name: value for name, value in parameters.items() if own.get(name) != value}

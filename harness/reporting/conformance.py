@@ -48,8 +48,8 @@ class PlatformIdentity(_Part):
     target: Literal["embedded", "kind", "cluster", "endpoint"]
     stack: Literal["reference", "upstream", "installed"]
     versions: dict[str, str]
-    parameters: dict[str, float]
-    overrides: dict[str, float] = Field(description="parameters that differ from the suite's own")
+    parameters: dict[str, float | str]
+    overrides: dict[str, float | str] = Field(description="parameters that differ from the suite's own")
 
 
 class Run(_Part):

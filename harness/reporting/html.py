@@ -111,7 +111,10 @@ def _facts(record: RunRecord, checks_s: float) -> Iterable[tuple[str, str]]:
         yield "all took", f"{end.duration_s:.1f} s"
     if start:
         yield from ((f"version of {name}", value) for name, value in start.versions.items())
-        yield from ((name.replace("_", " "), f"{value:g}") for name, value in start.parameters.items())
+        yield from (
+            (name.replace("_", " "), value if isinstance(value, str) else f"{value:g}")
+            for name, value in start.parameters.items()
+        )
 
 
 def _areas(record: RunRecord) -> list[_Area]:
