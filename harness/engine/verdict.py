@@ -98,7 +98,18 @@ def _conclude_checks(record: RunRecord, *, strict: bool, catalogue: Catalogue) -
         return ExitCode.INVALID, f"{len(record.unfinished)} checks came to no verdict"
     if not record.having("passed", "passed_on_retry"):
         return ExitCode.INVALID, "no check came to a verdict: nothing can be concluded"
-    return ExitCode.CONFORMANT, "conformant in all that was judged"
+    return ExitCode.CONFORMANT, f"conformant in all that was judged{_beside(record)}"
+
+
+def _beside(record: RunRecord) -> str:
+    """What was seen that judges nobody, so that nobody takes the verdict for more than it says."""
+    seen = sorted(
+        {final.failure.requirement for check in record.having("failed") if (final := check.final) and final.failure}
+    )
+    if not seen:
+        return ""
+    count = f"{len(seen)} weaknesses were" if len(seen) > 1 else "one weakness was"
+    return f"; {count} seen in what judges nobody: {', '.join(seen)}"
 
 
 def _blame(check: CheckRecord) -> Blame:

@@ -132,6 +132,7 @@ def test_a_row_that_only_records_decides_nothing(suite: Suite) -> None:
     judged = suite.run()
     assert judged.summary["failed"] == 1
     assert judged.code == ExitCode.CONFORMANT
+    assert judged.summary["verdict"].endswith("one weakness was seen in what judges nobody: MAAS-TOK-005")
 
 
 def test_a_strict_profile_counts_what_did_not_run_as_failed(suite: Suite) -> None:

@@ -1,25 +1,19 @@
-"""`--quirks` of the gateway's parts: weaknesses of upstream to repeat, each by the requirement that tells of it."""
+"""`--quirks` for argparse, which shows the text of one type of error alone."""
 
 import argparse
 from collections.abc import Callable
-from enum import Enum
-from typing import TypeVar
 
-E = TypeVar("E", bound=Enum)
+from harness.simulator.quirks import E, reader
 
 
 def option(known: type[E]) -> Callable[[str], frozenset[E]]:
-    """Reads `none`, `upstream` for all, or requirement ids with commas between; argparse shows what is known when it cannot."""
+    """What argparse calls to read `--quirks`."""
+    read = reader(known)
 
-    def read(text: str) -> frozenset[E]:
-        if text in {"none", ""}:
-            return frozenset()
-        if text == "upstream":
-            return frozenset(known)
+    def convert(text: str) -> frozenset[E]:
         try:
-            return frozenset(known(part.strip()) for part in text.split(","))
+            return read(text)
         except ValueError as error:
-            names = ", ".join(str(quirk.value) for quirk in known)
-            raise argparse.ArgumentTypeError(f"expected none, upstream, or some of {names}, came {text!r}") from error
+            raise argparse.ArgumentTypeError(str(error)) from error
 
-    return read
+    return convert

@@ -1,6 +1,9 @@
 """Where the upstream service answers worse than this one, and can be repeated: so that checks can be tried on both answers."""
 
 from enum import Enum
+from typing import Final
+
+from harness.simulator.quirks import reader
 
 
 class Quirk(Enum):
@@ -38,16 +41,5 @@ class Quirk(Enum):
 
 
 UPSTREAM = frozenset(Quirk)
-
-
-def parse(text: str) -> frozenset[Quirk]:
-    """`none`, `upstream` for all, or requirement ids with commas between. Raises ValueError that names what is known."""
-    if text in {"none", ""}:
-        return frozenset()
-    if text == "upstream":
-        return UPSTREAM
-    try:
-        return frozenset(Quirk(part.strip()) for part in text.split(","))
-    except ValueError as error:
-        known = ", ".join(quirk.value for quirk in Quirk)
-        raise ValueError(f"expected none, upstream, or some of {known}, came {text!r}") from error
+parse: Final = reader(Quirk)
+"""Reads the option `--quirks`."""
