@@ -27,7 +27,7 @@ from harness.simulator.gateway.authorizer.tokens import ClusterTokens
 from harness.simulator.gateway.grpc_server import grpc_serving
 from harness.simulator.gateway.plan.gatewayapi import Object
 from harness.simulator.gateway.watch import Kind, Watch
-from harness.simulator.gateway.web import serving
+from harness.simulator.web import serving
 
 TENANTS = Kind("tenants", "maas.opendatahub.io", "v1alpha1", "AITenant", "aitenants")
 EXTERNAL_MODELS = Kind("external_models", "inference.opendatahub.io", "v1alpha1", "ExternalModel", "externalmodels")
