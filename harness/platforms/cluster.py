@@ -14,14 +14,15 @@ from harness.kube.wait import Bound
 from harness.outcome import EnvironmentFault, UsageFault
 from harness.platforms import inventory
 from harness.platforms.gpu import deploy_profile
-from harness.platforms.platform import Endpoints, Namespaces, Need, Platform, Stack
-from harness.platforms.settings import require_known, switch
+from harness.platforms.platform import Endpoints, Namespaces, Need, Parameters, Platform, Stack
+from harness.platforms.settings import ADMISSION, admission_model, require_known, switch
 from harness.platforms.target import Progress, TargetOptions
 from harness.platforms.termination import sigterm_interrupts, uninterrupted
 
 SETTINGS: Final[Mapping[str, str]] = {
     "standard-gateway": "URL of the gateway without MaaS policies; default: as its Gateway object says",
     "limiter-admin": "URL of a limiter whose clock can be advanced (the reference platform's)",
+    "admission": ADMISSION,
     "metrics": "URL of Prometheus text with authorized_hits and its sisters",
     "ca-file": "CA of the gateway's certificate",
     "disposable": "true: checks may harm this platform",
@@ -89,6 +90,7 @@ def describe(cluster: Cluster, options: TargetOptions, progress: Progress, *, st
         ca_file=_ca_file(options.settings),
         kubeconfig=options.kubeconfig.absolute() if options.kubeconfig else None,
         namespaces=places,
+        parameters=Parameters(admission=admission_model(options.settings)),
         models=models,
         provides={need: need not in reasons for need in needs},
         reasons=reasons,

@@ -2,10 +2,15 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from typing import Final, get_args
 
 from harness.outcome import UsageFault
+from harness.platforms.platform import Admission
 from harness.platforms.target import TargetOptions
 
+ADMISSION: Final = (
+    "how the platform admits requests: check-then-report, reservation or estimate; default: it is measured"
+)
 _TRUE = frozenset({"true", "yes", "1", "on"})
 _FALSE = frozenset({"false", "no", "0", "off"})
 
@@ -37,3 +42,13 @@ def switch(settings: Mapping[str, str], key: str, *, default: bool) -> bool:
     if text.lower() in _TRUE | _FALSE:
         return text.lower() in _TRUE
     raise UsageFault(f"the setting {key} is true or false, came {text!r}")
+
+
+def admission_model(settings: Mapping[str, str]) -> Admission | None:
+    """The setting `admission`; None where it is not given. Raises UsageFault for a model that nobody has."""
+    text = settings.get("admission")
+    known: tuple[Admission, ...] = get_args(Admission)
+    found = next((model for model in known if model == text), None)
+    if text is not None and found is None:
+        raise UsageFault(f"the setting admission is {', '.join(known[:-1])} or {known[-1]}, came {text!r}")
+    return found

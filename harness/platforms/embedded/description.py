@@ -7,7 +7,7 @@ from importlib.metadata import version
 from harness.outcome import EnvironmentFault
 from harness.platforms.embedded.population import Found
 from harness.platforms.embedded.topology import Listener, Plan
-from harness.platforms.platform import Endpoints, Need, Platform
+from harness.platforms.platform import Endpoints, Need, Parameters, Platform
 from harness.platforms.supervisor import Endpoints as Announced
 from harness.platforms.supervisor import Supervisor
 
@@ -41,6 +41,7 @@ def describe(plan: Plan, announced: Announced, found: Found, supervisor: Supervi
         ca_file=plan.gateway_ca if plan.gateway_ca.exists() else None,
         kubeconfig=plan.kubeconfig,
         namespaces=found.namespaces,
+        parameters=Parameters(admission=plan.admission),
         models=found.models,
         provides={need: need not in reasons for need in needs},
         reasons=reasons,

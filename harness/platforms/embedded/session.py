@@ -71,6 +71,7 @@ def embedded_platform(options: TargetOptions, progress: Progress) -> Iterator[Pl
             quirks=settings.quirks,
             tls=settings.tls,
             kube_api=settings.kube_api,
+            admission=settings.admission,
         )
         bound = Bound("ready_bound_s", settings.ready_bound_s)
         yield _boot(plan, supervisor, documents, bound, progress, started)

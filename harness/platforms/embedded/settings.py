@@ -6,13 +6,14 @@ from typing import Final, Literal, Self
 
 from harness.outcome import UsageFault
 from harness.platforms.embedded.quirks import chosen
-from harness.platforms.platform import Parameters
-from harness.platforms.settings import require_known, switch
+from harness.platforms.platform import Admission, Parameters
+from harness.platforms.settings import admission_model, require_known, switch
 
 KubeApi = Literal["own", "envtest"]
 COMPONENT: Final = "component."
 """`--set component.NAME=MODULE` runs another module in a component's place: how the self-test breaks one seam at a time."""
 SETTINGS: Final[Mapping[str, str]] = {
+    "admission": "how requests are admitted: check-then-report, reservation or estimate; default check-then-report",
     "component.NAME": "a module to run in the place of this component",
     "kube-api": "own, or envtest: the real etcd and kube-apiserver of KUBEBUILDER_ASSETS; default own",
     "model-ready-bound": "seconds in which the world has to be in force; default 60, with --backend vllm 900",
@@ -34,6 +35,7 @@ class EmbeddedSettings:
     quirks: tuple[str, ...] = ()
     kube_api: KubeApi = "own"
     tls: bool = False
+    admission: Admission = "check-then-report"
 
     @classmethod
     def read(cls, settings: Mapping[str, str], backend: str) -> Self:
@@ -57,6 +59,7 @@ class EmbeddedSettings:
             chosen(settings.get("quirks", "")),
             kube_api(settings),
             switch(settings, "tls", default=False),
+            admission_model(settings) or "check-then-report",
         )
 
 

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from harness.kube.documents import Document
 from harness.platforms.embedded.quirks import AUTHORIZER, CONTROLLER, LIMITER, MAAS_API, arguments_of
 from harness.platforms.embedded.settings import KubeApi
+from harness.platforms.platform import Admission
 from harness.platforms.supervisor import Endpoints, Part
 
 LOOPBACK: Final = "127.0.0.1"
@@ -44,6 +45,7 @@ class Plan:
     quirks: tuple[str, ...] = ()
     tls: bool = False
     kube_api: KubeApi = "own"
+    admission: Admission = "check-then-report"
 
     def module(self, name: str, usual: str) -> str:
         """The module that runs as this component: the usual one, unless a self-test replaced it."""
@@ -125,7 +127,7 @@ def control_plane(plan: Plan) -> list[Part]:
             "kubeapi",
             "maas-api",
         ),
-        part(LIMITER, "gateway.limiter", lambda _: []),
+        part(LIMITER, "gateway.limiter", lambda _: ["--admission", plan.admission]),
         part(
             "gateway",
             "gateway",
@@ -158,5 +160,7 @@ def _gateway_arguments(plan: Plan, ready: Endpoints) -> Sequence[str]:
         ready["limiter"]["grpc"],
         "--limiter-admin",
         ready["limiter"]["admin"],
+        "--admission",
+        plan.admission,
         *listens,
     ]

@@ -146,4 +146,5 @@ def _describe(plan: KindPlan, options: TargetOptions, progress: Progress, startu
     )
     with Cluster.connect(plan.kubeconfig) as cluster:
         platform = cluster_target.describe(cluster, seen, progress, stack="reference")
-    return platform.model_copy(update={"startup_s": round(startup_s, 3), "parameters": Parameters()})
+    parameters = Parameters(admission="check-then-report")  # the default of the limiter in fixtures/cluster
+    return platform.model_copy(update={"startup_s": round(startup_s, 3), "parameters": parameters})

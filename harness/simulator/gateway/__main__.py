@@ -97,7 +97,7 @@ async def run(arguments: argparse.Namespace) -> None:
                 files,
                 limits,
                 Statuses(client, urls),
-                reserving=arguments.admission == "reservation",
+                reserving=arguments.admission != "check-then-report",
             )
             controller.prepare()
             await envoy.start()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.simulator import component
 
-ADMISSIONS = ("check-then-report", "reservation")
+ADMISSIONS = ("check-then-report", "reservation", "estimate")
 LEVELS = ("debug", "info", "warning", "error")
 
 

@@ -17,8 +17,9 @@ from harness.simulator.gateway.limiter.holds import Holds
 from harness.simulator.gateway.limiter.metrics import TokenMetrics
 from harness.simulator.gateway.limiter.quirks import Quirk
 from harness.simulator.gateway.limiter.shared import OpenWindow, SharedCounters, SharedStoreError, in_memory
+from harness.simulator.gateway.limiter.shared_holds import SharedHolds
 from harness.simulator.gateway.unary import Handler
-from harness.simulator.web import serving
+from harness.simulator.gateway.web import serving
 
 
 def parser() -> argparse.ArgumentParser:
@@ -40,14 +41,15 @@ def parser() -> argparse.ArgumentParser:
         "--admission",
         choices=options.ADMISSIONS,
         default="check-then-report",
-        help="check-then-report: a request starts while any token is left; reservation: it holds what it may generate until it is done",
+        help="check-then-report: a request starts while any token is left; reservation: it holds what it may generate until it is done; "
+        "estimate: it starts when what it may generate is left, and holds nothing",
     )
     line.add_argument(
         "--hold",
         type=int,
         default=256,
         metavar="TOKENS",
-        help="what a request holds that names no max_tokens (reservation)",
+        help="what a request is taken to need that names no max_tokens (reservation, estimate)",
     )
     line.add_argument(
         "--quirks",
@@ -68,6 +70,11 @@ class Parts:
     advance: Advance
 
 
+def ahead(arguments: argparse.Namespace) -> int | None:
+    """What a request without a maximum is taken to need; None in the model that does not look ahead."""
+    return None if arguments.admission == "check-then-report" else int(arguments.hold)
+
+
 def local(arguments: argparse.Namespace, metrics: TokenMetrics) -> Parts:
     """Counters in this process."""
     clock = SubscriptionClock()
@@ -81,27 +88,27 @@ def local(arguments: argparse.Namespace, metrics: TokenMetrics) -> Parts:
     async def advance(subscription: str, seconds: float) -> None:
         clock.advance(subscription, seconds)
 
-    return Parts(should_rate_limit(admission, arguments.hold), admission, windows, advance)
+    return Parts(should_rate_limit(admission, ahead(arguments)), admission, windows, advance)
 
 
-async def in_redis(shared: SharedCounters, metrics: TokenMetrics, *, unnamed_pass: bool) -> Parts:
+async def in_redis(shared: SharedCounters, arguments: argparse.Namespace, metrics: TokenMetrics) -> Parts:
     """Counters in Redis. Raises ConfigurationError when it does not answer."""
     try:
         await shared.ready()
     except SharedStoreError as error:
         raise options.ConfigurationError(f"--redis: {error}") from error
-    admission = Admission(Counters(SubscriptionClock()), metrics, unnamed_pass=unnamed_pass)
-    return Parts(should_rate_limit_shared(admission, shared), admission, shared.windows, shared.advance)
+    admission = Admission(Counters(SubscriptionClock()), metrics, unnamed_pass=bool(arguments.quirks))
+    holds = SharedHolds(shared, keep=arguments.admission == "reservation")
+    method = should_rate_limit_shared(admission, shared, holds, ahead(arguments))
+    return Parts(method, admission, shared.windows, shared.advance)
 
 
 async def run(arguments: argparse.Namespace) -> None:
     """Serve until asked to stop."""
     metrics = TokenMetrics()
-    if arguments.redis and arguments.admission == "reservation":
-        raise options.ConfigurationError("expected --redis or --admission reservation, got both: holds are not shared")
     shared = SharedCounters(arguments.redis) if arguments.redis else None
     if shared:
-        parts = await in_redis(shared, metrics, unnamed_pass=bool(arguments.quirks))
+        parts = await in_redis(shared, arguments, metrics)
     else:
         parts = local(arguments, metrics)
     admin = Admin(parts.admission, metrics, parts.windows, None if arguments.no_clock else parts.advance)

@@ -65,17 +65,22 @@ def addresses(limit: Limit, facts: Facts) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a request would hold: its id, and the tokens it may generate."""
+    """What a request asks for on arrival, where that counts: its id, and the tokens it may generate."""
 
     request: str
     tokens: int
+
+    def share_of(self, limit: Limit) -> int:
+        """What it asks of one limit: at least a token, and at most half of the limit, so that a small budget buys a large answer too."""
+        return max(1, min(self.tokens, limit.max_value // 2))
 
 
 class Admission:
     """Check-then-report: a check denies when used >= limit on any counter; a report charges every counter without a cap.
 
-    With `holds` it is the reservation model: a check denies when used + held + wished > limit, else holds what was wished.
-    `unnamed_pass` repeats upstream's weakness: whoever none of a route's limits names is unlimited.
+    A check with a wish denies when used + held + wished > limit. With `holds` (reservation) it then holds what was wished until the
+    stream is done; without (estimate) the wish is forgotten. `unnamed_pass` repeats upstream's weakness: whoever none of a route's
+    limits names is unlimited.
     """
 
     def __init__(
@@ -110,19 +115,24 @@ class Admission:
         `used` says what was used where the counters are not this process's own.
         """
         resolution = self.resolve(subject)
+        spent = used or self._counters.used
+        exhausted = next((found for found in resolution.counters if self._exhausted(found, wish, spent(found))), None)
+        if self._holds is not None and wish is not None and exhausted is None:
+            shares = tuple((counter.key, wish.share_of(counter.limit)) for counter in resolution.counters)
+            self._holds.place(wish.request, shares)
+        return self.decide(subject, resolution, exhausted, labels)
+
+    def decide(
+        self, subject: Subject, resolution: Resolution, exhausted: Counter | None, labels: Mapping[str, str]
+    ) -> Verdict:
+        """The verdict that follows from which counter is exhausted, counted in the metrics; listing is neither limited nor counted."""
         if not resolution.counters and not resolution.unlimited:
             return Verdict(allowed=True)
-        if resolution.unlimited:
-            self._metrics.limited(subject.domain, labels)
-            return Verdict(allowed=False, limit="no limit names this subscription")
-        for counter in resolution.counters:
-            if self._exhausted(counter, wish, (used or self._counters.used)(counter)):
-                self._metrics.limited(subject.domain, labels)
-                return Verdict(allowed=False, limit=counter.limit.name)
-        if self._holds is not None and wish is not None:
-            self._holds.place(wish.request, tuple(counter.key for counter in resolution.counters), wish.tokens)
-        self._metrics.called(subject.domain, labels)
-        return Verdict(allowed=True)
+        if exhausted is None and not resolution.unlimited:
+            self._metrics.called(subject.domain, labels)
+            return Verdict(allowed=True)
+        self._metrics.limited(subject.domain, labels)
+        return Verdict(allowed=False, limit=exhausted.limit.name if exhausted else "no limit names this subscription")
 
     def release(self, request: str) -> None:
         """The stream of a request is done: what it held is free, whether it was charged or not."""
@@ -130,9 +140,10 @@ class Admission:
             self._holds.release(request)
 
     def _exhausted(self, counter: Counter, wish: Wish | None, used: int) -> bool:
-        if self._holds is None or wish is None:
+        if wish is None:
             return used >= counter.limit.max_value
-        return used + self._holds.held(counter.key) + max(wish.tokens, 1) > counter.limit.max_value
+        held = self._holds.held(counter.key) if self._holds is not None else 0
+        return used + held + wish.share_of(counter.limit) > counter.limit.max_value
 
     def report(self, subject: Subject, tokens: int, labels: Mapping[str, str]) -> None:
         """Charge a finished response. Raises UnknownDomainError."""

@@ -2,8 +2,8 @@
 
 A descriptor carries `phase` (check or report), `auth.identity.userid` and `auth.identity.selected_subscription_key`, which predicates
 and counters may name, `request.path`, and `label.*` entries that become labels of the metrics, beside the labels `user` and
-`subscription`. A report's tokens are the descriptor's `hits_addend`. In the reservation model a check also carries `request.id` and
-`request.max_tokens`, and a third phase, `release`, is sent when any stream is done.
+`subscription`. A report's tokens are the descriptor's `hits_addend`. In the models that look ahead (reservation, estimate) a check also
+carries `request.id` and `request.max_tokens`, and a third phase, `release`, is sent when any stream is done.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,6 +20,7 @@ from harness.simulator.gateway.limiter.admission import (
     Wish,
 )
 from harness.simulator.gateway.limiter.shared import SharedCounters, SharedStoreError
+from harness.simulator.gateway.limiter.shared_holds import SharedHolds
 from harness.simulator.gateway.unary import INVALID_ARGUMENT, UNAVAILABLE, GrpcError
 
 IDENTITY = "auth.identity."
@@ -39,8 +40,10 @@ class Call:
     labels: dict[str, str]
     extra: dict[str, str]
 
-    def wish(self, otherwise: int) -> Wish:
-        """What the request would hold; `otherwise` where it names no maximum."""
+    def wish(self, otherwise: int | None) -> Wish | None:
+        """What the request would hold, `otherwise` where it names no maximum; None in the model that never looks ahead."""
+        if otherwise is None:
+            return None
         named = self.extra.get("max_tokens", "")
         return Wish(self.extra.get("id", ""), int(named) if named.isdecimal() else otherwise)
 
@@ -75,10 +78,10 @@ def who(identity: Mapping[str, str]) -> dict[str, str]:
     return labels | ({"subscription": subscription} if subscription else {})
 
 
-def should_rate_limit(admission: Admission, hold_otherwise: int = 0) -> Callable[[bytes], bytes]:
+def should_rate_limit(admission: Admission, ahead: int | None = None) -> Callable[[bytes], bytes]:
     """The method `envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit`, bytes to bytes.
 
-    `hold_otherwise`: tokens held for a request that names no maximum (reservation model).
+    `ahead`: tokens that a request without a maximum is taken to need; None admits by what is spent alone (check-then-report).
     """
 
     def answer(call: Call, hits: int) -> bytes:
@@ -86,7 +89,7 @@ def should_rate_limit(admission: Admission, hold_otherwise: int = 0) -> Callable
             admission.report(call.subject, hits, call.labels)
         elif call.phase == "release":
             admission.release(call.extra.get("id", ""))
-        elif not admission.check(call.subject, call.labels, call.wish(hold_otherwise)).allowed:
+        elif not admission.check(call.subject, call.labels, call.wish(ahead)).allowed:
             return OVER_LIMIT
         return OK
 
@@ -103,8 +106,19 @@ def should_rate_limit(admission: Admission, hold_otherwise: int = 0) -> Callable
     return handle
 
 
-def should_rate_limit_shared(admission: Admission, shared: SharedCounters) -> Callable[[bytes], Awaitable[bytes]]:
+def should_rate_limit_shared(
+    admission: Admission, shared: SharedCounters, holds: SharedHolds, ahead: int | None = None
+) -> Callable[[bytes], Awaitable[bytes]]:
     """The same method over counters in Redis. Fails closed: without Redis every call fails."""
+
+    async def allowed(call: Call) -> bool:
+        resolution = admission.resolve(call.subject)
+        wish = call.wish(ahead)
+        if wish is None:
+            used = await shared.used(resolution.counters)
+            return admission.check(call.subject, call.labels, used=lambda counter: used[counter.key]).allowed
+        exhausted = await holds.place(wish, resolution.counters)
+        return admission.decide(call.subject, resolution, exhausted, call.labels).allowed
 
     async def answer(call: Call, hits: int) -> bytes:
         if call.phase == "report":
@@ -112,9 +126,10 @@ def should_rate_limit_shared(admission: Admission, shared: SharedCounters) -> Ca
             if counters:
                 await shared.charge(counters, amount)
             return OK
-        used = await shared.used(admission.resolve(call.subject).counters)
-        verdict = admission.check(call.subject, call.labels, used=lambda counter: used[counter.key])
-        return OK if verdict.allowed else OVER_LIMIT
+        if call.phase == "release":
+            await holds.release(call.extra.get("id", ""))
+            return OK
+        return OK if await allowed(call) else OVER_LIMIT
 
     async def handle(message: bytes) -> bytes:
         request = rls_pb2.RateLimitRequest.FromString(message)

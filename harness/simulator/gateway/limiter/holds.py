@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from harness.simulator.gateway.limiter.counters import CounterKey
 
 HOLD_SECONDS = 3600.0
+Shares = tuple[tuple[CounterKey, int], ...]
+"""Tokens by counter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +22,7 @@ class Hold:
     """What one running request holds."""
 
     request: str
-    counters: tuple[CounterKey, ...]
-    amount: int
+    shares: Shares
     until: float
 
 
@@ -41,12 +42,12 @@ class Holds:
         self._expire()
         return self._held[counter]
 
-    def place(self, request: str, counters: tuple[CounterKey, ...], amount: int) -> None:
-        """Hold `amount` on each counter until the request's release."""
-        hold = Hold(request, counters, amount, self._now() + HOLD_SECONDS)
+    def place(self, request: str, shares: Shares) -> None:
+        """Hold these shares until the request's release."""
+        hold = Hold(request, shares, self._now() + HOLD_SECONDS)
         self._by_request.setdefault(request, deque()).append(hold)
         self._order.append(hold)
-        for counter in counters:
+        for counter, amount in shares:
             self._held[counter] += amount
 
     def release(self, request: str) -> None:
@@ -58,8 +59,8 @@ class Holds:
                 del self._by_request[request]
 
     def _end(self, hold: Hold) -> None:
-        for counter in hold.counters:
-            self._held[counter] -= hold.amount
+        for counter, amount in hold.shares:
+            self._held[counter] -= amount
             if not self._held[counter]:
                 del self._held[counter]
 

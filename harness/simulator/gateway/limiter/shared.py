@@ -6,7 +6,7 @@ sequential accounting exact (see the package).
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -85,12 +85,20 @@ class SharedCounters:
         """Add `amount` to every counter."""
         names = [name_of(counter) for counter in counters]
         ends = [str(counter.limit.seconds * 1000) for counter in counters]
-        await self._ask(self._redis.eval(CHARGE, len(names), *names, str(amount), *ends))
+        await self.script(CHARGE, names, (str(amount), *ends))
 
     async def advance(self, subscription: str, seconds: float) -> None:
         """Let time pass for one subscription's counters."""
         for name in await self._names(f"{PREFIX}:{literal(subscription)}:*"):
-            await self._ask(self._redis.eval(ADVANCE, 1, name, str(int(seconds * 1000))))
+            await self.script(ADVANCE, (name,), (str(int(seconds * 1000)),))
+
+    async def script(self, text: str, keys: Sequence[str], arguments: Sequence[str]) -> Any:
+        """Run a script, which Redis does as one step."""
+        return await self._ask(self._redis.eval(text, len(keys), *keys, *arguments))
+
+    async def forget(self, name: str, field: str) -> None:
+        """Remove one field of a hash."""
+        await self._ask(cast("Awaitable[Any]", self._redis.hdel(name, field)))
 
     async def windows(self) -> list[OpenWindow]:
         """Every open window."""
