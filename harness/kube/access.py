@@ -18,30 +18,51 @@ class Permission:
     resource: str
     group: str = ""
     namespace: str | None = None
+    name: str | None = None
 
     def __str__(self) -> str:
-        name = f"{self.resource}.{self.group}" if self.group else self.resource
-        return f"{self.verb} {name}" + (f" in namespace {self.namespace}" if self.namespace else "")
+        kind = f"{self.resource}.{self.group}" if self.group else self.resource
+        named = f" {self.name}" if self.name else ""
+        return f"{self.verb} {kind}{named}" + (f" in namespace {self.namespace}" if self.namespace else "")
+
+    def attributes(self) -> dict[str, str]:
+        """As the reviews of the authorization API ask for it."""
+        resource, _, subresource = self.resource.partition("/")
+        parts = {
+            "verb": self.verb,
+            "group": self.group,
+            "resource": resource,
+            "subresource": subresource,
+            "namespace": self.namespace or "",
+            "name": self.name or "",
+        }
+        return {key: value for key, value in parts.items() if value}
 
 
 def may(cluster: Cluster, permission: Permission) -> bool:
     """Ask the server (SelfSubjectAccessReview) whether the present identity has this permission."""
-    resource, _, subresource = permission.resource.partition("/")
-    attributes = {
-        "verb": permission.verb,
-        "group": permission.group,
-        "resource": resource,
-        "subresource": subresource,
-        "namespace": permission.namespace or "",
-    }
     review = cluster.post(
         "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
         {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
+            "spec": {"resourceAttributes": permission.attributes()},
         },
         what=f"review whether this identity may {permission}",
+    )
+    return bool((review.get("status") or {}).get("allowed"))
+
+
+def may_as(cluster: Cluster, permission: Permission, *, user: str, groups: Sequence[str] = ()) -> bool:
+    """Ask the server (SubjectAccessReview) whether somebody else has this permission; that user need not exist."""
+    review = cluster.post(
+        "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+        {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {"resourceAttributes": permission.attributes(), "user": user, "groups": list(groups)},
+        },
+        what=f"review whether {user} may {permission}",
     )
     return bool((review.get("status") or {}).get("allowed"))
 

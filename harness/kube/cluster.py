@@ -187,6 +187,12 @@ class Cluster:
         items = [{"apiVersion": api_version, "kind": kind, **item} for item in answer.get("items") or []]
         return items, str(answer.get("metadata", {}).get("resourceVersion", ""))
 
+    def table(self, api_version: str, kind: str, *, namespace: str | None = None) -> Manifest:
+        """Objects of a kind as the server prints them for people (`meta.k8s.io/v1` Table), which is what `kubectl get` shows."""
+        accept = "application/json;as=Table;v=v1;g=meta.k8s.io"
+        ref = Ref(api_version, kind, "", namespace)
+        return self._request(f"print {kind}", "get", ref, header_params={"Accept": accept})
+
     def apply(self, manifest: Mapping[str, Any], *, force: bool = True, dry_run: bool = False) -> Manifest:
         """Server-side apply, as field manager `maas-conformance`; returns what the server stored."""
         ref = Ref.of(manifest)

@@ -12,10 +12,12 @@ from harness.kube.wait import Bound, is_gone, wait_for_all
 
 MAAS: Final = "maas.opendatahub.io/v1alpha1"
 SWEPT: Final[tuple[tuple[str, str], ...]] = (
+    ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"),
     (MAAS, "MaaSSubscription"),
     (MAAS, "MaaSAuthPolicy"),
     (MAAS, "MaaSModelRef"),
     ("serving.kserve.io/v1alpha1", "LLMInferenceService"),
+    ("kuadrant.io/v1", "AuthPolicy"),
     ("gateway.networking.k8s.io/v1", "HTTPRoute"),
     ("rbac.authorization.k8s.io/v1", "RoleBinding"),
     ("rbac.authorization.k8s.io/v1", "Role"),
@@ -26,7 +28,7 @@ SWEPT: Final[tuple[tuple[str, str], ...]] = (
     ("v1", "ConfigMap"),
     ("v1", "Namespace"),
 )
-"""Kinds that a run may create: policies go before models, models before the namespaces that hold both."""
+"""Kinds that a run may create: what hinders writes goes first, policies before models, models before the namespaces that hold both."""
 
 
 def left_behind(cluster: Cluster, *, run_id: str | None = None, older_than_s: float = 0.0) -> list[Ref]:

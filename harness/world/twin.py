@@ -6,7 +6,7 @@ its gateway, so a check need not know what a model server looks like here.
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.engine.failure import NotReady
@@ -28,6 +28,23 @@ class Twin:
     manifests: tuple[Manifest, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """In what a twin differs from its original besides name and gateway.
+
+    `namespace` None is the original's; `served_name` None is the twin's own name; `routed` False asks for no route;
+    `annotations` are those of its LLMInferenceService.
+    """
+
+    namespace: str | None = None
+    served_name: str | None = None
+    routed: bool = True
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+PLAIN = Variant()
+
+
 def gateway_refs(namespace: str) -> list[dict[str, str]]:
     """What `spec.router.gateway.refs` says to opt in to MaaS."""
     return [{"name": MAAS_GATEWAY, "namespace": namespace}]
@@ -41,29 +58,32 @@ def twin_of(
     refs: Sequence[Mapping[str, str]] | None,
     registered: bool,
     annotations: Mapping[str, str] | None = None,
+    variant: Variant = PLAIN,
 ) -> Twin:
     """A copy under another name; `refs` None leaves the gateway out, which means the standard one.
 
     Raises NotReady when the original's LLMInferenceService cannot be found.
     """
-    spec = deepcopy(_original_spec(cluster, original))
-    old = str(spec.get("model", {}).get("name") or original.served_name)
-    spec = _renamed(spec, old, name)
-    spec.setdefault("model", {})["name"] = name
+    served = variant.served_name or name
+    namespace = variant.namespace or original.namespace
+    spec = _twin_spec(cluster, original, served)
     router = spec.setdefault("router", {})
-    router.setdefault("route", {})
+    if variant.routed:
+        router.setdefault("route", {})
+    else:
+        router.pop("route", None)
     router.pop("gateway", None)
     if refs is not None:
         router["gateway"] = {"refs": [dict(ref) for ref in refs]}
-    backend = Ref(LLMIS, "LLMInferenceService", name, original.namespace)
+    backend = Ref(LLMIS, "LLMInferenceService", name, namespace)
     handle = ModelHandle(
         name=name,
-        namespace=original.namespace,
-        model_id=f"publishers/{original.namespace}/models/{name}",
-        path=f"/{original.namespace}/{name}",
-        served_name=name,
+        namespace=namespace,
+        model_id=f"publishers/{namespace}/models/{served}",
+        path=f"/{namespace}/{name}",
+        served_name=served,
     )
-    manifests = [_manifest(backend, spec)]
+    manifests = [_manifest(backend, spec, variant.annotations)]
     if registered:
         manifests.append(registration(handle, annotations))
     return Twin(handle, backend, tuple(manifests))
@@ -71,21 +91,23 @@ def twin_of(
 
 def registration(model: ModelHandle, annotations: Mapping[str, str] | None = None) -> Manifest:
     """The MaaSModelRef that registers an LLMInferenceService of the same name."""
-    manifest = _manifest(
-        model_ref(model), {"modelRef": {"kind": "LLMInferenceService", "name": model.path.rpartition("/")[2]}}
-    )
+    spec = {"modelRef": {"kind": "LLMInferenceService", "name": model.path.rpartition("/")[2]}}
+    return _manifest(model_ref(model), spec, annotations)
+
+
+def _manifest(ref: Ref, spec: Mapping[str, Any], annotations: Mapping[str, str] | None = None) -> Manifest:
+    metadata: dict[str, Any] = {"name": ref.name, "namespace": ref.namespace}
     if annotations:
-        manifest["metadata"]["annotations"] = dict(annotations)
-    return manifest
+        metadata["annotations"] = dict(annotations)
+    return {"apiVersion": ref.api_version, "kind": ref.kind, "metadata": metadata, "spec": dict(spec)}
 
 
-def _manifest(ref: Ref, spec: Mapping[str, Any]) -> Manifest:
-    return {
-        "apiVersion": ref.api_version,
-        "kind": ref.kind,
-        "metadata": {"name": ref.name, "namespace": ref.namespace},
-        "spec": dict(spec),
-    }
+def _twin_spec(cluster: Cluster, original: ModelHandle, served: str) -> dict[str, Any]:
+    spec = deepcopy(_original_spec(cluster, original))
+    old = str(spec.get("model", {}).get("name") or original.served_name)
+    spec = dict(_renamed(spec, old, served))
+    spec.setdefault("model", {})["name"] = served
+    return spec
 
 
 def _original_spec(cluster: Cluster, model: ModelHandle) -> dict[str, Any]:

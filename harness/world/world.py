@@ -5,35 +5,27 @@ A check declares what it needs; everything is created in one batch and awaited t
 checks but the platform's own models.
 """
 
-import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from harness.client.exchange import Exchange
 from harness.client.measuring import Call
 from harness.client.secret import Secret
 from harness.engine.failure import NotReady
 from harness.kube.access import service_account_token
-from harness.kube.manifest import Ref
 from harness.kube.wait import Bound
 from harness.platforms.platform import ModelHandle
 from harness.world.apikey import ApiKey
-from harness.world.caller import Caller, Credential, Given, Wire
+from harness.world.caller import Caller, Credential, Given
 from harness.world.entitlement import Entitlements, entitlements_of
-from harness.world.estate import WORLD_PREFIX, Estate
 from harness.world.expectations import listed_ids
-from harness.world.force import limit_enforced, model_in_force, policy_in_force, subscription_in_force
-from harness.world.governance import MAAS, People, Policy, Rate, Subscription, Who
-from harness.world.identity import Identity, service_account
-from harness.world.objects import Objects
+from harness.world.governance import Subscription
+from harness.world.grants import Chosen, Grants
+from harness.world.identity import Identity
 from harness.world.patience import until
-from harness.world.twin import Twin, gateway_refs, twin_of
 
-Models = ModelHandle | Sequence[ModelHandle] | None
 CACHES = Bound("what is in force is known to the management API", 5)
-AMPLE = 1_000_000
-"""A limit that no check without an interest in quotas comes near."""
 
 
 @dataclass(slots=True)
@@ -54,109 +46,8 @@ class Token:
         return self._text
 
 
-class World(Objects):
+class World(Grants):
     """The objects of one check; `name` makes their names unique on the platform."""
-
-    def __init__(self, estate: Estate, wire: Wire) -> None:
-        super().__init__(estate, f"{WORLD_PREFIX}{secrets.token_hex(4)}")
-        self.wire = wire
-        self._count = 0
-        self._subscriptions: list[Subscription] = []
-        self._policies: list[Policy] = []
-
-    # --- models -----------------------------------------------------------------------------------------------------------
-
-    def model(self, number: int = 0) -> ModelHandle:
-        """One of the models that the platform serves from the start, those first that are not open to everybody.
-
-        Raises NotReady when it has fewer.
-        """
-        models = self.estate.models
-        if number >= len(models):
-            raise NotReady(f"the check needs {number + 1} governed models; the platform offers {len(models)}")
-        return models[number]
-
-    def new_model(
-        self,
-        *,
-        gateway: Literal["maas", "unnamed"] | Sequence[Mapping[str, str]] = "maas",
-        registered: bool = True,
-        governed: bool = True,
-        annotations: Mapping[str, str] | None = None,
-    ) -> Twin:
-        """A model of the check's own, a twin of the platform's first one.
-
-        `gateway` maas opts in, unnamed leaves the reference out, a list of references is taken as it is. `governed` says
-        that the check gives it a subscription and a policy, without which a registered model never becomes Ready.
-        """
-        named = gateway_refs(self.wire.platform.namespaces.gateway) if gateway == "maas" else gateway
-        refs = None if isinstance(named, str) else named
-        twin = twin_of(
-            self.estate.cluster,
-            self.model(),
-            self._next("m"),
-            refs=refs,
-            registered=registered,
-            annotations=annotations,
-        )
-        self.declare(
-            *twin.manifests,
-            until=model_in_force(twin.handle, twin.backend, registered=registered, governed=governed),
-        )
-        return twin
-
-    def late_model(self, name: str) -> Twin:
-        """A model of the check's own under a name that other objects speak of already."""
-        refs = gateway_refs(self.wire.platform.namespaces.gateway)
-        twin = twin_of(self.estate.cluster, self.model(), name, refs=refs, registered=True)
-        self.declare(*twin.manifests, until=model_in_force(twin.handle, twin.backend, registered=True, governed=True))
-        return twin
-
-    # --- people -----------------------------------------------------------------------------------------------------------
-
-    def identity(self, group: str | None = None) -> Identity:
-        """A new ServiceAccount. Identities of the same `group` share the group of a namespace made for this check."""
-        namespace = f"{self.name}-{group}" if group else self.estate.namespace
-        who = service_account(namespace, self._next("user"))
-        self.declare(*(manifest for manifest in who.manifests() if Ref.of(manifest) not in self.estate.lasting))
-        return who
-
-    def subscription(
-        self,
-        owner: Who,
-        *,
-        models: Models = None,
-        limit: int = AMPLE,
-        window: str = "1h",
-        rates: Sequence[Rate] = (),
-        priority: int = 0,
-        token_metadata: Mapping[str, str] | None = None,
-        awaited: bool = True,
-    ) -> Subscription:
-        """Quota for the owner on these models (by default the first); `rates` takes the place of limit and window."""
-        made = Subscription(
-            Ref(MAAS, "MaaSSubscription", self._next("sub"), self.wire.platform.namespaces.subscriptions),
-            People.of(owner),
-            self._models(models),
-            tuple(rates) or (Rate(limit, window),),
-            priority,
-            token_metadata or {},
-        )
-        in_force = subscription_in_force(made, with_limits=self.estate.has_limit_policies) if awaited else ()
-        self._subscriptions += [made] if awaited else []
-        self.declare(made.manifest(), until=in_force)
-        return made
-
-    def policy(self, subjects: Who, *, models: Models = None, awaited: bool = True) -> Policy:
-        """Access for the subjects to these models (by default the first)."""
-        made = Policy(
-            Ref(MAAS, "MaaSAuthPolicy", self._next("policy"), self.wire.platform.namespaces.subscriptions),
-            People.of(subjects),
-            self._models(models),
-        )
-        self._policies += [made] if awaited else []
-        self.declare(made.manifest(), until=policy_in_force(made) if awaited else ())
-        return made
 
     # --- credentials and callers ------------------------------------------------------------------------------------------
 
@@ -187,11 +78,6 @@ class World(Objects):
         answer, _ = until(lambda: self.estate.client.send(call), lambda seen: granted <= listed_ids(seen), CACHES)
         self.estate.lists_late = not granted <= listed_ids(answer)
 
-    def _granted(self, identity: Identity) -> frozenset[str]:
-        paid = {one.model_id for made in self._subscriptions if made.owner.include(identity) for one in made.models}
-        allowed = {one.model_id for made in self._policies if made.subjects.include(identity) for one in made.models}
-        return frozenset(paid & allowed)
-
     def caller(
         self,
         credential: Credential | Secret | None = None,
@@ -219,7 +105,7 @@ class World(Objects):
         """That identity with an API key for the subscription."""
         return self.caller(self.key(identity, subscription), identity=identity, subscription=subscription)
 
-    def customer(self, *, models: Models = None, **quota: Any) -> Caller:
+    def customer(self, *, models: Chosen = None, **quota: Any) -> Caller:
         """A new user with everything that access takes (subscription, policy, key), and nothing shared with anybody."""
         who = self.identity()
         subscription = self.subscription(who, models=models, **quota)
@@ -258,38 +144,3 @@ class World(Objects):
         if characteristic:
             self.wire.recorder.characteristic(characteristic, seconds, "s")
         return exchange
-
-    def await_in_force(self, subscription: Subscription, policy: Policy) -> None:
-        """Wait until both are in force, for checks that declared them before they could be."""
-        self._subscriptions.append(subscription)
-        self._policies.append(policy)
-        limited = subscription_in_force(subscription, with_limits=self.estate.has_limit_policies)
-        self.declare(until=(*limited, *policy_in_force(policy)))
-        self.settle()
-
-    def await_limit(self, subscription: Subscription, model: ModelHandle) -> None:
-        """Wait until this subscription's limit for one model is enforced, whatever becomes of its other models."""
-        if self.estate.has_limit_policies:
-            self.declare(until=(limit_enforced(subscription, model),))
-        self.settle()
-
-    def change_models(self, subscription: Subscription, *models: ModelHandle) -> Subscription:
-        """Edit which models a subscription has, and wait until that is in force; the edited value."""
-        edited = replace(subscription, models=models)
-        self.edit(edited.manifest(), subscription_in_force(edited, with_limits=self.estate.has_limit_policies))
-        return edited
-
-    def change_rates(self, subscription: Subscription, *rates: Rate) -> Subscription:
-        """Edit a subscription's limits and wait until the new ones are enforced; the edited value."""
-        edited = replace(subscription, rates=rates)
-        self.edit(edited.manifest(), subscription_in_force(edited, with_limits=self.estate.has_limit_policies))
-        return edited
-
-    def _models(self, models: Models) -> tuple[ModelHandle, ...]:
-        if models is None:
-            return (self.model(),)
-        return (models,) if isinstance(models, ModelHandle) else tuple(models)
-
-    def _next(self, kind: str) -> str:
-        self._count += 1
-        return f"{self.name}-{kind}{self._count}"

@@ -1,0 +1,107 @@
+"""Who may do what in one check: identities, subscriptions and policies, declared, edited, and awaited until they are in force."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from harness.kube.manifest import Ref
+from harness.platforms.platform import ModelHandle
+from harness.world.caller import Wire
+from harness.world.estate import Estate
+from harness.world.force import limit_enforced, policy_in_force, subscription_in_force
+from harness.world.governance import MAAS, People, Policy, Rate, Subscription, Who
+from harness.world.identity import Identity, service_account
+from harness.world.models import Models
+
+Chosen = ModelHandle | Sequence[ModelHandle] | None
+"""Models that a subscription or policy names: None is the platform's first."""
+AMPLE = 1_000_000
+"""A limit that no check without an interest in quotas comes near."""
+
+
+class Grants(Models):
+    """Makes identities, and gives them quota and access."""
+
+    def __init__(self, estate: Estate, wire: Wire) -> None:
+        super().__init__(estate, wire)
+        self._subscriptions: list[Subscription] = []
+        self._policies: list[Policy] = []
+
+    def identity(self, group: str | None = None) -> Identity:
+        """A new ServiceAccount. Identities of the same `group` share the group of a namespace made for this check."""
+        namespace = f"{self.name}-{group}" if group else self.estate.namespace
+        who = service_account(namespace, self._next("user"))
+        self.declare(*(manifest for manifest in who.manifests() if Ref.of(manifest) not in self.estate.lasting))
+        return who
+
+    def subscription(
+        self,
+        owner: Who,
+        *,
+        models: Chosen = None,
+        limit: int = AMPLE,
+        window: str = "1h",
+        rates: Sequence[Rate] = (),
+        priority: int = 0,
+        token_metadata: Mapping[str, str] | None = None,
+        awaited: bool = True,
+    ) -> Subscription:
+        """Quota for the owner on these models (by default the first); `rates` takes the place of limit and window."""
+        made = Subscription(
+            Ref(MAAS, "MaaSSubscription", self._next("sub"), self.wire.platform.namespaces.subscriptions),
+            People.of(owner),
+            self._models(models),
+            tuple(rates) or (Rate(limit, window),),
+            priority,
+            token_metadata or {},
+        )
+        in_force = subscription_in_force(made, with_limits=self.estate.has_limit_policies) if awaited else ()
+        self._subscriptions += [made] if awaited else []
+        self.declare(made.manifest(), until=in_force)
+        return made
+
+    def policy(self, subjects: Who, *, models: Chosen = None, awaited: bool = True) -> Policy:
+        """Access for the subjects to these models (by default the first)."""
+        made = Policy(
+            Ref(MAAS, "MaaSAuthPolicy", self._next("policy"), self.wire.platform.namespaces.subscriptions),
+            People.of(subjects),
+            self._models(models),
+        )
+        self._policies += [made] if awaited else []
+        self.declare(made.manifest(), until=policy_in_force(made) if awaited else ())
+        return made
+
+    def await_in_force(self, subscription: Subscription, policy: Policy) -> None:
+        """Wait until both are in force, for checks that declared them before they could be."""
+        self._subscriptions.append(subscription)
+        self._policies.append(policy)
+        limited = subscription_in_force(subscription, with_limits=self.estate.has_limit_policies)
+        self.declare(until=(*limited, *policy_in_force(policy)))
+        self.settle()
+
+    def await_limit(self, subscription: Subscription, model: ModelHandle) -> None:
+        """Wait until this subscription's limit for one model is enforced, whatever becomes of its other models."""
+        if self.estate.has_limit_policies:
+            self.declare(until=(limit_enforced(subscription, model),))
+        self.settle()
+
+    def change_models(self, subscription: Subscription, *models: ModelHandle) -> Subscription:
+        """Edit which models a subscription has, and wait until that is in force; the edited value."""
+        edited = replace(subscription, models=models)
+        self.edit(edited.manifest(), subscription_in_force(edited, with_limits=self.estate.has_limit_policies))
+        return edited
+
+    def change_rates(self, subscription: Subscription, *rates: Rate) -> Subscription:
+        """Edit a subscription's limits and wait until the new ones are enforced; the edited value."""
+        edited = replace(subscription, rates=rates)
+        self.edit(edited.manifest(), subscription_in_force(edited, with_limits=self.estate.has_limit_policies))
+        return edited
+
+    def _granted(self, identity: Identity) -> frozenset[str]:
+        paid = {one.model_id for made in self._subscriptions if made.owner.include(identity) for one in made.models}
+        allowed = {one.model_id for made in self._policies if made.subjects.include(identity) for one in made.models}
+        return frozenset(paid & allowed)
+
+    def _models(self, models: Chosen) -> tuple[ModelHandle, ...]:
+        if models is None:
+            return (self.model(),)
+        return (models,) if isinstance(models, ModelHandle) else tuple(models)

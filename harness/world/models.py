@@ -1,0 +1,76 @@
+"""The models of one check: those that the platform serves, and twins of its own with whatever differs about them."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from harness.engine.failure import NotReady
+from harness.platforms.platform import ModelHandle
+from harness.world.caller import Wire
+from harness.world.estate import WORLD_PREFIX, Estate
+from harness.world.force import model_in_force
+from harness.world.objects import Objects
+from harness.world.twin import PLAIN, Twin, Variant, gateway_refs, twin_of
+
+
+class Models(Objects):
+    """Makes models; `name` is in the name of each."""
+
+    def __init__(self, estate: Estate, wire: Wire) -> None:
+        super().__init__(estate, f"{WORLD_PREFIX}{secrets.token_hex(4)}")
+        self.wire = wire
+        self._count = 0
+
+    def model(self, number: int = 0) -> ModelHandle:
+        """One of the models that the platform serves from the start, those first that are not open to everybody.
+
+        Raises NotReady when it has fewer.
+        """
+        models = self.estate.models
+        if number >= len(models):
+            raise NotReady(f"the check needs {number + 1} governed models; the platform offers {len(models)}")
+        return models[number]
+
+    def new_model(
+        self,
+        *,
+        gateway: Literal["maas", "unnamed"] | Sequence[Mapping[str, str]] = "maas",
+        registered: bool = True,
+        governed: bool = True,
+        annotations: Mapping[str, str] | None = None,
+        variant: Variant = PLAIN,
+    ) -> Twin:
+        """A model of the check's own, a twin of the platform's first one; `variant` says in what else it differs.
+
+        `gateway` maas opts in, unnamed leaves the reference out, a list of references is taken as it is. `governed` says
+        that the check gives it a subscription and a policy, without which a registered model never becomes Ready.
+        """
+        named = gateway_refs(self.wire.platform.namespaces.gateway) if gateway == "maas" else gateway
+        refs = None if isinstance(named, str) else named
+        twin = twin_of(
+            self.estate.cluster,
+            self.model(),
+            self._next("m"),
+            refs=refs,
+            registered=registered,
+            annotations=annotations,
+            variant=variant,
+        )
+        self.declare(
+            *twin.manifests,
+            until=model_in_force(
+                twin.handle, twin.backend, registered=registered, governed=governed and variant.routed
+            ),
+        )
+        return twin
+
+    def late_model(self, name: str) -> Twin:
+        """A model of the check's own under a name that other objects speak of already."""
+        refs = gateway_refs(self.wire.platform.namespaces.gateway)
+        twin = twin_of(self.estate.cluster, self.model(), name, refs=refs, registered=True)
+        self.declare(*twin.manifests, until=model_in_force(twin.handle, twin.backend, registered=True, governed=True))
+        return twin
+
+    def _next(self, kind: str) -> str:
+        self._count += 1
+        return f"{self.name}-{kind}{self._count}"
