@@ -159,26 +159,24 @@ def test_generated_requests_meet_no_fault(caplog: pytest.LogCaptureFixture) -> N
     assert codes[422] > 50
 
 
-def test_malformed_definitions_meet_no_fault() -> None:
-    """Definitions are compiled when they arrive, so a bad one must be refused before anything takes it for a schema."""
-    server = InProcess()
-    fuzz, chance = Fuzz(server), random.Random(SEED)
+def sound_definition() -> dict[str, Any]:
+    """A definition that uses every kind of word a schema has, so that damage can fall on each."""
     leaf = {"type": "string", "pattern": "^a+$", "enum": ["a"], "maxLength": 5, "default": "a", "nullable": True}
     rule = {"rule": "self.a == 'a'", "message": "m", "fieldPath": ".a", "optionalOldSelf": True}
     node = {"type": "object", "properties": {"a": leaf}, "required": ["a"], "x-kubernetes-validations": [rule]}
     items = {"type": "array", "items": node, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a"]}
-    spec = {
-        "type": "object",
-        "properties": {"one": node, "many": items, "any": {"anyOf": [leaf], "not": leaf, "type": "string"}},
-    }
-    schema = {"type": "object", "properties": {"spec": spec}}
-    column = {"name": "A", "type": "string", "jsonPath": ".spec.one.a"}
-    scale = {"specReplicasPath": ".spec.a", "statusReplicasPath": ".status.a"}
+    choice = {"anyOf": [leaf], "not": leaf, "type": "string"}
+    spec = {"type": "object", "properties": {"one": node, "many": items, "any": choice}}
     version = {
-        "name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}, "additionalPrinterColumns": [column],
-        "subresources": {"status": {}, "scale": scale}, "selectableFields": [{"jsonPath": ".spec.one.a"}],
-    }  # fmt: skip
-    sound = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}},
+        "additionalPrinterColumns": [{"name": "A", "type": "string", "jsonPath": ".spec.one.a"}],
+        "subresources": {"status": {}, "scale": {"specReplicasPath": ".spec.a", "statusReplicasPath": ".status.a"}},
+        "selectableFields": [{"jsonPath": ".spec.one.a"}],
+    }
+    return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {"name": "things.example.com"},
@@ -189,46 +187,55 @@ def test_malformed_definitions_meet_no_fault() -> None:
             "versions": [version],
         },
     }
-    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
-    def damaged(value: Any) -> Any:
-        """The definition with one value somewhere replaced."""
-        places: list[tuple[Any, Any]] = []
-        waiting = [value["spec"]]
-        while waiting:
-            each = waiting.pop()
-            for key, below in each.items() if isinstance(each, dict) else enumerate(each):
-                places.append((each, key))
-                if isinstance(below, dict | list):
-                    waiting.append(below)
-        container, key = chance.choice(places)
-        container[key] = fuzz.odd()
-        return value
+
+def damaged(definition: dict[str, Any], fuzz: Fuzz, chance: random.Random) -> dict[str, Any]:
+    """The definition with one value somewhere replaced."""
+    places: list[tuple[Any, Any]] = []
+    waiting = [definition["spec"]]
+    while waiting:
+        each = waiting.pop()
+        for key, below in each.items() if isinstance(each, dict) else enumerate(each):
+            places.append((each, key))
+            if isinstance(below, dict | list):
+                waiting.append(below)
+    container, key = chance.choice(places)
+    container[key] = fuzz.odd()
+    return definition
+
+
+async def faults_of_use(server: InProcess) -> list[str]:
+    """What goes wrong where a kind that was admitted is used."""
+    kind = {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "a"}}
+    calls: tuple[tuple[str, str, Any, str], ...] = (
+        ("POST", "/apis/example.com/v1/things", {**kind, "spec": {"one": {"a": "a"}}}, ""),
+        ("GET", "/apis/example.com/v1/things", None, "application/json;as=Table;v=v1;g=meta.k8s.io"),
+        ("GET", "/apis/example.com/v1/things/a/scale", None, ""),
+        ("GET", "/openapi/v3/apis/example.com/v1", None, ""),
+    )
+    answers = [
+        (method, place, await server.call(method, place, sent, headers={"accept": accept}))
+        for method, place, sent, accept in calls
+    ]
+    return [f"{method} {place}: {used.raw[:300]!r}" for method, place, used in answers if used.code >= 500]
+
+
+def test_malformed_definitions_meet_no_fault() -> None:
+    """Definitions are compiled when they arrive, so a bad one must be refused before anything takes it for a schema."""
+    server = InProcess()
+    fuzz, chance = Fuzz(server), random.Random(SEED)
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
     async def run() -> tuple[list[str], set[int]]:
         faults, codes = [], set[int]()
         for _ in range(1000):
-            body = damaged(orjson.loads(orjson.dumps(sound)))
+            body = damaged(sound_definition(), fuzz, chance)
             answer = await server.call("POST", path, body)
             codes.add(answer.code)
             if answer.code >= 500:
                 faults.append(f"{orjson.dumps(body)!r}: {answer.raw[:300]!r}")
             if answer.code == 201:
-                thing = {
-                    "apiVersion": "example.com/v1",
-                    "kind": "Thing",
-                    "metadata": {"name": "a"},
-                    "spec": {"one": {"a": "a"}},
-                }
-                for method, place, sent, accept in (
-                    ("POST", "/apis/example.com/v1/things", thing, ""),
-                    ("GET", "/apis/example.com/v1/things", None, "application/json;as=Table;v=v1;g=meta.k8s.io"),
-                    ("GET", "/apis/example.com/v1/things/a/scale", None, ""),
-                    ("GET", "/openapi/v3/apis/example.com/v1", None, ""),
-                ):
-                    used = await server.call(method, place, sent, headers={"accept": accept})
-                    if used.code >= 500:
-                        faults.append(f"{method} {place} after {orjson.dumps(body)!r}: {used.raw[:300]!r}")
+                faults += [f"after {orjson.dumps(body)!r} {fault}" for fault in await faults_of_use(server)]
                 await server.call("DELETE", f"{path}/{answer.body['metadata']['name']}")
         return faults, codes
 
