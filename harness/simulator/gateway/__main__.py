@@ -12,12 +12,12 @@ from lightkube.core.exceptions import ConfigError
 
 from harness.simulator import component
 from harness.simulator.gateway import options
-from harness.simulator.gateway.controller import Controller, scheme
+from harness.simulator.gateway.controller import Controller
 from harness.simulator.gateway.envoy_config.bootstrap import bootstrap
 from harness.simulator.gateway.envoy_files import EnvoyFiles, NotAcknowledgedError
 from harness.simulator.gateway.envoy_process import Envoy
 from harness.simulator.gateway.limits_client import LimiterUnavailableError, LimitsClient
-from harness.simulator.gateway.plan.plan import Endpoint, make_plan
+from harness.simulator.gateway.plan.plan import Endpoint
 from harness.simulator.gateway.ports import Ports
 from harness.simulator.gateway.statuses import Statuses
 from harness.simulator.gateway.watch import Cluster
@@ -32,6 +32,11 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--limiter", required=True, metavar="HOST:PORT", help="the limiter's gRPC endpoint")
     line.add_argument("--limiter-admin", required=True, metavar="URL", help="the limiter's administrative endpoint")
     line.add_argument("--listen", action="append", required=True, metavar="NAMESPACE/GATEWAY/LISTENER=HOST:PORT")
+    line.add_argument(
+        "--listen-any",
+        metavar="HOST",
+        help="serve listeners of Gateways that appear later too, on a free port of HOST each (their annotation and status say which)",
+    )
     line.add_argument(
         "--advertise",
         action="append",
@@ -79,7 +84,7 @@ async def run(arguments: argparse.Namespace) -> None:
     except (ConfigError, OSError) as error:
         raise options.ConfigurationError(f"expected a kubeconfig at {arguments.kubeconfig}: {error}") from error
     directory = prepared_directory(arguments)
-    ports = Ports(wanted)
+    ports = Ports(wanted, arguments.listen_any)
     cluster = Cluster(client)
     envoy = Envoy(directory, arguments.concurrency, arguments.envoy_log_level)
     files, limits = EnvoyFiles(directory, envoy), LimitsClient(arguments.limiter_admin)
@@ -87,30 +92,27 @@ async def run(arguments: argparse.Namespace) -> None:
         async with asyncio.TaskGroup() as group:
             background: list[asyncio.Task[None]] = cluster.start(group)
             await cluster.synced()
-            plan = make_plan(cluster.snapshot(), tuple(wanted))
-            urls = {item: f"{scheme(item, plan)}://{host_port(where)}" for item, where in ports.addresses.items()}
-            urls |= advertised
             controller = Controller(
                 directory,
-                ports.addresses,
+                ports,
+                advertised,
                 cluster,
                 files,
                 limits,
-                Statuses(client, urls),
+                Statuses(client),
                 reserving=arguments.admission != "check-then-report",
             )
             controller.prepare()
             await envoy.start()
             try:
-                await controller.enforce()
+                _, plan = await controller.enforce()
             except (LimiterUnavailableError, NotAcknowledgedError) as error:
                 raise options.ConfigurationError(str(error)) from error
             background += [
                 group.create_task(work) for work in (controller.follow(), controller.watch_limiter(), envoy.supervise())
             ]
-            component.announce(
-                arguments.ready_file, {**{"/".join(item): url for item, url in urls.items()}, "admin": envoy.admin}
-            )
+            urls = {"/".join(item): url for item, url in controller.urls(plan).items()}
+            component.announce(arguments.ready_file, {**urls, "admin": envoy.admin})
             await component.until_stopped()
             for task in background:
                 task.cancel()
@@ -127,12 +129,6 @@ def prepared_directory(arguments: argparse.Namespace) -> Path:
     services = options.address(arguments.authorizer), options.address(arguments.limiter)
     (directory / "bootstrap.json").write_text(json.dumps(bootstrap(directory, *services)), encoding="utf-8")
     return directory
-
-
-def host_port(where: tuple[str, int]) -> str:
-    """An address in a URL."""
-    host, port = where
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def main() -> int:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.simulator.gateway.certificates import Certificates
@@ -12,8 +13,9 @@ from harness.simulator.gateway.envoy_config.typed import JSON
 from harness.simulator.gateway.envoy_files import EnvoyFiles, NotAcknowledgedError, routes_file
 from harness.simulator.gateway.limits_client import LimiterUnavailableError, LimitsClient
 from harness.simulator.gateway.plan.gatewayapi import Key
-from harness.simulator.gateway.plan.plan import Endpoint, Plan, PlannedListener, make_plan
+from harness.simulator.gateway.plan.plan import Endpoint, Plan, PlannedListener, listened_for, make_plan
 from harness.simulator.gateway.plan.snapshot import Snapshot
+from harness.simulator.gateway.ports import Ports
 from harness.simulator.gateway.statuses import Statuses
 from harness.simulator.gateway.watch import Cluster
 
@@ -29,7 +31,8 @@ class Controller:
     def __init__(
         self,
         directory: Path,
-        addresses: dict[Endpoint, tuple[str, int]],
+        ports: Ports,
+        advertised: Mapping[Endpoint, str],
         cluster: Cluster,
         files: EnvoyFiles,
         limiter: LimitsClient,
@@ -39,7 +42,8 @@ class Controller:
     ) -> None:
         self._reserving = reserving
         self._directory = directory
-        self._addresses = addresses
+        self._ports = ports
+        self._advertised = advertised
         self._cluster = cluster
         self._files = files
         self._limiter = limiter
@@ -72,7 +76,7 @@ class Controller:
         started = time.perf_counter()
         snapshot, plan = await self.enforce()
         acknowledged = time.perf_counter()
-        await self._statuses.write(plan, snapshot)
+        await self._statuses.write(plan, snapshot, self.urls(plan))
         LOG.debug(
             "applied %d routes in %.0f ms, statuses in %.0f ms",
             len(snapshot.routes),
@@ -86,7 +90,16 @@ class Controller:
         plan = self._plan(snapshot)
         await self._limiter.put(plan.limits)
         await self._files.apply(*self._rendered(plan, snapshot), plan.clusters)
+        self._ports.release(item.endpoint for item in plan.listeners)
         return snapshot, plan
+
+    def urls(self, plan: Plan) -> dict[Endpoint, str]:
+        """Where callers reach each listener of a plan."""
+        found = {
+            item.endpoint: f"{scheme(item)}://{host_port(self._ports.addresses[item.endpoint])}"
+            for item in plan.listeners
+        }
+        return found | dict(self._advertised)
 
     async def watch_limiter(self) -> None:
         """A limiter that was started anew has no limits, and denies; send them again. Never returns."""
@@ -98,7 +111,7 @@ class Controller:
                     self._cluster.dirty.set()
 
     def _plan(self, snapshot: Snapshot) -> Plan:
-        plan = make_plan(snapshot, tuple(self._addresses), self._governed)
+        plan = make_plan(snapshot, self._ports.admit(listened_for(snapshot)), self._governed)
         self._governed = plan.governed
         return plan
 
@@ -107,7 +120,7 @@ class Controller:
         return listeners, {item.name: item.routes for item in plan.listeners}
 
     def _listener(self, item: PlannedListener, snapshot: Snapshot) -> JSON:
-        host, port = self._addresses[item.endpoint]
+        host, port = self._ports.addresses[item.endpoint]
         certificate = None
         if is_https(item):
             certificate = self._certificates.files(item.name, host, item.listener, snapshot) if item.listener else None
@@ -120,9 +133,14 @@ def is_https(item: PlannedListener) -> bool:
     return item.listener is not None and item.listener.protocol == "HTTPS"
 
 
-def scheme(endpoint: Endpoint, plan: Plan) -> str:
+def scheme(item: PlannedListener) -> str:
     """What a client writes in front of the address; before the Gateway exists, its listener's name says it."""
-    known = next((item for item in plan.listeners if item.endpoint == endpoint and item.listener), None)
-    if known is not None:
-        return "https" if is_https(known) else "http"
-    return "https" if endpoint[2].startswith("https") else "http"
+    if item.listener is not None:
+        return "https" if is_https(item) else "http"
+    return "https" if item.endpoint[2].startswith("https") else "http"
+
+
+def host_port(where: tuple[str, int]) -> str:
+    """An address in a URL."""
+    host, port = where
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

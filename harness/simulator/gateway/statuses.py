@@ -13,7 +13,7 @@ from lightkube.types import PatchType
 from harness.simulator.gateway.conditions import Condition, merged
 from harness.simulator.gateway.plan.attachment import Attachment
 from harness.simulator.gateway.plan.gatewayapi import Key, Object, generation, key, listeners
-from harness.simulator.gateway.plan.plan import Plan
+from harness.simulator.gateway.plan.plan import Endpoint, Plan
 from harness.simulator.gateway.plan.policies import Standing
 from harness.simulator.gateway.plan.snapshot import Snapshot
 from harness.simulator.gateway.watch import KINDS
@@ -32,13 +32,12 @@ Change = tuple[str, Key, dict[str, Any], bool]
 class Statuses:
     """Writes what differs from what the objects say."""
 
-    def __init__(self, client: AsyncClient, urls: Mapping[tuple[str, str, str], str]) -> None:
+    def __init__(self, client: AsyncClient) -> None:
         self._client = client
-        self._urls = dict(urls)
 
-    async def write(self, plan: Plan, snapshot: Snapshot) -> None:
-        """Write all statuses of an acknowledged plan, concurrently."""
-        changes = [*self.gateways(plan, snapshot), *routes(plan, snapshot), *policies(plan, snapshot)]
+    async def write(self, plan: Plan, snapshot: Snapshot, urls: Mapping[Endpoint, str]) -> None:
+        """Write all statuses of an acknowledged plan, concurrently. `urls`: where callers reach each listener."""
+        changes = [*gateways(plan, snapshot, urls), *routes(plan, snapshot), *policies(plan, snapshot)]
         await asyncio.gather(*(self._patch(*change) for change in changes))
 
     async def _patch(self, slot: str, item: Key, body: dict[str, Any], status: bool) -> None:
@@ -52,29 +51,32 @@ class Statuses:
         except (httpx2.HTTPError, OSError) as error:
             LOG.warning("the status of %s %s was not written: %s", slot, "/".join(item), type(error).__name__)
 
-    def gateways(self, plan: Plan, snapshot: Snapshot) -> Iterator[Change]:
-        """Status of every Gateway that is served here, of its class, and where its listeners can be reached."""
-        for name in sorted({item.endpoint[:2] for item in plan.listeners} & set(snapshot.gateways)):
-            gateway = snapshot.gateways[name]
-            urls = {section: url for (*place, section), url in self._urls.items() if tuple(place) == name}
-            served = {item.endpoint[2] for item in plan.listeners if item.endpoint[:2] == name and item.listener}
-            text = json.dumps(urls, sort_keys=True)
-            if (gateway["metadata"].get("annotations") or {}).get(URLS_ANNOTATION) != text:
-                yield "gateways", name, {"metadata": {"annotations": {URLS_ANNOTATION: text}}}, False
-            body = gateway_status(gateway, served, plan.attachments, urls)
-            if body != gateway.get("status"):
-                yield "gateways", name, {"status": body}, True
-            yield from self._class(gateway, snapshot)
 
-    def _class(self, gateway: Object, snapshot: Snapshot) -> Iterator[Change]:
-        name = ("", str(gateway.get("spec", {}).get("gatewayClassName") or ""))
-        known = snapshot.gateway_classes.get(name)
-        if known is None:
-            return
-        old = known.get("status", {}).get("conditions") or []
-        conditions = merged(old, [Condition("Accepted", True, "Accepted")], generation(known))
-        if conditions != old:
-            yield "gateway_classes", name, {"status": {"conditions": conditions}}, True
+def gateways(plan: Plan, snapshot: Snapshot, known: Mapping[Endpoint, str]) -> Iterator[Change]:
+    """Status of every Gateway that is served here, of its class, and where its listeners can be reached."""
+    for name in sorted({item.endpoint[:2] for item in plan.listeners} & set(snapshot.gateways)):
+        gateway = snapshot.gateways[name]
+        urls = {section: url for (*place, section), url in known.items() if tuple(place) == name}
+        served = {item.endpoint[2] for item in plan.listeners if item.endpoint[:2] == name and item.listener}
+        text = json.dumps(urls, sort_keys=True)
+        if (gateway["metadata"].get("annotations") or {}).get(URLS_ANNOTATION) != text:
+            yield "gateways", name, {"metadata": {"annotations": {URLS_ANNOTATION: text}}}, False
+        body = gateway_status(gateway, served, plan.attachments, urls)
+        if body != gateway.get("status"):
+            yield "gateways", name, {"status": body}, True
+        yield from class_status(gateway, snapshot)
+
+
+def class_status(gateway: Object, snapshot: Snapshot) -> Iterator[Change]:
+    """The class of a Gateway that is served here is accepted."""
+    name = ("", str(gateway.get("spec", {}).get("gatewayClassName") or ""))
+    known = snapshot.gateway_classes.get(name)
+    if known is None:
+        return
+    old = known.get("status", {}).get("conditions") or []
+    conditions = merged(old, [Condition("Accepted", True, "Accepted")], generation(known))
+    if conditions != old:
+        yield "gateway_classes", name, {"status": {"conditions": conditions}}, True
 
 
 def gateway_status(

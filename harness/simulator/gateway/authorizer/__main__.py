@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,18 +21,24 @@ from harness.simulator.gateway import options, quirks
 from harness.simulator.gateway.authorizer.check import CheckMethod, metrics_text, statuses
 from harness.simulator.gateway.authorizer.credentials import Credentials
 from harness.simulator.gateway.authorizer.decision import Authorizer
+from harness.simulator.gateway.authorizer.instances import Instances
 from harness.simulator.gateway.authorizer.maas_api import MaasApi
 from harness.simulator.gateway.authorizer.oidc import OidcTokens, issuers
 from harness.simulator.gateway.authorizer.quirks import Quirk
 from harness.simulator.gateway.authorizer.tokens import ClusterTokens
 from harness.simulator.gateway.grpc_server import grpc_serving
-from harness.simulator.gateway.plan.gatewayapi import Object
-from harness.simulator.gateway.watch import Kind, Watch
+from harness.simulator.gateway.plan.gatewayapi import Key, Object
+from harness.simulator.gateway.watch import KINDS, Kind, Watch
 from harness.simulator.web import serving
 
 TENANTS = Kind("tenants", "maas.opendatahub.io", "v1alpha1", "AITenant", "aitenants")
 EXTERNAL_MODELS = Kind("external_models", "inference.opendatahub.io", "v1alpha1", "ExternalModel", "externalmodels")
+AUTH_POLICIES, ENDPOINT_SLICES = (
+    next(kind for kind in KINDS if kind.slot == slot) for slot in ("auth_policies", "endpoint_slices")
+)
 AUDIENCE = "https://kubernetes.default.svc"
+SYNC_SECONDS = 5.0
+TIMEOUT = httpx.Timeout(1.5, connect=1.0)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -86,27 +93,38 @@ async def run(arguments: argparse.Namespace) -> None:
     except (ConfigError, OSError) as error:
         raise options.ConfigurationError(f"expected a kubeconfig at {arguments.kubeconfig}: {error}") from error
     verify = str(arguments.maas_api_ca) if arguments.maas_api_ca else True
-    timeout = httpx.Timeout(1.5, connect=1.0)
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
     issuer_ca = str(arguments.oidc_ca) if arguments.oidc_ca else True
     async with (
-        httpx.AsyncClient(
-            base_url=arguments.maas_api, timeout=timeout, limits=limits, verify=verify, trust_env=False
-        ) as http,
-        httpx.AsyncClient(timeout=timeout, verify=issuer_ca, trust_env=False) as web,
+        contextlib.AsyncExitStack() as clients,
+        httpx.AsyncClient(timeout=TIMEOUT, verify=issuer_ca, trust_env=False) as web,
     ):
-        maas_api = MaasApi(http, arguments.cache_ttl)
         tenants, models = Watch(TENANTS, lambda: None), Watch(EXTERNAL_MODELS, lambda: None)
-        following = [asyncio.create_task(watch.run(cluster)) for watch in (tenants, models)]
-        credentials = Credentials(
-            maas_api,
-            ClusterTokens(cluster, arguments.audience),
-            arguments.cache_ttl,
-            OidcTokens(web, lambda: issuers(tenants.objects.values())),
-            lambda: speaks_messages(models.objects.values()),
-        )
+
+        def decider(url: str, _gateway: Key) -> Authorizer:
+            http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT, limits=limits, verify=verify, trust_env=False)
+            clients.push_async_callback(http.aclose)
+            maas_api = MaasApi(http, arguments.cache_ttl)
+            credentials = Credentials(
+                maas_api,
+                ClusterTokens(cluster, arguments.audience),
+                arguments.cache_ttl,
+                OidcTokens(web, lambda: issuers(tenants.objects.values())),
+                lambda: speaks_messages(models.objects.values()),
+            )
+            return Authorizer(credentials, maas_api, arguments.quirks)
+
+        def moved() -> None:
+            instances.changed()
+
+        policies, slices = (Watch(kind, moved) for kind in (AUTH_POLICIES, ENDPOINT_SLICES))
+        instances = Instances(arguments.maas_api, lambda: policies.objects, lambda: slices.objects, decider)
+        watches = (tenants, models, policies, slices)
+        following = [asyncio.create_task(watch.run(cluster)) for watch in watches]
+        with contextlib.suppress(TimeoutError):  # without its policies, a gateway is refused until they are known
+            await asyncio.wait_for(asyncio.gather(policies.synced.wait(), slices.synced.wait()), SYNC_SECONDS)
         tally, count = statuses()
-        check = CheckMethod(Authorizer(credentials, maas_api, arguments.quirks), count)
+        check = CheckMethod(instances, count)
         grpc_socket = component.listen(*options.address(arguments.bind))
         admin_socket = component.listen(*options.address(arguments.admin_bind))
         async with grpc_serving(check, grpc_socket), serving(admin(tally), admin_socket):

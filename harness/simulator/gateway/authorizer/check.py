@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from envoy.config.core.v3 import base_pb2
 from envoy.service.auth.v3 import external_auth_pb2
@@ -16,7 +16,6 @@ from harness.simulator.gateway.authorizer.credentials import digest
 from harness.simulator.gateway.authorizer.decision import (
     CREDENTIAL_HEADERS,
     Admission,
-    Authorizer,
     Decision,
     Refusal,
     UnavailableError,
@@ -30,7 +29,14 @@ OVERWRITE = base_pb2.HeaderValueOption.HeaderAppendAction.OVERWRITE_IF_EXISTS_OR
 APPEND = base_pb2.HeaderValueOption.HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD
 UNAVAILABLE = Refusal(503, "authorization unavailable", "The authorization service is unavailable; try again later.\n")
 MEMO_SIZE = 20_000
-Question = tuple[str, str, str, str, tuple[tuple[str, str | bytes], ...]]
+Question = tuple[str, str, str, str, str, tuple[tuple[str, str | bytes], ...]]
+
+
+class Decider(Protocol):
+    """Decides about requests."""
+
+    def decide(self, request: AccessRequest) -> Awaitable[Fresh[Decision]]:
+        """The decision and how long it may be repeated. Raises UnavailableError, at once or when awaited."""
 
 
 def read(message: bytes) -> AccessRequest:
@@ -40,7 +46,8 @@ def read(message: bytes) -> AccessRequest:
     body = attributes.metadata_context.filter_metadata.get(BODY_METADATA)
     model = body.fields["model"].string_value if body is not None and "model" in body.fields else ""
     headers = {name: value for name, value in http.headers.items() if not name.startswith(":")}
-    return AccessRequest(http.method, http.path, headers, model, attributes.context_extensions.get("route", ""))
+    named = attributes.context_extensions
+    return AccessRequest(http.method, http.path, headers, model, named.get("route", ""), named.get("gateway", ""))
 
 
 def header(name: str, value: str, action: int) -> Any:
@@ -83,7 +90,7 @@ class CheckMethod:
     """The method `envoy.service.auth.v3.Authorization/Check`, bytes to bytes; repeats an answer while its parts are fresh."""
 
     def __init__(
-        self, authorizer: Authorizer, count: Callable[[int], None], now: Callable[[], float] = time.monotonic
+        self, authorizer: Decider, count: Callable[[int], None], now: Callable[[], float] = time.monotonic
     ) -> None:
         self._authorizer = authorizer
         self._count = count
@@ -126,7 +133,7 @@ def key_of(request: AccessRequest) -> Question:
     headers = tuple(
         (name, digest(value) if name in CREDENTIAL_HEADERS else value) for name, value in request.headers.items()
     )
-    return request.method, request.path, request.model, request.route, headers
+    return request.method, request.path, request.model, request.route, request.gateway, headers
 
 
 def statuses() -> tuple[dict[int, int], Callable[[int], None]]:

@@ -19,7 +19,8 @@ class Purpose(StrEnum):
 class AccessRequest:
     """One request as Envoy describes it: header names in lower case, repeated headers joined with commas, `path` with its query.
 
-    `model` is the `model` of the JSON body. `route` is NAMESPACE/NAME of the HTTPRoute that matched, empty where none did.
+    `model` is the `model` of the JSON body. `route` is NAMESPACE/NAME of the HTTPRoute that matched, empty where none did;
+    `gateway` that of the Gateway that the request came through.
     """
 
     method: str
@@ -27,6 +28,7 @@ class AccessRequest:
     headers: Mapping[str, str]
     model: str = ""
     route: str = ""
+    gateway: str = ""
 
     @property
     def bare_path(self) -> str:

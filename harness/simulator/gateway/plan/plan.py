@@ -21,7 +21,8 @@ from harness.simulator.gateway.plan.snapshot import Snapshot
 
 MAAS_LABEL = ("app.kubernetes.io/name", "maas")
 Endpoint = tuple[str, str, str]
-"""Namespace, Gateway and listener of a `--listen`."""
+"""Namespace, Gateway and listener: of a `--listen`, or of a Gateway that appeared later."""
+SPOKEN = frozenset({"HTTP", "HTTPS"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,18 @@ def governed_gateways(snapshot: Snapshot, endpoints: Iterable[Endpoint], before:
     return frozenset(found & ours)
 
 
+def listened_for(snapshot: Snapshot) -> tuple[Endpoint, ...]:
+    """Listeners of every Gateway whose class exists and that is there to stay, where Envoy speaks their protocol."""
+    return tuple(
+        (*name, item.name)
+        for name, gateway in snapshot.gateways.items()
+        if not gateway["metadata"].get("deletionTimestamp")
+        and ("", str(gateway.get("spec", {}).get("gatewayClassName") or "")) in snapshot.gateway_classes
+        for item in listeners(gateway)
+        if item.protocol in SPOKEN
+    )
+
+
 def make_plan(snapshot: Snapshot, endpoints: tuple[Endpoint, ...], before: frozenset[Key] = frozenset()) -> Plan:
     """Plan for the listeners of `endpoints`. `before`: the Gateways that were governed in the previous plan."""
     ours = {(namespace, name) for namespace, name, _ in endpoints} & set(snapshot.gateways)
@@ -80,7 +93,7 @@ def make_plan(snapshot: Snapshot, endpoints: tuple[Endpoint, ...], before: froze
     token = by_target(snapshot.token_policies)
     found = tuple(item for item in attachments(snapshot) if item.parent.gateway in ours)
     slices = Endpoints(snapshot)
-    hostings = {gateway: Hosting(gateway in governed, ("Gateway", gateway) in auth) for gateway in ours}
+    hostings = {gateway: Hosting(gateway in governed, ("Gateway", gateway) in auth, gateway) for gateway in ours}
     by_gateway: dict[Key, dict[Key, list[PlannedRoute]]] = {gateway: {} for gateway in ours}
     limits: dict[str, Limits] = {}
     for item in found:

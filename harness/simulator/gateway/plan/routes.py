@@ -24,8 +24,6 @@ CLOSED = "No AuthPolicy is in force on this gateway; it stays closed until one i
 MANAGEMENT = ("/v1/models", "/v1/subscriptions", "/v1/api-keys", "/maas-api")
 OFF = typed("envoy.config.route.v3.FilterConfig", disabled=True)
 RETRY = {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 2}
-NOT_FOUND: JSON = {"name": "unrouted", "match": {"prefix": "/"}, "direct_response": {"status": 404}}
-"""404 for what no route matches, after authentication: without any route Envoy would answer before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +32,7 @@ class Hosting:
 
     governed: bool
     open: bool
+    gateway: Key = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +113,25 @@ def timeout(text_value: str) -> str:
     return f"{total:.3f}s"
 
 
-def policies(item: PlannedRoute) -> JSON:
+def authorization(hosting: Hosting, route: str = "") -> JSON:
+    """What the authorizer is told beside the request: through which Gateway it came, and which HTTPRoute matched."""
+    told = {"gateway": text(hosting.gateway), **({"route": route} if route else {})}
+    return typed(
+        "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute", check_settings={"context_extensions": told}
+    )
+
+
+def not_found(hosting: Hosting) -> JSON:
+    """404 for what no route matches, after authentication: without any route Envoy would answer before it."""
+    body = {"name": "unrouted", "match": {"prefix": "/"}, "direct_response": {"status": 404}}
+    return body | {"typed_per_filter_config": {EXT_AUTHZ: authorization(hosting)}}
+
+
+def policies(item: PlannedRoute, hosting: Hosting) -> JSON:
     """Per-route configuration of a governed gateway's filters."""
     name = text(item.route)
     return {
-        EXT_AUTHZ: typed(
-            "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute",
-            check_settings={"context_extensions": {"route": name}},
-        ),
+        EXT_AUTHZ: authorization(hosting, name),
         RATE_LIMIT: typed("envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute", domain=name),
     }
 
@@ -141,7 +151,7 @@ def rendered(item: PlannedRoute, hosting: Hosting) -> JSON:
     if not hosting.open:
         return body | {"direct_response": {"status": 503, "body": {"inline_string": CLOSED}}}
     changes = header_changes(item.rule)
-    settings = policies(item)
+    settings = policies(item, hosting)
     if is_management(item):
         settings |= {JSON_TO_METADATA: OFF, LUA: OFF}
     else:
@@ -186,7 +196,7 @@ def route_configuration(name: str, by_host: dict[str, list[PlannedRoute]], hosti
         if hosting.governed and hosting.open and (free := health(ordered)) is not None:
             routes.insert(0, free)
         if hosting.governed and hosting.open:
-            routes.append(NOT_FOUND)
+            routes.append(not_found(hosting))
         hosts.append({"name": hostname or "any", "domains": [hostname or "*"], "routes": routes})
     return {"name": name, "virtual_hosts": hosts, "ignore_port_in_host_matching": True}
 
