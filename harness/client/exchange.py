@@ -44,6 +44,10 @@ class Exchange:
     error: str | None = None
     text_at: tuple[float, ...] = ()
     """When each chunk that carried text arrived; empty for answers in one piece."""
+    client: str = "http"
+    """Who made it: `http` is ourselves, else the official client of that name."""
+    raised: str | None = None
+    """The error that the official client raised, by its class; None when it was content, and for `http`."""
 
     @property
     def itl_s(self) -> tuple[float, ...]:

@@ -1,16 +1,18 @@
 """Somebody who calls the platform with one credential; every call is measured, recorded, and entered into the client's book."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from harness.client.exchange import Exchange
 from harness.client.measuring import Call, Headers, MeasuringClient
+from harness.client.official import OfficialCall, OfficialClients, Via
 from harness.client.secret import Secret
 from harness.engine.recorder import Recorder
 from harness.ledger.account import Account
 from harness.ledger.book import ClientBook
 from harness.platforms.platform import ModelHandle, Platform
-from harness.world.inference import CHAT, Ask
+from harness.world.inference import CHAT, PATHS, Ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,13 @@ class Wire:
     client: MeasuringClient
     recorder: Recorder
     book: ClientBook
+    official: OfficialClients | None = None
+
+    def send_officially(self, call: OfficialCall) -> Exchange:
+        """The same, made by an official client. Raises ValueError where this wire has none."""
+        if self.official is None:
+            raise ValueError("this wire was made without official clients")
+        return self.official.send(call, observer=self.recorder.exchange)
 
     def send(self, call: Call) -> Exchange:
         """One attempt, recorded."""
@@ -62,6 +71,11 @@ class Caller:
     subscription: str | None = None
     headers: Headers = ()
     scheme: str = "Bearer "
+    via: Via = "http"
+
+    def over(self, via: Via) -> "Caller":
+        """The same caller with that client: inference calls alone, since the official ones know nothing else of a platform."""
+        return replace(self, via=via)
 
     def infer(
         self,
@@ -73,10 +87,7 @@ class Caller:
     ) -> Exchange:
         """POST one inference request to a model, by default to the caller's own."""
         target = model or self.model
-        endpoints = self.wire.platform.endpoints
-        exchange = self._send(
-            "POST", ask.url(endpoints.gateway, target), json=ask.body(target), headers=headers, abort_after=abort_after
-        )
+        exchange = self._ask(ask, target, headers, abort_after)
         if self.username and self.subscription:
             self.wire.book.enter(self.account(target), exchange)
         return exchange
@@ -104,17 +115,39 @@ class Caller:
         url = f"{self.wire.platform.endpoints.gateway}{path}"
         return self._send(method, url, content=content, headers=headers)
 
+    def _ask(self, ask: Ask, model: ModelHandle, headers: Headers, abort_after: int | None) -> Exchange:
+        gateway = self.wire.platform.endpoints.gateway
+        if self.via == "http":
+            body = ask.body(model)
+            return self._send("POST", ask.url(gateway, model), json=body, headers=headers, abort_after=abort_after)
+        if self.scheme != "Bearer ":
+            raise ValueError(
+                "an official client writes the Authorization header itself: change the scheme over http alone"
+            )
+        call = OfficialCall(
+            ask.base(gateway, model),
+            PATHS[ask.endpoint],
+            ask.body(model),
+            credential=self.credential.secret(),
+            headers=[*_pairs(self.headers), *_pairs(headers)],
+            timeout_s=self.wire.platform.parameters.request_timeout_s,
+            abort_after=abort_after,
+        )
+        return self.wire.send_officially(call)
+
     def _send(self, method: str, url: str, *, headers: Headers = (), **parts: Any) -> Exchange:
-        own = list(self.headers.items()) if hasattr(self.headers, "items") else list(self.headers)
-        extra = list(headers.items()) if hasattr(headers, "items") else list(headers)
         return self.wire.send(
             Call(
                 method,
                 url,
                 credential=self.credential.secret(),
                 credential_scheme=self.scheme,
-                headers=[*own, *extra],
+                headers=[*_pairs(self.headers), *_pairs(headers)],
                 timeout_s=self.wire.platform.parameters.request_timeout_s,
                 **parts,
             )
         )
+
+
+def _pairs(headers: Headers) -> list[tuple[str, str]]:
+    return list(headers.items()) if isinstance(headers, Mapping) else list(headers)

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Final
 
 from harness.client.measuring import MeasuringClient
+from harness.client.official import OfficialClients
 from harness.engine.failure import NotReady
 from harness.kube.cluster import Cluster
 from harness.kube.labels import run_labels
@@ -41,6 +42,11 @@ class Estate:
     def client(self) -> MeasuringClient:
         """The measuring client; its connections live as long as the worker."""
         return MeasuringClient(ca_file=self.platform.ca_file, timeout_s=self.platform.parameters.request_timeout_s)
+
+    @cached_property
+    def official(self) -> OfficialClients:
+        """The official clients; their libraries are loaded when a check first calls by one."""
+        return OfficialClients(ca_file=self.platform.ca_file)
 
     @cached_property
     def cluster(self) -> Cluster:
@@ -111,6 +117,7 @@ class Estate:
     def close(self) -> None:
         """Close every connection."""
         self.client.close()
+        self.official.close()
         if "platform_journals" in self.__dict__ and self.platform_journals is not None:
             self.platform_journals.close()
 

@@ -33,7 +33,7 @@ def estate(platform: Platform, run_id: str, request: pytest.FixtureRequest) -> I
 @pytest.fixture
 def wire(platform: Platform, estate: Estate, recorder: Recorder) -> Wire:
     """The way from this check to the platform."""
-    return Wire(platform, estate.client, recorder, ClientBook())
+    return Wire(platform, estate.client, recorder, ClientBook(), estate.official)
 
 
 @pytest.fixture

@@ -33,13 +33,14 @@ class Variant:
     """In what a twin differs from its original besides name and gateway.
 
     `namespace` None is the original's; `served_name` None is the twin's own name; `routed` False asks for no route;
-    `annotations` are those of its LLMInferenceService.
+    `annotations` are those of its LLMInferenceService; `arguments` are added to the model server's command line.
     """
 
     namespace: str | None = None
     served_name: str | None = None
     routed: bool = True
     annotations: Mapping[str, str] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
 
 
 PLAIN = Variant()
@@ -108,6 +109,16 @@ def _twin_spec(cluster: Cluster, original: ModelHandle, served: str) -> dict[str
     spec = dict(_renamed(spec, old, served))
     spec.setdefault("model", {})["name"] = served
     return spec
+
+
+def _main_container(spec: dict[str, Any]) -> dict[str, Any]:
+    """The container that serves the model; one that only names it where the original leaves it to the preset."""
+    containers: list[dict[str, Any]] = spec.setdefault("template", {}).setdefault("containers", [])
+    found = next((one for one in containers if one.get("name") == "main"), None)
+    if found is None:
+        found = {"name": "main"}
+        containers.append(found)
+    return found
 
 
 def _original_spec(cluster: Cluster, model: ModelHandle) -> dict[str, Any]:

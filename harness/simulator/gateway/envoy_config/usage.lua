@@ -4,15 +4,24 @@
 -- stream is charged for what was generated. The body's text is edited in place: numbers, key order and unknown fields stay as sent.
 -- Response (text/event-stream): the last usage seen is the charge. Usage that only the gateway asked for is cut out of the events;
 -- the closing event with empty choices stays, as it does behind the platform's own enforcer.
+-- Responses and messages state their usage unasked, as a part of their protocol: there nothing is asked for, and nothing is cut out.
 --
 -- An unescaped `"usage":` cannot occur inside a JSON string, so plain patterns are exact on serialised JSON.
 
 local FORCED = '"stream_options":{"include_usage":true,"continuous_usage_stats":true}'
 
+local function states_usage_unasked(handle)
+  local path = string.match(handle:headers():get(":path") or "", "^[^?]*")
+  return string.find(path, "/v1/responses$") ~= nil or string.find(path, "/v1/messages$") ~= nil
+end
+
 function envoy_on_request(handle)
   local asked = handle:streamInfo():dynamicMetadata():get("maas.req")
+  if asked == nil or not asked["stream"] or states_usage_unasked(handle) then
+    return
+  end
   local body = handle:body()
-  if asked == nil or not asked["stream"] or body == nil then
+  if body == nil then
     return
   end
   local text = body:getBytes(0, body:length())
