@@ -122,7 +122,8 @@ def _repeated(options: TargetOptions, only: str | None) -> list[str]:
 
 def _stay(options: TargetOptions, only: str | None, *, as_json: bool, detached: bool) -> int:
     from harness.platforms.detached import hand_over
-    from harness.platforms.liveness import dead_component
+    from harness.platforms.liveness import dead_component, died
+    from harness.platforms.platform import Platform
     from harness.platforms.target import open_target
 
     opener: Callable[[TargetOptions, Progress], AbstractContextManager[Any]] = open_target
@@ -141,7 +142,8 @@ def _stay(options: TargetOptions, only: str | None, *, as_json: bool, detached: 
                 _progress("running; Ctrl-C stops it")
             while True:
                 time.sleep(WATCH_INTERVAL_S)
-                dead = dead_component(platform.processes, platform.logs)
+                whole = isinstance(platform, Platform)
+                dead = died(platform) if whole else dead_component(platform.processes, platform.logs)
                 if dead:
                     raise InvalidRun(f"the platform stopped: {dead}")
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from harness.kube.cluster import Cluster
 from harness.kube.janitor import sweep
 from harness.kube.manifest import Ref
 from harness.kube.wait import Bound
-from harness.platforms.liveness import dead_component
+from harness.platforms.liveness import died
 from harness.platforms.platform import Platform
 
 DELETION_BOUND: Final = Bound("deletion_bound_s", 120)
@@ -17,7 +17,7 @@ DELETION_BOUND: Final = Bound("deletion_bound_s", 120)
 
 def target_died(platform: Platform, record: RunRecord) -> str | None:
     """One sentence when the platform does not live any more, so that what checks saw says nothing about its promises."""
-    dead = dead_component(platform.processes, platform.logs)
+    dead = died(platform)
     if dead:
         return redact(dead.partition("; the end of")[0])
     finals = [check.final for check in record.having("failed")]

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from harness.outcome import Fault
 from harness.platforms.lease import ProcessRecord
-from harness.platforms.platform import LocalProcess
+from harness.platforms.platform import LocalProcess, Platform
 
 TAIL_CHARACTERS: Final = 2000
 
@@ -25,3 +26,19 @@ def dead_component(processes: Mapping[str, LocalProcess], logs: Mapping[str, Pat
             tail = f"; the end of {log}:\n{text}"
         return f"the component {name} (process {process.pid}) has ended{tail}"
     return None
+
+
+def died(platform: Platform) -> str | None:
+    """The same of a platform whose components may have been stopped and started on purpose: the process that holds it open knows."""
+    dead = dead_component(platform.processes, platform.logs)
+    if dead is None or platform.endpoints.components is None:
+        return dead
+    from harness.platforms.components import LocalComponents
+
+    control = LocalComponents.of(platform)
+    try:
+        states = control.states() if control else ()
+    except Fault:
+        return dead  # whoever held it open is gone too
+    ended = [state.name for state in states if state.state == "ended"]
+    return dead_component({name: platform.processes[name] for name in ended}, platform.logs) if ended else None

@@ -81,12 +81,16 @@ class ModelHandle(_Edge):
 
 
 class Credentials(_Edge):
-    """What a person or the `endpoint` target gives us; platforms with a kubeconfig mint their own."""
+    """What a person or the `endpoint` target gives us; platforms with a kubeconfig mint their own users' credentials.
+
+    `components` is what the control of an embedded platform's components asks for.
+    """
 
     admin_token: SecretField | None = None
     user_token: SecretField | None = None
     api_key: SecretField | None = None
     second_api_key: SecretField | None = None
+    components: SecretField | None = None
 
 
 class LocalProcess(_Edge):

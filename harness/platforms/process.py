@@ -24,14 +24,25 @@ class Component:
     Start it from a thread that lives as long as the platform: Linux takes the end of the starting thread for the end of the parent.
     """
 
-    def __init__(self, name: str, module: str, lease: Lease, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        lease: Lease,
+        environment: Mapping[str, str] | None = None,
+        *,
+        again: bool = False,
+    ) -> None:
+        """`again`: an earlier process of this platform was this component; its log is continued."""
         self.name = name
         self.log = lease.logs / f"{name}.log"
         self.ready_file = lease.private / "ready" / f"{name}.json"
         self.ready_file.parent.mkdir(exist_ok=True)
         self.endpoints: Mapping[str, str] | None = None
         variables = {**os.environ, **(environment or {}), "MAAS_DIE_WITH_PARENT": "1", RUN_VARIABLE: lease.run_id}
-        self.log.unlink(missing_ok=True)  # of an earlier run into the same folder
+        self.ready_file.unlink(missing_ok=True)
+        if not again:
+            self.log.unlink(missing_ok=True)  # of an earlier run into the same folder
         with self.log.open("ab") as log:
             # a session of its own: Ctrl-C reaches the supervisor alone, which ends components in order
             self._process = subprocess.Popen(
@@ -96,6 +107,17 @@ class Component:
 
     def kill(self) -> None:
         """SIGKILL to its session: children of its own go with it."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._signal_session(signal.SIGKILL)
         self._process.wait()
+
+    def pause(self) -> None:
+        """SIGSTOP to its session: it keeps its connections and answers nothing."""
+        self._signal_session(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT to its session."""
+        self._signal_session(signal.SIGCONT)
+
+    def _signal_session(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)

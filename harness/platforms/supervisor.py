@@ -1,12 +1,15 @@
 """Starts components in the order of their needs and ends them so that nothing is left."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from harness.outcome import EnvironmentFault
+from harness.outcome import EnvironmentFault, UsageFault
+from harness.platforms.component_state import Action, ComponentState, State
+from harness.platforms.held_ports import HeldPorts
 from harness.platforms.lease import Lease
 from harness.platforms.platform import LocalProcess
 from harness.platforms.process import Component
@@ -22,7 +25,10 @@ STOP_BOUND_S: Final = 2.2
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A component to be: the module that it runs, whom it needs ready first, and its arguments once these are."""
+    """A component to be: the module that it runs, whom it needs ready first, and its arguments once these are.
+
+    When it is started again, the endpoints that `arguments` sees hold its own earlier ones, where it has to listen again.
+    """
 
     name: str
     module: str
@@ -32,7 +38,10 @@ class Part:
 
 
 class Supervisor:
-    """The processes of one platform. Use it from one thread, which has to live as long as the platform does."""
+    """The processes of one platform.
+
+    A thread that starts any of them has to live as long as the platform does. Once all are ready, `act` may be called from another.
+    """
 
     def __init__(self, lease: Lease, environment: Mapping[str, str] | None = None) -> None:
         self._lease = lease
@@ -41,6 +50,10 @@ class Supervisor:
         self._parts: dict[str, Part] = {}
         self._told: dict[str, float] = {}
         self._ready: dict[str, Mapping[str, str]] = {}
+        self._commanded: dict[str, State] = {}
+        self._held: dict[str, HeldPorts] = {}
+        self._lock = threading.RLock()
+        self._ending = False
 
     def load(self, parts: Sequence[Part]) -> None:
         """Start the processes of these parts, in this order; each loads its code and waits for its arguments."""
@@ -106,9 +119,108 @@ class Supervisor:
             f"not ready within {bound_s:g} s: {', '.join(late) or 'nothing was told to start'}\n{logs}"
         )
 
+    def states(self) -> tuple[ComponentState, ...]:
+        """Every component, those first that were loaded first."""
+        with self._lock:
+            return tuple(self._state(name) for name in self._components)
+
+    def act(self, name: str, action: Action) -> ComponentState:
+        """Do this to one component, and return when it is done: a component started again answers where it answered before.
+
+        What is so already stays so. Raises UsageFault for an unknown name, EnvironmentFault when it does not start.
+        """
+        with self._lock:
+            if name not in self._components:
+                raise UsageFault(f"there is no component {name!r}; the components are {', '.join(self._components)}")
+            if self._ending:
+                raise EnvironmentFault("the platform is ending")
+            began = time.monotonic()
+            steps: dict[Action, Callable[[str], None]] = {
+                "stop": self._stop_one,
+                "kill": self._kill_one,
+                "start": self._start_one,
+                "pause": self._pause_one,
+                "resume": self._resume_one,
+            }
+            steps[action](name)
+            took = time.monotonic() - began
+            return self._state(name).model_copy(update={"seconds": round(took, 3)})
+
+    def _state(self, name: str) -> ComponentState:
+        component = self._components[name]
+        state: State = "running" if name in self._ready else "starting"
+        if component.ended(0):
+            state = "stopped" if self._commanded.get(name) == "stopped" else "ended"
+        elif name in self._commanded:
+            state = self._commanded[name]
+        return ComponentState(name=name, state=state, pid=component.pid)
+
+    def _stop_one(self, name: str) -> None:
+        component = self._components[name]
+        self._command(name, "stopped")
+        component.resume()
+        component.ask_to_end()
+        if not component.ended(STOP_BOUND_S):
+            component.kill()
+        self._hold(name)
+
+    def _kill_one(self, name: str) -> None:
+        self._command(name, "stopped")
+        self._components[name].kill()
+        self._hold(name)
+
+    def _pause_one(self, name: str) -> None:
+        if not self._components[name].ended(0):
+            self._command(name, "paused")
+            self._components[name].pause()
+
+    def _resume_one(self, name: str) -> None:
+        if self._commanded.get(name) == "paused":
+            self._components[name].resume()
+            del self._commanded[name]
+
+    def _start_one(self, name: str) -> None:
+        self._resume_one(name)
+        if not self._components[name].ended(0):
+            return
+        self._hold(name)
+        part = self._parts[name]
+        component = Component(name, part.module, self._lease, self._environment, again=True)
+        self._components[name] = component
+        self._commanded[name] = "starting"
+        component.tell(part.arguments(self._ready))
+        deadline = time.monotonic() + START_BOUND_S
+        while not component.look():
+            if time.monotonic() > deadline:
+                raise EnvironmentFault(f"not ready within {START_BOUND_S:g} s: {name}\n{component.tail()}")
+            time.sleep(LOOK_INTERVAL_S)
+        assert component.endpoints is not None
+        self._ready[name] = component.endpoints
+        del self._commanded[name]
+        self._held.pop(name).release()
+
+    def _command(self, name: str, state: State) -> None:
+        self._commanded[name] = state
+
+    def _hold(self, name: str) -> None:
+        """Keep the addresses of a component that has ended."""
+        if name not in self._held:
+            self._held[name] = HeldPorts()
+            self._held[name].hold(self._ready.get(name, {}).values())
+
     def stop(self) -> None:
         """End every process: those that others lean on last, all within 3 s, children of components included."""
+        self._ending = True  # seen by an action that starts later; one under way ends first
+        with self._lock:
+            self._stop_all()
+            for held in self._held.values():
+                held.release()
+
+    def _stop_all(self) -> None:
         deadline = time.monotonic() + STOP_BOUND_S
+        for name, state in self._commanded.items():
+            if state == "paused":
+                self._components[name].resume()
         first = [component for name, component in self._components.items() if not self._parts[name].stops_last]
         last = [component for name, component in self._components.items() if self._parts[name].stops_last]
         for group, until in ((first, deadline - 0.4), (last, deadline)):

@@ -26,7 +26,16 @@ def describe(plan: Plan, announced: Announced, found: Found, supervisor: Supervi
         reasons["backends"] = "a real vLLM keeps no journal of what it served"
     if standard is None:
         reasons["standard-gateway"] = "the world has no second Gateway"
-    needs: tuple[Need, ...] = ("kube", "clock", "backends", "metrics", "standard-gateway", "models", "disposable")
+    needs: tuple[Need, ...] = (
+        "kube",
+        "clock",
+        "backends",
+        "metrics",
+        "standard-gateway",
+        "models",
+        "disposable",
+        "components",
+    )
     return Platform(
         target="embedded",
         stack="reference",

@@ -11,6 +11,7 @@ from typing import Final
 from harness.kube.documents import Document
 from harness.kube.wait import Bound
 from harness.outcome import UsageFault
+from harness.platforms.control import Control, control_of
 from harness.platforms.data import data_folder
 from harness.platforms.embedded import preflight, topology
 from harness.platforms.embedded.description import describe
@@ -74,7 +75,13 @@ def embedded_platform(options: TargetOptions, progress: Progress) -> Iterator[Pl
             admission=settings.admission,
         )
         bound = Bound("ready_bound_s", settings.ready_bound_s)
-        yield _boot(plan, supervisor, documents, bound, progress, started)
+        platform = _boot(plan, supervisor, documents, bound, progress, started)
+        with control_of(supervisor) as control:
+            try:
+                yield _controlled(platform, control, plan)
+            finally:
+                with uninterrupted():
+                    supervisor.stop()
 
 
 @contextmanager
@@ -127,9 +134,20 @@ def _boot(
                 supervisor.stop()  # its API gone, the populating thread ends at once
             raise
     platform = describe(plan, endpoints, found, supervisor, time.monotonic() - started)
-    platform.save(plan.private / PLATFORM_FILE)
     progress(f"ready after {platform.startup_s:.1f} s: {platform.endpoints.gateway}")
     return platform
+
+
+def _controlled(platform: Platform, control: Control, plan: topology.Plan) -> Platform:
+    """The platform with the control of its components, and its file."""
+    complete = platform.model_copy(
+        update={
+            "endpoints": platform.endpoints.model_copy(update={"components": control.url}),
+            "credentials": platform.credentials.model_copy(update={"components": control.secret}),
+        }
+    )
+    complete.save(plan.private / PLATFORM_FILE)
+    return complete
 
 
 def _parts(plan: topology.Plan) -> list[Part]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from harness.kube.documents import Document
 from harness.platforms.embedded.quirks import AUTHORIZER, CONTROLLER, LIMITER, MAAS_API, arguments_of
@@ -101,9 +102,32 @@ def kubernetes_api(plan: Plan) -> Part:
     return Part(
         "kubeapi",
         plan.module("kubeapi", "harness.simulator.kubeapi"),
-        lambda _: ["--dir", str(plan.kubeconfig.parent), "--engine", plan.kube_api, *folders],
+        lambda ready: [
+            *("--dir", str(plan.kubeconfig.parent), "--engine", plan.kube_api, *folders),
+            *("--state", str(plan.private / "kube-state")),
+            *_listening_again(ready, "kubeapi", bind="api"),
+        ],
         stops_last=True,
     )
+
+
+def _listening_again(ready: Endpoints, name: str, **options: str) -> list[str]:
+    """Options that make a component listen where it did before it was stopped; `options` maps each to its endpoint's name.
+
+    Nothing at its first start: it takes free ports.
+    """
+    announced = ready.get(name, {})
+    return [
+        word
+        for option, endpoint in options.items()
+        if endpoint in announced
+        for word in (f"--{option.replace('_', '-')}", _host_port(announced[endpoint]))
+    ]
+
+
+def _host_port(endpoint: str) -> str:
+    """`host:port` of an announced URL or address."""
+    return urlsplit(endpoint).netloc if "://" in endpoint else endpoint
 
 
 def control_plane(plan: Plan) -> list[Part]:
@@ -119,15 +143,33 @@ def control_plane(plan: Plan) -> list[Part]:
         )
 
     return [
-        part(MAAS_API, "maas_api", lambda _: [*kubeconfig, "--database", database], "kubeapi"),
+        part(
+            MAAS_API,
+            "maas_api",
+            lambda ready: [
+                *(*kubeconfig, "--database", database),
+                *_listening_again(ready, MAAS_API, bind="api", metrics_bind="metrics"),
+            ],
+            "kubeapi",
+        ),
         part(
             AUTHORIZER,
             "gateway.authorizer",
-            lambda ready: [*kubeconfig, "--maas-api", ready["maas-api"]["api"]],
+            lambda ready: [
+                *(*kubeconfig, "--maas-api", ready["maas-api"]["api"]),
+                *_listening_again(ready, AUTHORIZER, bind="grpc", admin_bind="admin"),
+            ],
             "kubeapi",
             "maas-api",
         ),
-        part(LIMITER, "gateway.limiter", lambda _: ["--admission", plan.admission]),
+        part(
+            LIMITER,
+            "gateway.limiter",
+            lambda ready: [
+                *("--admission", plan.admission),
+                *_listening_again(ready, LIMITER, bind="grpc", admin_bind="admin"),
+            ],
+        ),
         part(
             "gateway",
             "gateway",
@@ -136,9 +178,19 @@ def control_plane(plan: Plan) -> list[Part]:
             "authorizer",
             "limiter",
         ),
-        part("kserve", "controllers", lambda _: ["kserve", *kubeconfig], "kubeapi"),
+        part(
+            "kserve",
+            "controllers",
+            lambda ready: ["kserve", *kubeconfig, *_listening_again(ready, "kserve", bind="metrics")],
+            "kubeapi",
+        ),
         part("kubelet", "kubelet", lambda _: [*kubeconfig, *kubelet], "kubeapi"),
-        part(CONTROLLER, "controllers", lambda _: ["maas", *kubeconfig], "kubeapi"),
+        part(
+            CONTROLLER,
+            "controllers",
+            lambda ready: ["maas", *kubeconfig, *_listening_again(ready, CONTROLLER, bind="metrics")],
+            "kubeapi",
+        ),
     ]
 
 
@@ -148,7 +200,7 @@ def _gateway_arguments(plan: Plan, ready: Endpoints) -> Sequence[str]:
         for listener in plan.listeners
         for argument in (
             "--listen",
-            f"{listener}={LOOPBACK}:{plan.gateway_port if listener == plan.front else 0}",
+            f"{listener}={_place_of(listener, plan, ready)}",
         )
     ]
     return [
@@ -164,3 +216,11 @@ def _gateway_arguments(plan: Plan, ready: Endpoints) -> Sequence[str]:
         plan.admission,
         *listens,
     ]
+
+
+def _place_of(listener: Listener, plan: Plan, ready: Endpoints) -> str:
+    """Where a listener listens: where it did before, else on the port that was asked for, else on a free one."""
+    before = ready.get("gateway", {}).get(str(listener))
+    if before is not None:
+        return _host_port(before)
+    return f"{LOOPBACK}:{plan.gateway_port if listener == plan.front else 0}"
