@@ -94,6 +94,7 @@ _SELECTING: Final = (
 @click.option(
     "--retries", type=click.IntRange(min=0), help="Attempts after the first for a failing check.  [default: 0]"
 )
+@click.option("--seed", type=click.IntRange(min=0), help="Shuffle the checks by this number; reports name it.")
 @click.option("--keep", is_flag=True, help="Keep what the run made: its objects and files, a kind cluster.")
 @click.option("-q", "--quiet", is_flag=True, help="Tell the end alone.")
 @click.option("-v", "--verbose", is_flag=True, help="Tell every check and every requirement without one.")
@@ -213,8 +214,9 @@ def pytest_arguments(given: dict[str, Any]) -> Iterator[str]:
         yield "-v" if given["verbose"] else "-q"
     if given["keep"]:
         yield "--maas-keep"
-    if given["retries"] is not None:
-        yield from ("--maas-retries", str(given["retries"]))
+    for option in ("retries", "seed"):
+        if given[option] is not None:
+            yield from (f"--maas-{option}", str(given[option]))
     for option, name in (("out", "out"), ("shard", "shard"), ("rerun", "rerun_failed"), ("resume", "resume")):
         if given[name] is not None:
             yield from (f"--maas-{option}", given[name])

@@ -83,6 +83,7 @@ class Control:
                 startup_s=platform.startup_s,
                 catalogue_digest=self._catalogue.digest,
                 suite_digest=self.suite_digest,
+                seed=self.settings.seed,
             )
         )
         return platform

@@ -35,6 +35,8 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     """16 hex digits: the requirements that were judged."""
     suite_digest: str = ""
     """SHA-256 over the files of checks: what judged them."""
+    seed: int | None = None
+    """What shuffled the checks; None: they ran in the order of their files."""
 
 
 class StepTaken(Event, frozen=True, kw_only=True, tag="step"):

@@ -28,6 +28,7 @@ def add_options(add: Callable[..., None]) -> None:
         "shard": "I/N: judge the I-th of N parts of the selection; every part has the canary",
         "rerun": "judge only what failed or came to no verdict in the run of this folder",
         "resume": "judge only what came to no verdict in the interrupted run of this folder",
+        "seed": "shuffle the checks by this number (default: in the order of their files)",
         "retries": "attempts after the first for a failing check (default 0); such a check is passed on retry, never passed",
     }
     for name, text in plain.items():

@@ -1,6 +1,7 @@
 """Which of the collected checks run, in which order, and why the others do not."""
 
 import inspect
+import random
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -35,6 +36,7 @@ class Selection:
     part: JournalPart | None
     shard: Shard | None = None
     only: frozenset[str] | None = None
+    seed: int | None = None
     proofs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     plan: list[CheckPlanned] = field(default_factory=list)
 
@@ -65,6 +67,9 @@ class Selection:
         self._leave_out(config, items)
         yield
         self._keep_shard(config, items)
+        if self.seed is not None:
+            # every worker makes the same order, as xdist demands
+            random.Random(self.seed).shuffle(items)  # noqa: S311 - an order, not a secret
         items.sort(key=lambda item: not _is_canary(item))
         checks = [(item, declared) for item in items if (declared := declaration_of(item))]
         for item, declared in checks:
@@ -152,6 +157,7 @@ def selection_of(settings: RunSettings, platform: Platform | None, part: Journal
         part,
         settings.shard,
         _only(settings),
+        settings.seed,
     )
 
 

@@ -40,6 +40,7 @@ class RunSettings:
     areas: tuple[str, ...]
     out: Path
     retries: int
+    seed: int | None
     shard: Shard | None
     rerun: Path | None
     resume: Path | None
@@ -76,6 +77,7 @@ def settings_of(config: pytest.Config, environment: Mapping[str, str] = os.envir
         areas=tuple(given.many("maas_area")),
         out=(given.path("maas_out") or Path(OUT)).absolute(),
         retries=given.number("maas_retries"),
+        seed=given.number("maas_seed") if given.one("maas_seed") else None,
         shard=Shard.parse(shard) if (shard := given.one("maas_shard")) else None,
         rerun=given.path("maas_rerun"),
         resume=given.path("maas_resume"),

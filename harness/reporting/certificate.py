@@ -83,6 +83,7 @@ def report_of(record: RunRecord, evidence: dict[str, str]) -> ConformanceReport:
             duration_seconds=end.duration_s,
             startup_seconds=start.startup_s,
             arguments=start.arguments,
+            seed=start.seed,
         ),
         valid_until=began + VALIDITY,
         result=_result(record, end.exit_code, end.reason),

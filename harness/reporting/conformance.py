@@ -61,6 +61,7 @@ class Run(_Part):
     duration_seconds: float
     startup_seconds: float | None
     arguments: tuple[str, ...]
+    seed: int | None = Field(None, description="what shuffled the checks; null: they ran in the order of their files")
 
 
 class Result(_Part):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.engine.events import CheckPlanned, CheckStarted, SuiteCollected
+from harness.engine.events import CheckPlanned, CheckStarted, RunStarted, SuiteCollected
 from harness.outcome import ExitCode
 from tests.engine.conftest import Suite
 
@@ -137,3 +137,23 @@ def test_a_profile_without_the_canarys_requirement_keeps_the_canary(suite: Suite
     suite.write("order", CANARY.format(verdict="pass"))
     judged = suite.run("--maas-area", "model-listing")
     assert judged.summary["passed"] == 7
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_seed_shuffles_the_same_way_every_time_and_reports_name_it(suite: Suite, workers: str) -> None:
+    suite.write("many", "".join(f'@check("MAAS-LIST-001")\ndef test_{number}(): pass\n' for number in range(9)))
+
+    def order(*arguments: str) -> tuple[list[str], int | None]:
+        judged = suite.run("-n", workers, *arguments)
+        assert judged.code == ExitCode.CONFORMANT, judged.output
+        planned = [event.check_id.rpartition("_")[2] for event in judged.events if isinstance(event, CheckPlanned)]
+        (started,) = [event for event in judged.events if isinstance(event, RunStarted)]
+        return planned, started.seed
+
+    files = [str(number) for number in range(9)]
+    assert order() == (files, None)
+    shuffled, seed = order("--maas-seed", "7")
+    assert seed == 7
+    assert shuffled != files
+    assert sorted(shuffled) == files
+    assert order("--maas-seed", "7") == (shuffled, 7)
