@@ -20,6 +20,7 @@ SUBCOMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "diff": ("harness.cli.diff", "Say what changed between two reports."),
     "up": ("harness.cli.up", "Start a MaaS platform on this machine and say how to use it."),
     "down": ("harness.cli.down", "Stop the platform that `up` started."),
+    "diagnose": ("harness.cli.diagnose", "Say why a model cannot be used, and what mends it."),
     "load": ("harness.cli.load", "Drive a load profile and end with a verdict."),
     "doctor": ("harness.cli.doctor", "Say what this machine can run, and what is missing."),
     "selftest": ("harness.cli.selftest", "Break the platform in each known way and show that the checks notice."),

@@ -1,0 +1,378 @@
+"""`diagnose` on a real platform that is broken in one way at a time: it names the object, the field, and a command that mends it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from harness.cli.command import run
+from harness.kube.access import service_account_token
+from harness.kube.cluster import Cluster
+from harness.kube.manifest import Manifest, Ref
+from harness.kube.wait import Bound, has_phase, is_gone, wait_for
+from harness.outcome import ExitCode
+from harness.platforms.lease import STATE_HOME_VARIABLE
+from harness.platforms.platform import Platform
+from harness.platforms.target import TargetOptions, open_target
+from harness.world.patience import until
+
+MAAS = "maas.opendatahub.io/v1alpha1"
+SUBSCRIPTIONS = "models-as-a-service"
+ALICE = "system:serviceaccount:diagnosed:alice"
+BOUND = Bound("the platform takes a change over", 60)
+
+
+class Patient:
+    """A platform, and models on it that can be damaged without touching each other."""
+
+    def __init__(self, platform: Platform) -> None:
+        assert platform.kubeconfig is not None
+        self.platform = platform
+        self.cluster = Cluster.connect(platform.kubeconfig)
+        self.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "diagnosed"}})
+        for name in ("alice", "bob"):
+            account = {
+                "apiVersion": "v1",
+                "kind": "ServiceAccount",
+                "metadata": {"name": name, "namespace": "diagnosed"},
+            }
+            self.cluster.apply(account)
+
+    def apply(self, *manifests: Manifest) -> None:
+        for manifest in manifests:
+            self.cluster.apply(manifest)
+
+    def healthy(self, name: str, **subscription: Any) -> None:
+        """A model that Alice may use and pays for."""
+        self.apply(model(name), reference(name), policy(name), offer(name, **subscription))
+        ready = has_phase(Ref(MAAS, "MaaSModelRef", name, "llm"), "Ready")
+        active = has_phase(Ref(MAAS, "MaaSSubscription", name, SUBSCRIPTIONS), "Active")
+        open_ = has_phase(Ref(MAAS, "MaaSAuthPolicy", name, SUBSCRIPTIONS), "Active")
+        for expectation in (ready, active, open_):
+            wait_for(self.cluster, expectation, BOUND)
+
+    def token(self, name: str = "alice") -> str:
+        return service_account_token(self.cluster, Ref("v1", "ServiceAccount", name, "diagnosed"))
+
+    def key(self, subscription: str) -> dict[str, str]:
+        def create() -> httpx.Response:
+            return httpx.post(
+                f"{self.platform.endpoints.management}/v1/api-keys",
+                json={"name": "k", "subscription": subscription},
+                headers={"Authorization": f"Bearer {self.token()}"},
+            )
+
+        answer, _ = until(create, lambda found: found.status_code == 201, BOUND)
+        created: dict[str, str] = answer.json()
+        return created
+
+    def options(self) -> list[str]:
+        ends = self.platform.endpoints
+        return [
+            *("--kubeconfig", str(self.platform.kubeconfig), "--gateway", ends.gateway),
+            *("--management", ends.management, "--limiter", str(ends.limiter_admin)),
+        ]
+
+
+def model(name: str, gateway: str = "maas-default-gateway", **spec: Any) -> Manifest:
+    refs = [{"name": gateway, "namespace": "openshift-ingress"}]
+    return {
+        "apiVersion": "serving.kserve.io/v1alpha1",
+        "kind": "LLMInferenceService",
+        "metadata": {"name": name, "namespace": "llm"},
+        "spec": {
+            "model": {"uri": "hf://placeholder/no-model", "name": f"diagnosed/{name}"},
+            "replicas": 1,
+            "router": {"route": {}, "gateway": {"refs": refs}},
+            **spec,
+        },
+    }
+
+
+def reference(name: str, target: str | None = None) -> Manifest:
+    return {
+        "apiVersion": MAAS,
+        "kind": "MaaSModelRef",
+        "metadata": {"name": name, "namespace": "llm"},
+        "spec": {"modelRef": {"kind": "LLMInferenceService", "name": target or name}},
+    }
+
+
+def policy(name: str, user: str = ALICE) -> Manifest:
+    return {
+        "apiVersion": MAAS,
+        "kind": "MaaSAuthPolicy",
+        "metadata": {"name": name, "namespace": SUBSCRIPTIONS},
+        "spec": {"subjects": {"users": [user]}, "modelRefs": [{"name": name, "namespace": "llm"}]},
+    }
+
+
+def offer(name: str, user: str = ALICE, called: str | None = None, limit: int = 1000) -> Manifest:
+    rates = [{"limit": limit, "window": "1h"}]
+    return {
+        "apiVersion": MAAS,
+        "kind": "MaaSSubscription",
+        "metadata": {"name": called or name, "namespace": SUBSCRIPTIONS},
+        "spec": {
+            "owner": {"users": [user]},
+            "modelRefs": [{"name": name, "namespace": "llm", "tokenRateLimits": rates}],
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Patient]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(STATE_HOME_VARIABLE, str(tmp_path_factory.mktemp("state")))
+        with open_target(TargetOptions(), lambda line: None) as platform:
+            yield Patient(platform)
+
+
+Diagnose = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def diagnose(patient: Patient, capsys: pytest.CaptureFixture[str]) -> Diagnose:
+    """Run the command; the last step, with the exit code that has to fit it."""
+
+    def asked(*arguments: str) -> dict[str, Any]:
+        code = run(["diagnose", "--json", *patient.options(), *arguments])
+        said = capsys.readouterr()
+        assert said.err == ""
+        document = json.loads(said.out)
+        assert document["ok"] == (code == ExitCode.CONFORMANT) == (document["steps"][-1]["state"] != "wrong")
+        last: dict[str, Any] = document["steps"][-1]
+        return last
+
+    return asked
+
+
+def _settled(diagnose: Diagnose, *arguments: str, step: str) -> dict[str, Any]:
+    """Diagnose until the platform has taken the damage over."""
+    found, _ = until(
+        lambda: diagnose(*arguments), lambda last: last["name"] == step and last["state"] == "wrong", BOUND
+    )
+    assert (found["name"], found["state"]) == (step, "wrong"), found
+    return found
+
+
+def test_nothing_is_wrong_with_a_healthy_model_and_its_user(patient: Patient, diagnose: Diagnose) -> None:
+    patient.healthy("hale")
+    created = patient.key("hale")
+    last = diagnose("diagnosed/hale", "--key", created["key"])
+    assert (last["name"], last["state"]) == ("gateway answers", "ok"), last
+
+
+def test_every_command_it_gives_leads_to_a_model_that_answers(patient: Patient, diagnose: Diagnose) -> None:
+    """From a model behind the wrong gateway, unregistered and ungoverned, by nothing but the commands that are printed."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("no kubectl on this machine")
+    patient.apply(model("stray", gateway="openshift-ai-inference"))
+    told: list[str] = []
+
+    def mend() -> dict[str, Any]:
+        last = diagnose("stray", "--key", patient.token())
+        if (
+            last["state"] == "wrong"
+            and last["mend"].startswith(("kubectl apply", "kubectl patch"))
+            and told[-1:] != [last["says"]]
+        ):
+            told.append(last["says"])
+            environment = {**os.environ, "KUBECONFIG": str(patient.platform.kubeconfig)}
+            subprocess.run(["bash", "-c", last["mend"]], env=environment, check=True, capture_output=True)
+        return last
+
+    last, _ = until(mend, lambda found: found["state"] == "ok", BOUND)
+    assert (last["name"], last["state"]) == ("gateway answers", "ok"), last
+    assert len(told) >= 4, told
+
+
+def _replicas(patient: Patient, name: str) -> None:
+    patient.apply(model(name, replicas=0))
+
+
+def _crashes(patient: Patient, name: str) -> None:
+    container = {"name": "main", "command": ["false"]}
+    patient.apply(model(name, template={"containers": [container]}))
+
+
+def _foreign(patient: Patient, name: str) -> None:
+    target = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": f"{name}-kserve-route"}
+    patient.apply(
+        {
+            "apiVersion": "kuadrant.io/v1",
+            "kind": "AuthPolicy",
+            "metadata": {"name": name, "namespace": "llm"},
+            "spec": {"targetRef": target, "rules": {}},
+        }
+    )
+
+
+def _delete(kind: str, namespace: str) -> Callable[[Patient, str], None]:
+    def damage(patient: Patient, name: str) -> None:
+        gone = Ref(MAAS, kind, name, namespace)
+        patient.cluster.delete(gone)
+        wait_for(patient.cluster, is_gone(gone), BOUND)
+
+    return damage
+
+
+DAMAGE: dict[str, tuple[Callable[[Patient, str], None], str, str, str]] = {
+    "scaled-to-none": (_replicas, "model ready", "LLMInferenceService llm/{}", "spec.replicas"),
+    "crashing": (_crashes, "model ready", "Pod llm/{}-kserve", "status.containerStatuses"),
+    "unregistered": (_delete("MaaSModelRef", "llm"), "registered", "MaaSModelRef llm/{}", "spec.modelRef"),
+    "unsold": (
+        _delete("MaaSSubscription", SUBSCRIPTIONS),
+        "governed",
+        "MaaSSubscription models-as-a-service/",
+        "spec.modelRefs",
+    ),
+    "closed": (
+        _delete("MaaSAuthPolicy", SUBSCRIPTIONS),
+        "governed",
+        "MaaSAuthPolicy models-as-a-service/",
+        "spec.modelRefs",
+    ),
+    "overruled": (_foreign, "access enforced", "AuthPolicy llm/{}", "spec.targetRef"),
+    "shut-out": (
+        lambda patient, name: patient.apply(policy(name, user="somebody")),
+        "may use it",
+        "MaaSAuthPolicy models-as-a-service/{}",
+        "spec.subjects",
+    ),
+    "unpaid": (
+        lambda patient, name: patient.apply(offer(name, user="somebody")),
+        "subscription",
+        "MaaSSubscription models-as-a-service/{}",
+        "spec.owner",
+    ),
+    "misdirected": (
+        lambda patient, name: patient.apply(reference(name), reference(f"{name}-2", target="nothing")),
+        "model",
+        "MaaSModelRef llm/{}-2",
+        "spec.modelRef.name",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_the_first_thing_that_is_wrong_is_named_with_object_and_field(
+    patient: Patient, diagnose: Diagnose, name: str
+) -> None:
+    damage, step, where, field = DAMAGE[name]
+    patient.healthy(name)
+    damage(patient, name)
+    asked = f"{name}-2" if name == "misdirected" else name
+    found = _settled(diagnose, asked, "--as", ALICE, step=step)
+    assert found["object"].startswith(where.format(name)), found
+    assert found["field"] == field
+    assert found["mend"]
+
+
+def test_a_model_that_does_not_exist_is_said_with_its_like(diagnose: Diagnose) -> None:
+    found = diagnose("facebook-opt-125")
+    assert found["name"] == "model"
+    assert "similar: facebook-opt-125m-simulated" in found["says"]
+
+
+def test_another_s_subscription_and_one_without_the_model_are_told_apart(patient: Patient, diagnose: Diagnose) -> None:
+    patient.healthy("shared")
+    patient.apply(offer("shared", user="somebody", called="theirs"))
+    theirs = _settled(diagnose, "shared", "--as", ALICE, "--subscription", "theirs", step="subscription")
+    assert theirs["field"] == "spec.owner"
+    other = _settled(diagnose, "shared", "--as", ALICE, "--subscription", "distinct-subscription", step="subscription")
+    assert other["field"] == "spec.modelRefs"
+    absent = diagnose("shared", "--as", ALICE, "--subscription", "none-such")
+    assert absent["field"] == "metadata.name"
+
+
+def test_a_token_with_two_offers_has_to_choose(patient: Patient, diagnose: Diagnose) -> None:
+    patient.healthy("doubly")
+    patient.apply(offer("doubly", called="doubly-b"))
+    wait_for(patient.cluster, has_phase(Ref(MAAS, "MaaSSubscription", "doubly-b", SUBSCRIPTIONS), "Active"), BOUND)
+    found = _settled(diagnose, "doubly", "--key", patient.token(), step="subscription")
+    assert found["field"] == "header X-MaaS-Subscription"
+    chosen = diagnose("doubly", "--key", patient.token(), "--subscription", "doubly-b")
+    assert (chosen["name"], chosen["state"]) == ("gateway answers", "ok"), chosen
+
+
+def test_a_revoked_key_and_nonsense_are_no_credentials(patient: Patient, diagnose: Diagnose) -> None:
+    patient.healthy("keyed")
+    created = patient.key("keyed")
+    headers = {"Authorization": f"Bearer {patient.token()}"}
+    httpx.delete(
+        f"{patient.platform.endpoints.management}/v1/api-keys/{created['id']}", headers=headers
+    ).raise_for_status()
+    found = _settled(diagnose, "keyed", "--key", created["key"], "--status", "403", step="caller")
+    assert "unknown, revoked or expired" in found["says"]
+    assert diagnose("keyed", "--key", "nonsense", "--status", "401")["name"] == "caller"
+
+
+def test_a_key_of_somebody_else_is_said_so(patient: Patient, diagnose: Diagnose) -> None:
+    patient.healthy("lent")
+    found = diagnose("lent", "--key", patient.key("lent")["key"], "--as", "system:serviceaccount:diagnosed:bob")
+    assert (found["name"], found["field"]) == ("caller", "username")
+    assert f"that of {ALICE}" in found["says"]
+
+
+def test_a_budget_that_is_used_up_is_seen_at_the_limiter(patient: Patient, diagnose: Diagnose) -> None:
+    patient.healthy("spent", limit=1)
+    key = patient.key("spent")["key"]
+    body = {"model": "diagnosed/spent", "messages": [{"role": "user", "content": "a"}], "max_tokens": 5}
+
+    def ask() -> httpx.Response:
+        url = f"{patient.platform.endpoints.gateway}/llm/spent/v1/chat/completions"
+        return httpx.post(url, json=body, headers={"Authorization": f"Bearer {key}"})
+
+    answer, _ = until(ask, lambda found: found.status_code == 429, BOUND)
+    assert answer.status_code == 429
+    found = _settled(diagnose, "spent", "--key", key, "--status", "429", step="budget")
+    assert "of 1 tokens are used; the window ends in" in found["says"]
+    assert '"limit":' in found["mend"]
+
+
+def test_a_controller_that_does_not_reconcile_is_noticed_by_the_generation(
+    patient: Patient, diagnose: Diagnose
+) -> None:
+    patient.healthy("frozen")
+    controller = patient.platform.processes["maas-controller"].pid
+    os.kill(controller, signal.SIGSTOP)
+    try:
+        patient.apply(offer("frozen", limit=2000))
+        found = diagnose("frozen", "--as", ALICE)
+    finally:
+        os.kill(controller, signal.SIGCONT)
+    assert found["name"] == "subscription", found
+    assert "has not reconciled it: its status speaks of generation 1, the object is at 2" in found["says"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "no platform to look at"),
+        (("--kubeconfig", "/nowhere"), "cannot read the kubeconfig /nowhere"),
+        (("--key", "@/nowhere"), "cannot read the key from /nowhere"),
+        (("--key", " "), "--key is empty"),
+    ],
+)
+def test_bad_input_is_one_sentence(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    kept = {name: value for name, value in os.environ.items() if name != "KUBECONFIG"}
+    done = subprocess.run(
+        [sys.executable, "-c", "from harness.cli import main; main()", "diagnose", "x", *arguments],
+        env={**kept, STATE_HOME_VARIABLE: str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == ExitCode.USAGE
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
