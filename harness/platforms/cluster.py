@@ -26,6 +26,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "metrics": "URL of Prometheus text with authorized_hits and its sisters",
     "ca-file": "CA of the gateway's certificate",
     "disposable": "true: checks may harm this platform",
+    "tiers": "true: access by tiers is in use here, so the tier annotation of a model has to take effect",
     "context": "context of the kubeconfig; default: its current one",
     "model-ready-bound": "seconds in which a model deployed by --gpu-profile has to be Ready; default 1800",
 }
@@ -79,10 +80,24 @@ def describe(cluster: Cluster, options: TargetOptions, progress: Progress, *, st
         metrics=options.settings.get("metrics") or (f"{limiter}/metrics" if limiter else None),
     )
     reasons = _reasons(cluster, places, endpoints, disposable=switch(options.settings, "disposable", default=False))
+    if not switch(options.settings, "tiers", default=stack == "reference"):
+        reasons["tiers"] = (
+            "no object says whether access by tiers is in use here; if it is, say so with --set tiers=true"
+        )
     progress(
         f"{cluster.host}: {len(models)} models Ready; not provided here: {', '.join(sorted(reasons)) or 'nothing'}"
     )
-    needs: tuple[Need, ...] = ("kube", "clock", "backends", "metrics", "standard-gateway", "models", "disposable")
+    needs: tuple[Need, ...] = (
+        "kube",
+        "clock",
+        "backends",
+        "metrics",
+        "standard-gateway",
+        "models",
+        "disposable",
+        "kuadrant",
+        "tiers",
+    )
     return Platform(
         target=options.target,
         stack=stack,
@@ -143,6 +158,16 @@ def rights_needed(places: Namespaces) -> tuple[Rights, ...]:
                 *_managed("maasmodelrefs", maas, places.models),
             ),
         ),
+        Rights(
+            "disposable",
+            (
+                *_managed("validatingwebhookconfigurations", "admissionregistration.k8s.io"),
+                *_managed("httproutes", "gateway.networking.k8s.io", places.models),
+                *_managed("authpolicies", "kuadrant.io", places.models),
+                *_managed("tokenratelimitpolicies", "kuadrant.io", places.models),
+                Permission("patch", "authpolicies", "kuadrant.io", places.gateway),
+            ),
+        ),
     )
 
 
@@ -161,6 +186,10 @@ def _reasons(cluster: Cluster, places: Namespaces, endpoints: Endpoints, *, disp
             reasons[rights.need] = f"the kubeconfig's identity may not {'; nor '.join(missing[:TOLD])}{more}"
     if "models" not in reasons and inventory.model_service_version(cluster) is None:
         reasons["models"] = "the cluster serves no LLMInferenceService, so KServe is not installed"
+    if not cluster.knows("kuadrant.io/v1alpha1", "TokenRateLimitPolicy"):
+        reasons["kuadrant"] = (
+            "the cluster serves no TokenRateLimitPolicy of kuadrant.io, so limits take another form here"
+        )
     if endpoints.limiter_admin is None:
         reasons["clock"] = (
             "time really passes here; name the reference limiter with --set limiter-admin=URL to advance its clock"

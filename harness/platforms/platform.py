@@ -24,6 +24,8 @@ Need = Literal[
     "standard-gateway",  # a second, standard gateway is reachable
     "models",  # model backends can be created (a KServe or its stand-in answers)
     "disposable",  # the platform may be harmed: components stopped, policies deleted
+    "kuadrant",  # Kuadrant's kinds exist: subscriptions and access become its policies
+    "tiers",  # the tier annotation of a model gives ServiceAccounts of tiers access to it
     "components",  # components can be stopped and started again
     "tenants",  # AITenants with gateways and maas-api instances of their own can be created and reached
     "oidc",  # an issuer that the platform trusts signs tokens for any user and groups that a check names

@@ -81,6 +81,7 @@ def test_an_administrator_sees_the_same_platform(embedded: Platform) -> None:
         "models",
         "backends",
         "standard-gateway",
+        "kuadrant",
     }
     assert platform.processes == {}
     assert platform.credentials.admin_token is None
@@ -92,7 +93,7 @@ def test_what_is_missing_has_a_reason_that_says_how_to_give_it(embedded: Platfor
     assert "--set metrics=URL" in platform.reasons["metrics"]
     assert "--set disposable=true" in platform.reasons["disposable"]
     limiter = str(embedded.endpoints.limiter_admin)
-    told = seen(embedded, **{"limiter-admin": limiter, "disposable": "yes"})
+    told = seen(embedded, **{"limiter-admin": limiter, "disposable": "yes", "tiers": "yes"})
     assert all(told.provides.values())
     assert told.endpoints.metrics == f"{limiter}/metrics"
 

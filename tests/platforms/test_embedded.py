@@ -62,6 +62,8 @@ def test_it_says_what_it_is_and_provides_everything(platform: Platform) -> None:
         "standard-gateway",
         "models",
         "disposable",
+        "kuadrant",
+        "tiers",
     }
     assert platform.versions["kubernetes"].startswith("v1.")
     assert platform.versions["envoy"].startswith("1.")

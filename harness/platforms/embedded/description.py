@@ -34,6 +34,8 @@ def describe(plan: Plan, announced: Announced, found: Found, supervisor: Supervi
         "standard-gateway",
         "models",
         "disposable",
+        "kuadrant",
+        "tiers",
         "components",
     )
     return Platform(
