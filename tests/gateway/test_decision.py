@@ -20,11 +20,13 @@ from harness.simulator.gateway.authorizer.decision import (
     Selection,
     UnavailableError,
 )
+from harness.simulator.gateway.authorizer.oidc import Issuer, caller
 from harness.simulator.gateway.authorizer.quirks import Quirk
 from harness.simulator.gateway.authorizer.request import AccessRequest, Purpose
 from harness.simulator.gateway.quirks import option
 
 FOREVER = float("inf")
+ISSUER = Issuer("https://issuer.example", "maas")
 
 
 class Known:
@@ -130,6 +132,9 @@ def test_a_quirk_changes_its_own_decision_alone(quirks: frozenset[Quirk]) -> Non
         Quirk.QUERY_IS_PART_OF_PATH: found.metadata["request_path"] == "/llm/m/v1/x?y=/v1/models",
         Quirk.CREDENTIAL_REACHES_MODEL: "authorization" not in found.remove_headers,
         Quirk.INTERNAL_BEHIND_GATEWAY: internal is not DENIED,
+        Quirk.CLIENT_MAY_BE_MISSING: caller({"sub": "a", "exp": 1}, ISSUER, quirks) is not DENIED,
+        Quirk.ISSUERS_NAME_CLUSTER_USERS: caller({"sub": "system:a", "azp": "maas", "exp": 1}, ISSUER, quirks)
+        is not DENIED,
     }
     assert shown == {quirk: quirk in quirks for quirk in Quirk}
 

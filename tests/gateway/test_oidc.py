@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import json
+import time
 from typing import Any
 
 import httpx
@@ -13,11 +14,13 @@ from joserfc.util import urlsafe_b64encode
 
 from harness.simulator.gateway.authorizer.credentials import Credentials
 from harness.simulator.gateway.authorizer.decision import DENIED, UNAUTHENTICATED, Identity, UnavailableError
-from harness.simulator.gateway.authorizer.oidc import Issuer, OidcTokens, issuers
+from harness.simulator.gateway.authorizer.oidc import Issuer, OidcTokens, issuer_at, issuer_in
+from harness.simulator.gateway.authorizer.quirks import Quirk
 
 URL = "https://issuer.example/realms/maas"
 NOW = 1_800_000_000
 EVERYONE = "system:authenticated"
+ALICE = Identity("alice", (EVERYONE, "a"))
 
 
 def encoded(part: dict) -> str:
@@ -27,20 +30,21 @@ def encoded(part: dict) -> str:
 class Realm:
     """An issuer with keys, counting how often they are fetched."""
 
-    def __init__(self) -> None:
+    def __init__(self, quirks: frozenset[Quirk] = frozenset()) -> None:
         self.key = RSAKey.generate_key(2048, {"kid": "one", "use": "sig", "alg": "RS256"})
         self.published: list[Any] = [self.key]
         self.fetched = 0
+        self.claimed = URL
         self.down = False
         self.clock = 100.0
         client = httpx.AsyncClient(transport=httpx.MockTransport(self.answer))
-        self.tokens = OidcTokens(client, lambda: {URL: Issuer(URL, "maas")}, lambda: self.clock, lambda: NOW)
+        self.tokens = OidcTokens(client, lambda: Issuer(URL, "maas"), quirks, clock=lambda: self.clock, now=lambda: NOW)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         if self.down:
             return httpx.Response(503)
         if request.url.path.endswith("/.well-known/openid-configuration"):
-            return httpx.Response(200, json={"issuer": URL, "jwks_uri": URL + "/certs"})
+            return httpx.Response(200, json={"issuer": self.claimed, "jwks_uri": URL + "/certs"})
         self.fetched += 1
         return httpx.Response(200, json=KeySet(self.published).as_dict(private=False))
 
@@ -133,8 +137,39 @@ def test_another_client_or_an_unsafe_group_is_refused(realm: Realm, claims: dict
     assert realm.identify(realm.token(**claims)) is DENIED
 
 
-def test_a_token_without_azp_is_accepted(realm: Realm) -> None:
-    assert realm.identify(realm.token(azp=None)) == Identity("alice", (EVERYONE, "a"))
+@pytest.mark.row("MAAS-AUTH-013")
+@pytest.mark.parametrize("audience", [None, "account", ["account", "other"]])
+def test_a_token_that_names_no_client_must_be_meant_for_ours(realm: Realm, audience: Any) -> None:
+    assert realm.identify(realm.token(azp=None, aud=audience)) is DENIED
+    assert realm.identify(realm.token(azp=None, aud="maas")) == ALICE
+    assert realm.identify(realm.token(azp=None, aud=["account", "maas"])) == ALICE
+    lenient = Realm(frozenset({Quirk.CLIENT_MAY_BE_MISSING}))
+    assert lenient.identify(lenient.token(azp=None, aud=audience)) == ALICE
+
+
+@pytest.mark.row("MAAS-KEY-088")
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"preferred_username": "system:admin"},
+        {"preferred_username": "system:serviceaccount:kube-system:root"},
+        {"preferred_username": None, "sub": "system:admin"},
+        {"groups": ["a", "system:masters"]},
+    ],
+)
+def test_names_of_the_cluster_are_not_an_issuers_to_give(realm: Realm, claims: dict) -> None:
+    assert realm.identify(realm.token(**claims)) is DENIED
+    lenient = Realm(frozenset({Quirk.ISSUERS_NAME_CLUSTER_USERS}))
+    assert isinstance(lenient.identify(lenient.token(**claims)), Identity)
+
+
+def test_everybody_is_authenticated_whoever_says_so(realm: Realm) -> None:
+    assert realm.identify(realm.token(groups=["a", EVERYONE])) == ALICE
+
+
+@pytest.mark.parametrize("name", ["al\nice", "a\x00b", "x" * 257])
+def test_a_name_that_could_break_out_of_a_header_is_refused(realm: Realm, name: str) -> None:
+    assert realm.identify(realm.token(preferred_username=name)) is DENIED
 
 
 def test_keys_are_kept_for_their_time_and_fetched_anew_for_an_unknown_one(realm: Realm) -> None:
@@ -144,26 +179,88 @@ def test_keys_are_kept_for_their_time_and_fetched_anew_for_an_unknown_one(realm:
     rotated = ECKey.generate_key("P-256", {"kid": "two"})
     realm.published = [realm.key, rotated]
     assert realm.identify(realm.token(rotated, "ES256")) is None
-    realm.clock += 6
+    realm.clock += 1.5
     assert realm.identify(realm.token(rotated, "ES256")) == Identity("alice", (EVERYONE, "a"))
+    assert realm.fetched == 2
+    realm.clock += 100
+    assert realm.identify(realm.token(exp=NOW - 1)) is None
     assert realm.fetched == 2
     realm.clock += 301
     realm.identify(realm.token())
     assert realm.fetched == 3
 
 
+@pytest.mark.row("MAAS-AUTH-068")
 def test_without_the_issuers_keys_nothing_is_decided(realm: Realm) -> None:
     realm.down = True
     with pytest.raises(UnavailableError):
         realm.identify(realm.token())
 
 
-@pytest.mark.row("MAAS-AUTH-010")
-def test_issuers_come_from_tenants_that_are_not_being_deleted() -> None:
-    oidc = {"issuerUrl": URL + "/", "clientId": "maas"}
-    alive, plain = {"metadata": {}, "spec": {"oidc": oidc}}, {"metadata": {}, "spec": {}}
-    gone = {"metadata": {"deletionTimestamp": "now"}, "spec": {"oidc": oidc | {"issuerUrl": "https://gone.example"}}}
-    assert issuers([alive, plain, gone]) == {URL: Issuer(URL, "maas", 300.0)}
+@pytest.mark.row("MAAS-AUTH-068")
+def test_known_keys_last_their_time_while_the_issuer_is_down_and_no_longer(realm: Realm) -> None:
+    assert realm.identify(realm.token()) == ALICE
+    realm.down = True
+    realm.clock += 299
+    assert realm.identify(realm.token()) == ALICE
+    stranger = RSAKey.generate_key(2048, {"kid": "two"})
+    assert realm.identify(realm.token(stranger)) is None
+    realm.clock += 2
+    with pytest.raises(UnavailableError):
+        realm.identify(realm.token())
+
+
+def test_many_who_ask_at_once_fetch_once(realm: Realm) -> None:
+    async def scenario() -> list[Any]:
+        return await asyncio.gather(*(realm.tokens.identify(realm.token()) for _ in range(20)))
+
+    assert asyncio.run(scenario()) == [ALICE] * 20
+    assert realm.fetched == 1
+
+
+def test_a_discovery_document_of_another_issuer_is_not_believed(realm: Realm) -> None:
+    realm.claimed = "https://elsewhere.example"
+    with pytest.raises(UnavailableError):
+        realm.identify(realm.token())
+
+
+@pytest.mark.parametrize("header", ["jwk", "jku"])
+def test_a_key_that_the_token_brings_along_is_not_believed(realm: Realm, header: str) -> None:
+    own = RSAKey.generate_key(2048, {"kid": "one"})
+    extra = own.as_dict(private=False) if header == "jwk" else "https://elsewhere.example/keys"
+    body = {"iss": URL, "sub": "x", "azp": "maas", "exp": NOW + 60}
+    assert realm.identify(jwt.encode({"alg": "RS256", "kid": "one", header: extra}, body, own)) is None
+    assert realm.fetched == 1
+
+
+def policy(name: str, created: str, **rules: Any) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name, "namespace": "ingress", "creationTimestamp": created},
+        "spec": {"targetRef": {"kind": "Gateway", "name": "blue"}, "defaults": {"rules": rules}},
+    }
+
+
+BOUND = {"patternMatching": {"patterns": [{"selector": "auth.identity.azp", "operator": "eq", "value": "maas"}]}}
+
+
+@pytest.mark.row("MAAS-AUTH-010", "MAAS-MT-007")
+def test_a_gateway_trusts_the_issuer_of_the_policy_in_force_on_it() -> None:
+    trusting = policy(
+        "a",
+        "2026-01-02",
+        authentication={"o": {"jwt": {"issuerUrl": URL + "/", "ttl": 30}}},
+        authorization={"c": BOUND},
+    )
+    older = policy("b", "2026-01-01", authentication={"o": {"jwt": {"issuerUrl": "https://old.example"}}})
+    policies = {("ingress", "a"): trusting, ("ingress", "b"): older}
+    assert issuer_at(("ingress", "blue"), policies) == Issuer(URL, "maas", 30.0)
+    assert issuer_at(("ingress", "green"), policies) is None
+    assert issuer_at(("elsewhere", "blue"), policies) is None
+
+
+def test_an_issuer_without_a_client_lets_nobody_in() -> None:
+    assert issuer_in(policy("a", "", authentication={"o": {"jwt": {"issuerUrl": URL}}})) is None
+    assert issuer_in(policy("a", "", authorization={"c": BOUND})) is None
 
 
 class Nobody:
@@ -210,3 +307,23 @@ def test_the_key_header_counts_only_where_a_model_speaks_messages_and_never_over
     found = asyncio.run(credentials.identify(headers)).value
     assert nobody.asked == asked
     assert found is (DENIED if asked == ["sk-oai-k"] else UNAUTHENTICATED)
+
+
+def test_an_answer_about_a_token_is_repeated_no_longer_than_the_token_lasts() -> None:
+    class Brief(Nobody):
+        async def identify(self, token: str) -> Identity:
+            self.asked.append(token)
+            return Identity("alice", (), expires=time.time() + {"brief": 0.05, "gone": -1, "long": 500}[token])
+
+    brief = Brief()
+    credentials = Credentials(brief, brief, 60.0, brief)
+
+    async def scenario() -> list[Any]:
+        names = ("gone", "brief", "long")
+        return [await credentials.identify({"authorization": f"Bearer {name}"}) for name in names]
+
+    started = time.monotonic()
+    gone, short, long = asyncio.run(scenario())
+    assert (gone.value, gone.until) == (UNAUTHENTICATED, 0.0)
+    assert short.until <= started + 2 < long.until
+    assert short.value == long.value == Identity("alice", ())

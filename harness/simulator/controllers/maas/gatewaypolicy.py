@@ -1,5 +1,6 @@
 """What guards a whole gateway: one AuthPolicy, a default that denies, and the route to maas-api."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from harness.simulator.controllers.maas.names import DEFAULT_TENANT, MANAGED_BY, MANAGER, Settings
@@ -7,6 +8,9 @@ from harness.simulator.controllers.runtime.manifest import Key, Manifest
 
 OPEN_PREFIXES = ("/maas-api", "/v1/models", "/v1/subscriptions", "/v1/api-keys")
 API_PORT = 8443
+ISSUER_TTL_S = 300
+"""Seconds for which an issuer's keys are used; what the API server defaults."""
+JWT_SHAPE = 'request.headers.authorization.matches("^Bearer [^.]+[.][^.]+[.][^.]+$")'
 GROUP = "gateway.networking.k8s.io"
 
 
@@ -20,12 +24,15 @@ def auth_policy_name(gateway: Key, tenant: str) -> str:
     return "maas-gateway-auth" if tenant == DEFAULT_TENANT else f"{gateway.name}-maas-auth"
 
 
-def auth_policy(gateway: Key, tenant: str, settings: Settings) -> Manifest:
-    """The one AuthPolicy of a gateway. It names no user and no group: those are asked of maas-api with each request."""
+def auth_policy(gateway: Key, tenant: str, settings: Settings, oidc: Mapping[str, Any] | None = None) -> Manifest:
+    """The one AuthPolicy of a gateway. It names no user and no group: those are asked of maas-api with each request.
+
+    `oidc`: the tenant's issuer, as its AITenant says it; tokens of no other issuer count on this gateway.
+    """
     rules = {
-        "authentication": _authentication(settings),
+        "authentication": _authentication(settings, oidc),
         "metadata": _metadata(f"https://{suffixed('maas-api', tenant)}.{settings.infra}.svc.cluster.local:{API_PORT}"),
-        "authorization": _authorization(),
+        "authorization": _authorization(oidc),
         "response": _response(),
     }
     return {
@@ -80,14 +87,26 @@ def api_route(gateway: Key, tenant: str, settings: Settings) -> Manifest:
     }
 
 
-def _authentication(settings: Settings) -> dict[str, Any]:
+def _authentication(settings: Settings, oidc: Mapping[str, Any] | None) -> dict[str, Any]:
     bearer = 'request.headers.authorization.startsWith("Bearer sk-oai-")'
+    issuers = (
+        {
+            "oidc-identities": {
+                "priority": 1,
+                "when": [{"predicate": f'"authorization" in request.headers && !{bearer} && {JWT_SHAPE}'}],
+                "jwt": {"issuerUrl": oidc["issuerUrl"], "ttl": oidc.get("ttl", ISSUER_TTL_S)},
+            }
+        }
+        if oidc
+        else {}
+    )
     return {
         "api-keys": {
             "priority": 0,
             "when": [{"predicate": f'"authorization" in request.headers && {bearer}'}],
             "plain": {"selector": "request.headers.authorization"},
         },
+        **issuers,
         "openshift-identities": {
             "priority": 2,
             "when": [{"predicate": f'!("authorization" in request.headers && {bearer})'}],
@@ -118,10 +137,11 @@ def _metadata(api: str) -> dict[str, Any]:
     }
 
 
-def _authorization() -> dict[str, Any]:
+def _authorization(oidc: Mapping[str, Any] | None) -> dict[str, Any]:
     identity_headers = ("x-maas-username", "x-maas-group", "x-maas-key-id")
     spoofed = " || ".join(f'"{name}" in request.headers' for name in identity_headers)
     return {
+        **(_issuer_rules(oidc) if oidc else {}),
         "deny-client-identity-headers": {
             "priority": 0,
             "patternMatching": {"patterns": [{"predicate": f"!({spoofed})"}]},
@@ -133,6 +153,25 @@ def _authorization() -> dict[str, Any]:
         "subscription-valid": {
             "priority": 0,
             "patternMatching": {"patterns": [{"predicate": '!has(auth.metadata["subscription-info"].error)'}]},
+        },
+    }
+
+
+def _issuer_rules(oidc: Mapping[str, Any]) -> dict[str, Any]:
+    """What holds for the issuer's tokens alone: issued to our client, and no group that could break out of a header."""
+    safe = 'auth.identity.groups.all(name, name.matches("^[A-Za-z0-9:._/-]+$"))'
+    return {
+        "oidc-groups-safe": {
+            "priority": 0,
+            "when": [{"predicate": "has(auth.identity.groups)"}],
+            "patternMatching": {"patterns": [{"predicate": safe}]},
+        },
+        "oidc-client-bound": {
+            "priority": 1,
+            "when": [{"predicate": "has(auth.identity.azp)"}],
+            "patternMatching": {
+                "patterns": [{"selector": "auth.identity.azp", "operator": "eq", "value": oidc["clientId"]}]
+            },
         },
     }
 

@@ -3,13 +3,17 @@
 from harness.simulator.controllers.maas.gatewaypolicy import api_route, auth_policy, default_deny
 from harness.simulator.controllers.maas.view import View
 from harness.simulator.controllers.runtime.kind import (
+    AI_TENANT,
     AUTH_POLICY,
     GATEWAY,
     HTTP_ROUTE,
     NAMESPACE,
     TOKEN_RATE_LIMIT_POLICY,
 )
-from harness.simulator.controllers.runtime.manifest import Key, is_deleting
+from harness.simulator.controllers.runtime.manifest import Key, is_deleting, spec
+
+WHO_IS_LET_IN = ("spec.defaults.rules.authentication", "spec.defaults.rules.authorization")
+"""Where a stranger's entry would open a door, and one that is no longer wanted has to go."""
 
 
 class GatewayReconciler:
@@ -28,7 +32,8 @@ class GatewayReconciler:
         for tenant, served in self._view.tenants().items():
             if served != key:
                 continue
-            await self._cluster.apply(AUTH_POLICY, auth_policy(key, tenant, settings))
+            issuer = spec(self._cluster.store(AI_TENANT).get(Key(settings.tenants, tenant)) or {}).get("oidc")
+            await self._cluster.apply(AUTH_POLICY, auth_policy(key, tenant, settings, issuer), closed=WHO_IS_LET_IN)
             deny = default_deny(key, tenant)
             await self._cluster.apply(TOKEN_RATE_LIMIT_POLICY, deny, closed=("spec.limits",))
             if self._cluster.store(NAMESPACE).get(Key("", settings.infra)) is not None:

@@ -23,7 +23,7 @@ from harness.simulator.gateway.authorizer.credentials import Credentials
 from harness.simulator.gateway.authorizer.decision import Authorizer
 from harness.simulator.gateway.authorizer.instances import Instances
 from harness.simulator.gateway.authorizer.maas_api import MaasApi
-from harness.simulator.gateway.authorizer.oidc import OidcTokens, issuers
+from harness.simulator.gateway.authorizer.oidc import OidcTokens, issuer_at
 from harness.simulator.gateway.authorizer.quirks import Quirk
 from harness.simulator.gateway.authorizer.tokens import ClusterTokens
 from harness.simulator.gateway.grpc_server import grpc_serving
@@ -31,7 +31,6 @@ from harness.simulator.gateway.plan.gatewayapi import Key, Object
 from harness.simulator.gateway.watch import KINDS, Kind, Watch
 from harness.simulator.web import serving
 
-TENANTS = Kind("tenants", "maas.opendatahub.io", "v1alpha1", "AITenant", "aitenants")
 EXTERNAL_MODELS = Kind("external_models", "inference.opendatahub.io", "v1alpha1", "ExternalModel", "externalmodels")
 AUTH_POLICIES, ENDPOINT_SLICES = (
     next(kind for kind in KINDS if kind.slot == slot) for slot in ("auth_policies", "endpoint_slices")
@@ -99,9 +98,9 @@ async def run(arguments: argparse.Namespace) -> None:
         contextlib.AsyncExitStack() as clients,
         httpx.AsyncClient(timeout=TIMEOUT, verify=issuer_ca, trust_env=False) as web,
     ):
-        tenants, models = Watch(TENANTS, lambda: None), Watch(EXTERNAL_MODELS, lambda: None)
+        models = Watch(EXTERNAL_MODELS, lambda: None)
 
-        def decider(url: str, _gateway: Key) -> Authorizer:
+        def decider(url: str, gateway: Key) -> Authorizer:
             http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT, limits=limits, verify=verify, trust_env=False)
             clients.push_async_callback(http.aclose)
             maas_api = MaasApi(http, arguments.cache_ttl)
@@ -109,7 +108,7 @@ async def run(arguments: argparse.Namespace) -> None:
                 maas_api,
                 ClusterTokens(cluster, arguments.audience),
                 arguments.cache_ttl,
-                OidcTokens(web, lambda: issuers(tenants.objects.values())),
+                OidcTokens(web, lambda: issuer_at(gateway, policies.objects), arguments.quirks),
                 lambda: speaks_messages(models.objects.values()),
             )
             return Authorizer(credentials, maas_api, arguments.quirks)
@@ -119,7 +118,7 @@ async def run(arguments: argparse.Namespace) -> None:
 
         policies, slices = (Watch(kind, moved) for kind in (AUTH_POLICIES, ENDPOINT_SLICES))
         instances = Instances(arguments.maas_api, lambda: policies.objects, lambda: slices.objects, decider)
-        watches = (tenants, models, policies, slices)
+        watches = (models, policies, slices)
         following = [asyncio.create_task(watch.run(cluster)) for watch in watches]
         with contextlib.suppress(TimeoutError):  # without its policies, a gateway is refused until they are known
             await asyncio.wait_for(asyncio.gather(policies.synced.wait(), slices.synced.wait()), SYNC_SECONDS)

@@ -5,6 +5,7 @@ form alone counts as authenticated), any other `Bearer ` value is a token (unkno
 """
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -68,7 +69,7 @@ class Credentials:
             return Fresh(UNAUTHENTICATED, 0.0)
         if credential.startswith(KEY_PREFIX):
             return await self._cache.get(digest(credential), lambda: self._by_key(credential))
-        return await self._cache.get(digest(credential), lambda: self._by_token(credential))
+        return until_it_expires(await self._cache.get(digest(credential), lambda: self._by_token(credential)))
 
     async def _by_key(self, key: str) -> Identity | Refusal:
         return await self._keys.validate(key) or DENIED
@@ -77,6 +78,17 @@ class Credentials:
         if self._jwts is not None and (found := await self._jwts.identify(token)) is not None:
             return found
         return await self._tokens.review(token) or UNAUTHENTICATED
+
+
+def until_it_expires(answer: Fresh[Identity | Refusal]) -> Fresh[Identity | Refusal]:
+    """The answer, repeated no longer than the token lasts that it was given for."""
+    identity = answer.value
+    if isinstance(identity, Refusal) or identity.expires is None:
+        return answer
+    left = identity.expires - time.time()
+    if left <= 0:
+        return Fresh(UNAUTHENTICATED, 0.0)
+    return Fresh(identity, min(answer.until, time.monotonic() + left))
 
 
 def with_authenticated(groups: tuple[str, ...]) -> tuple[str, ...]:

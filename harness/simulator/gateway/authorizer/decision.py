@@ -19,12 +19,16 @@ CREDENTIAL_HEADERS = ("authorization", "x-api-key")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A caller. `subscription` is the one bound to an API key; `key_id` is empty for tokens."""
+    """A caller. `subscription` is the one bound to an API key; `key_id` is empty for tokens.
+
+    `expires`: Unix seconds from which the credential counts no longer, however fresh the answer about it is; None: it does not say.
+    """
 
     username: str
     groups: tuple[str, ...]
     key_id: str = ""
     subscription: str = ""
+    expires: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

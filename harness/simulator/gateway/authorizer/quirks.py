@@ -12,5 +12,11 @@ class Quirk(Enum):
     CREDENTIAL_REACHES_MODEL = "MAAS-AUTH-037"
     """A model server sees the caller's key, and could spend it elsewhere."""
 
+    CLIENT_MAY_BE_MISSING = "MAAS-AUTH-013"
+    """A token that names no client is taken, for whomever it was meant: any program of the issuer's can spend here."""
+
+    ISSUERS_NAME_CLUSTER_USERS = "MAAS-KEY-088"
+    """An issuer's user called like one of the cluster's, or in a group called like one, is taken for it."""
+
     QUERY_IS_PART_OF_PATH = "MAAS-RATE-025"
     """What limits look at as the path ends with whatever the caller wrote behind the question mark."""
