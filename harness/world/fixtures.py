@@ -12,7 +12,9 @@ from harness.platforms.platform import Platform
 from harness.world.books import Books
 from harness.world.caller import Caller, Wire
 from harness.world.clock import Clock
+from harness.world.detection import Admissions
 from harness.world.estate import Estate
+from harness.world.quota import judge_by
 from harness.world.sandwich import Sandwich
 from harness.world.world import World
 
@@ -26,6 +28,8 @@ def estate(platform: Platform, run_id: str, request: pytest.FixtureRequest) -> I
         worker=os.environ.get("PYTEST_XDIST_WORKER", "main"),
         keep=bool(request.config.getoption("maas_keep", default=False)),
     )
+    admissions = Admissions(made)
+    judge_by(lambda: admissions.model)
     yield made
     made.leave()
 

@@ -5,7 +5,6 @@ from functools import partial
 
 from harness.client.secret import Secret
 from harness.engine.declaration import check
-from harness.ledger.oracle import concurrent_bounds
 from harness.world.expectations import (
     describe,
     expect,
@@ -17,7 +16,7 @@ from harness.world.expectations import (
 )
 from harness.world.governance import Rate
 from harness.world.inference import Ask
-from harness.world.quota import spend
+from harness.world.quota import oracle, spend
 from harness.world.sandwich import expect_never_arrived
 from harness.world.world import World
 
@@ -92,10 +91,10 @@ def test_parallel_requests_overshoot_by_no_more_than_themselves(world: World) ->
         exchange=strange[0] if strange else None,
     )
     cost = served[0].usage.total_tokens if served and served[0].usage else SMALL
-    least, most = concurrent_bounds(SMALL, cost, parallel)
+    band = oracle().burst(SMALL, cost, parallel, size=cost)
     expect(
-        least <= len(served) <= most,
-        expected=f"between {least} and {most} of {parallel} parallel requests served",
+        len(served) in band,
+        expected=f"{band} of {parallel} parallel requests served",
         observed=f"{len(served)}",
     )
     world.wire.recorder.characteristic("burst_overshoot", len(served) * cost / SMALL, "times the limit")
