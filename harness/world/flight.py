@@ -10,7 +10,6 @@ import httpx
 
 from harness.world.caller import Caller
 from harness.world.inference import Ask
-from harness.world.mishap import failing
 
 LONG: Final = Ask(max_tokens=120, stream=True, include_usage=True)
 HELD_S: Final = 20
@@ -65,7 +64,7 @@ def _begun(caller: Caller, ask: Ask) -> Iterator[httpx.Response]:
     """A stream whose first event has arrived, on a connection of its own."""
     wire, secret = caller.wire, caller.credential.secret()
     headers = {"Authorization": f"{caller.scheme}{secret.reveal()}"} if secret else {}
-    headers = {**headers, **failing("stall", after_tokens=2, seconds=HELD_S)}
+    headers["X-Mock-Fault"] = f"stall; after_tokens=2; seconds={HELD_S}"
     verify = str(wire.platform.ca_file) if wire.platform.ca_file else True
     timeout = wire.platform.parameters.request_timeout_s
     with httpx.Client(verify=verify, trust_env=False, timeout=timeout) as client:
