@@ -216,11 +216,14 @@ class Cluster:
         what = f"create {ref or manifest.get('kind')}"
         return self._request(what, "post", target, subresource, body=dict(manifest), **options)
 
-    def patch(self, ref: Ref, patch: Mapping[str, Any] | list[Any], *, subresource: str = "") -> Manifest:
+    def patch(
+        self, ref: Ref, patch: Mapping[str, Any] | list[Any], *, subresource: str = "", dry_run: bool = False
+    ) -> Manifest:
         """A JSON merge patch for a mapping, a JSON patch for a list of operations."""
         kind = "json-patch" if isinstance(patch, list) else "merge-patch"
+        options: dict[str, Any] = {"dry_run": "All"} if dry_run else {}
         return self._request(
-            f"patch {ref}", "patch", ref, subresource, body=patch, content_type=f"application/{kind}+json"
+            f"patch {ref}", "patch", ref, subresource, body=patch, content_type=f"application/{kind}+json", **options
         )
 
     def replace(self, manifest: Mapping[str, Any], *, subresource: str = "") -> Manifest:

@@ -31,6 +31,18 @@ class Models(Objects):
             raise NotReady(f"the check needs {number + 1} governed models; the platform offers {len(models)}")
         return models[number]
 
+    def ghost(self) -> ModelHandle:
+        """A model that does not exist, and never will."""
+        name = self._next("ghost")
+        original = self.model()
+        return ModelHandle(
+            name=name,
+            namespace=original.namespace,
+            model_id=f"publishers/{original.namespace}/models/{name}",
+            path=f"/{original.namespace}/{name}",
+            served_name=name,
+        )
+
     def new_model(
         self,
         *,
