@@ -31,6 +31,9 @@ class Requirement(BaseModel):
     evidence: tuple[Evidence, ...] = Field(description="what the row was derived from; a live platform decides")
     source: tuple[Text, ...] = Field((), description="provenance: files of the upstream project")
     uncovered: Text | None = Field(None, description="why no check can show it from outside")
+    reference: Text | None = Field(
+        None, description="what the reference platform decided where the row decides nothing, and why"
+    )
 
     @property
     def decides(self) -> bool:

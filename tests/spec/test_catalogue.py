@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from harness.outcome import HarnessFault, UsageFault
+from harness.platforms.embedded.quirks import QUIRKS
 from harness.spec import catalogue as module
 from harness.spec.catalogue import SOURCES, catalogue, parse_area
 from harness.spec.coverage import coverage_of, unknown_requirements
@@ -141,3 +142,16 @@ def test_no_row_gives_a_reason_for_having_no_check_and_has_one() -> None:
         for name in re.findall(r"MAAS-[A-Z]+-\d{3}", file.read_text("utf-8"))
     }
     assert [row.id for row in catalogue() if row.uncovered and row.id in named] == []
+
+
+def test_what_decides_nothing_was_decided_for_the_reference_platform_with_a_reason() -> None:
+    observed = [row for row in catalogue() if row.level == "observe"]
+    assert not [row.id for row in observed if row.reference is None]
+    manners = ("safe: ", "as upstream", "deviates: ", "not so here: ", "not here: ", "holds here: ", "charged: ")
+    others = [row.id for row in observed if not str(row.reference).startswith((*manners, "between ", "an answer "))]
+    assert not others
+
+
+def test_the_reference_platform_names_each_quirk_where_it_deviates() -> None:
+    named = {row.id for row in catalogue() if row.reference and f"quirk {row.id}" in row.reference}
+    assert named == set(QUIRKS)
