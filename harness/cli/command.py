@@ -15,7 +15,7 @@ SUBCOMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "run": ("harness.cli.run", "Run the conformance checks against a platform."),
     "plan": ("harness.cli.plan", "Say what a run would do, without touching anything."),
     "explain": ("harness.cli.explain", "Explain a requirement or a check, and how to read a failure."),
-    "report": ("harness.cli.report", "Make the reports of a run again, or join the shards of one."),
+    "report": ("harness.cli.report", "Make the reports of a run again, join shards, sign, export."),
     "verify": ("harness.cli.verify", "Say whether a report would be accepted, and otherwise why not."),
     "diff": ("harness.cli.diff", "Say what changed between two reports."),
     "up": ("harness.cli.up", "Start a MaaS platform on this machine and say how to use it."),

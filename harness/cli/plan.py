@@ -75,7 +75,12 @@ def _plan(given: dict[str, Any]) -> Plan:
         runnable=runnable,
         not_runnable=tuple((check, reason) for check, reason in verdicts if reason),
         coverage=coverage_of(profile_named(profile).requirements(catalogue()), suite.proofs),
-        forecast=forecast(costs, [check.check_id for check in runnable], workers),
+        forecast=forecast(
+            costs,
+            [check.check_id for check in runnable],
+            workers,
+            alone={one.check_id for one in runnable if one.alone},
+        ),
         workers=workers,
     )
 
@@ -149,7 +154,7 @@ def as_lines(plan: Plan) -> list[str]:
     expected = plan.forecast
     lines = [f"target {plan.platform.target} ({plan.platform.stack}), profile {plan.profile}", ""]
     lines += [f"would run {len(plan.runnable)} checks:"]
-    lines += [f"  {check.check_id}  {' '.join(check.requirements)}" for check in plan.runnable]
+    lines += [f"  {check.check_id}  {' '.join(check.requirements)}{_order(check)}" for check in plan.runnable]
     if plan.not_runnable:
         lines += ["", f"could not run {len(plan.not_runnable)} checks:"]
         by_reason = Counter(reason for _, reason in plan.not_runnable)
@@ -166,6 +171,10 @@ def as_lines(plan: Plan) -> list[str]:
     )
     lines.append(f"requirements with a check: {plan.coverage.covered} of {plan.coverage.total}")
     return lines
+
+
+def _order(check: CheckPlanned) -> str:
+    return "  (first)" if check.canary else "  (alone, at the end)" if check.alone else ""
 
 
 def objects(plan: Plan) -> list[str]:
@@ -195,4 +204,5 @@ def _check(check: CheckPlanned) -> dict[str, Any]:
         "requirements": list(check.requirements),
         "needs": list(check.needs),
         "canary": check.canary,
+        "alone": check.alone,
     }

@@ -1,9 +1,10 @@
-"""`maas-conformance report`: reports from journals, without a platform: of a run that was killed, or of the shards of one."""
+"""`maas-conformance report`: what is done with reports, without a platform: make them again, join, sign, hand on."""
 
 from pathlib import Path
 
 import click
 
+from harness.cli.signing import keygen, sign
 from harness.engine.events import AnyEvent
 from harness.engine.journal import read_journal
 from harness.outcome import ExitCode, UsageFault
@@ -16,7 +17,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
-    """Make the reports of a run again, or join the shards of one."""
+    """Make the reports of a run again, join the shards of one, sign them, or hand them on."""
 
 
 @command.command("make")
@@ -39,6 +40,10 @@ def merge(folders: tuple[Path, ...], out: Path, quiet: bool) -> int:
     events = join(folders)
     write_joined(events, out)
     return _written(events, out, -1 if quiet else 0)
+
+
+command.add_command(keygen)
+command.add_command(sign)
 
 
 def _written(events: list[AnyEvent], out: Path, verbosity: int) -> int:

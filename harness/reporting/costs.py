@@ -5,7 +5,7 @@ platform, and `plan --from RUN` takes a run of one's own instead.
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -83,16 +83,20 @@ def measured_costs(run: Path) -> Costs:
     return costs
 
 
-def forecast(costs: Costs, checks: Iterable[str], workers: int) -> Forecast:
-    """What these checks will take: seconds on the clock with so many workers, start-up included, requests and tokens."""
+def forecast(costs: Costs, checks: Iterable[str], workers: int, *, alone: Collection[str] = frozenset()) -> Forecast:
+    """What these checks will take: seconds on the clock with so many workers, start-up included, requests and tokens.
+
+    Those that run `alone` do so one after another, when the others have finished.
+    """
     wanted = list(checks)
     found = [costs.checks[check] for check in wanted if check in costs.checks]
     missing = len(wanted) - len(found)
     usual = median(cost.seconds for cost in costs.checks.values()) if costs.checks else 0.0
-    busy = sum(cost.seconds for cost in found) + missing * usual
-    longest = max((cost.seconds for cost in found), default=0.0)
+    seconds = {check: costs.checks[check].seconds if check in costs.checks else usual for check in wanted}
+    together = [took for check, took in seconds.items() if check not in alone]
+    one_by_one = sum(took for check, took in seconds.items() if check in alone)
     return Forecast(
-        seconds=costs.startup_s + max(busy / max(workers, 1), longest),
+        seconds=costs.startup_s + max(sum(together) / max(workers, 1), max(together, default=0.0)) + one_by_one,
         requests=sum(cost.requests for cost in found),
         tokens=sum(cost.tokens for cost in found),
         unmeasured=missing,

@@ -162,6 +162,7 @@ def _check(record: RunRecord, check: CheckRecord) -> dict[str, Any]:
         "duration": f"{check.duration_s:.2f}",
         "reason": (final.reason if final else None) or (final.failure.observed if final and final.failure else ""),
         "canary": check.planned.canary,
+        "alone": check.planned.alone,
     }
 
 

@@ -17,6 +17,8 @@ from harness.reporting.certificate import EVIDENCE, digests, report_of
 from harness.reporting.conformance import ConformanceReport
 from harness.reporting.objection import AGAIN, Objection, Submission
 from harness.reporting.regenerate import regenerate
+from harness.reporting.signature import Signed
+from harness.reporting.signing_key import PublicKey
 from harness.spec.catalogue import catalogue
 from harness.spec.profile import profiles
 
@@ -54,7 +56,11 @@ def _evidence(given: Submission) -> Iterable[Objection]:
 
 def _journal_in_order(given: Submission) -> Iterable[Objection]:
     """What no real run writes: verdicts without a start, times that run backwards, two beginnings."""
-    lines = (given.folder / JOURNAL).read_bytes().splitlines()
+    content = (given.folder / JOURNAL).read_bytes()
+    lines = content.splitlines()
+    if len(lines) != len(given.events) or not content.endswith(b"\n"):
+        yield Objection("V005", "a journal of whole lines", "one that breaks off", AGAIN)
+        return
     if [event.at for event in given.events] != [orjson.loads(line)["at"] for line in lines]:
         yield Objection("V005", "a journal in order of time", "times that run backwards", AGAIN)
     for kind in (RunStarted, RunFinished):
@@ -170,6 +176,26 @@ def accepted(given: Submission, now: datetime) -> Iterable[Objection]:
         yield Objection("V014", "no credential in any file", ", ".join(leaking), "Revoke it, and run again.")
 
 
+def signed(found: Sequence[Signed | str], trusted: Sequence[PublicKey]) -> Iterable[Objection]:
+    """V015: a signature that is there has to fit the files, and where a key is trusted, one has to be that key's."""
+    again = "Sign the folder as it is now: report sign."
+    for entry in found:
+        if isinstance(entry, str):
+            yield Objection("V015", "signatures over this report alone", entry, again)
+        elif entry.differing:
+            many = (
+                f"{entry.differing[0]} and {len(entry.differing) - 1} more"
+                if entry.differing[1:]
+                else entry.differing[0]
+            )
+            yield Objection("V015", "files as they were signed", f"{many} changed, added or removed afterwards", again)
+    if trusted and not any(isinstance(entry, Signed) and entry.by for entry in found):
+        names = " or ".join(f"{key.name} ({key.fingerprint})" for key in trusted)
+        claimed = [keyid for entry in found if isinstance(entry, Signed) for keyid in entry.keyids]
+        other = f"a signature that is not theirs, claimed for {claimed[0]}" if claimed else "no signature"
+        yield Objection("V015", f"a signature by {names}", other, "Ask the vendor to sign the folder: report sign.")
+
+
 def _comparable(report: ConformanceReport) -> dict[str, Any]:
     """Without the places that are the vendor's own."""
     document = report.model_dump(mode="json")
@@ -198,3 +224,5 @@ def _short(value: Any) -> str:
 
 CONSISTENCY: Final = (_evidence, _journal_in_order, _verdict_follows, _report_follows, _files_follow)
 """What holds of every folder that a run wrote, whatever its verdict."""
+CONSISTENT: Final = frozenset({"V001", "V002", "V003", "V004", "V005", "V006", "V007", "V008", "V015"})
+"""Rules whose breach means that the folder is not what a run of this suite wrote."""

@@ -1,7 +1,7 @@
 """Verifying a report without trusting whoever sends it: every file of the folder must follow from the journal, and the journal from itself.
 
-Each rule has an id that never changes, and says what it expected, what it found, and how to mend it. Without a signature nobody can tell a
-journal that was made up whole and consistent from a real one; what is edited by hand, in any file, is found.
+Each rule has an id that never changes, and says what it expected, what it found, and how to mend it. What is edited by hand, in any file,
+is found; a journal that was made up whole and consistent is not, and there a signature says at least who answers for it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,16 +24,23 @@ from harness.reporting.conformance import ConformanceReport
 from harness.reporting.data import report_data
 from harness.reporting.objection import AGAIN, Objection, Submission
 from harness.reporting.quick_yaml import load_yaml
+from harness.reporting.signature import read_signatures
+from harness.reporting.signing_key import PublicKey
 
 SCHEMA: Final = "conformance-report.schema.json"
 
 
 def verify(
-    folder: Path, suite: Sequence[CheckPlanned], suite_digest: str, now: datetime | None = None
+    folder: Path,
+    suite: Sequence[CheckPlanned],
+    suite_digest: str,
+    now: datetime | None = None,
+    trusted: Sequence[PublicKey] = (),
 ) -> tuple[ConformanceReport | None, list[Objection]]:
     """The report and every objection to it, gravest first; none means that it would be accepted.
 
-    `suite` has every check of this installation, `suite_digest` is their digest. Raises UsageFault when the folder holds no report.
+    `suite` has every check of this installation, `suite_digest` is their digest. Where keys are `trusted`, a signature by one of them is
+    asked for. Raises UsageFault when the folder holds no report.
     """
     document = _read(folder)
     objections = list(_against_schema(document))
@@ -48,6 +55,7 @@ def verify(
     objections += rules.same_suite(submission, suite_digest)
     for rule in rules.CONSISTENCY:
         objections += rule(submission)
+    objections += rules.signed(read_signatures(folder, trusted), trusted)
     if objections:
         return report, objections
     return report, [*rules.complete(submission, suite), *rules.accepted(submission, now or datetime.now(UTC))]

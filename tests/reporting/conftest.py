@@ -1,5 +1,6 @@
 """A run's record, made from events as a journal would give them."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from harness.engine.events import (
     SuiteCollected,
 )
 from harness.engine.record import RunRecord
+from tests.reporting.submissions import Runs
 
 FAILURE = Failure(
     title="MAAS-RATE-001: after the token budget of a window is used up, further requests are refused",
@@ -155,3 +157,18 @@ def record() -> RunRecord:
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    return Runs(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture
+def good(runs: Runs, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(runs.folder / "good", tmp_path / "good"))
+
+
+@pytest.fixture
+def bad(runs: Runs, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(runs.folder / "bad", tmp_path / "bad"))

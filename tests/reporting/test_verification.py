@@ -27,70 +27,9 @@ from harness.outcome import UsageFault
 from harness.reporting.certificate import digests
 from harness.reporting.conformance import schema
 from harness.reporting.data import report_data
-from harness.reporting.objection import Objection
 from harness.reporting.quick_yaml import dump_yaml, load_yaml
 from harness.reporting.regenerate import regenerate
-from harness.reporting.verification import verify
-from tests.engine.conftest import Suite
-
-CHECKS = """
-@check("MAAS-LIST-001")
-def test_list(recorder):
-    recorder.exchange(exchange())
-    recorder.characteristic("overshoot", 12, "tokens")
-
-@check("MAAS-RATE-001", canary=True)
-def test_canary(): pass
-
-@check("MAAS-RATE-004", needs={"clock"})
-def test_window(): pass
-
-@check("MAAS-AUTH-001")
-def test_doubtful():
-    if os.environ.get("BREAK"):
-        raise NotConformant(expected="401", observed="200", exchange=exchange())
-
-@check("MAAS-AUTH-002")
-def test_late():
-    marker = os.path.join(os.path.dirname(__file__), "again")
-    if not os.path.exists(marker):
-        open(marker, "w").close()
-        raise NotConformant(expected="yes", observed="no")
-"""
-
-
-class Runs:
-    """A conformant run and one that is not, of the same suite."""
-
-    def __init__(self, folder: Path) -> None:
-        suite = Suite(folder)
-        suite.write("made_up", CHECKS)
-        arguments = ("-n", "2", "--maas-retries", "1")
-        assert suite.run(*arguments, "--maas-out", str(folder / "good")).code == 0
-        assert suite.run(*arguments, "--maas-out", str(folder / "bad"), BREAK="1").code == 1
-        assert suite.run(*arguments, "--maas-out", str(folder / "partial"), "-k", "list or canary").code == 0
-        self.folder = folder
-        events = read_journal(folder / "good")
-        self.plan = [event for event in events if isinstance(event, CheckPlanned)]
-        self.digest = next(event.suite_digest for event in events if isinstance(event, RunStarted))
-
-    def verify(self, folder: Path, now: datetime | None = None) -> list[Objection]:
-        return verify(folder, self.plan, self.digest, now)[1]
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    return Runs(tmp_path_factory.mktemp("runs"))
-
-
-@pytest.fixture
-def good(runs: Runs, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(runs.folder / "good", tmp_path / "good"))
-
-
-@pytest.fixture
-def bad(runs: Runs, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(runs.folder / "bad", tmp_path / "bad"))
+from tests.reporting.submissions import Runs
 
 
 def _edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
