@@ -84,10 +84,14 @@ class Caller:
         model: ModelHandle | None = None,
         headers: Headers = (),
         abort_after: int | None = None,
+        patience_s: float | None = None,
     ) -> Exchange:
-        """POST one inference request to a model, by default to the caller's own."""
+        """POST one inference request to a model, by default to the caller's own.
+
+        `abort_after` leaves a stream after that many events, `patience_s` any answer that is silent for so long.
+        """
         target = model or self.model
-        exchange = self._ask(ask, target, headers, abort_after)
+        exchange = self._ask(ask, target, headers, abort_after, patience_s)
         if self.username and self.subscription:
             self.wire.book.enter(self.account(target), exchange)
         return exchange
@@ -115,11 +119,14 @@ class Caller:
         url = f"{self.wire.platform.endpoints.gateway}{path}"
         return self._send(method, url, content=content, headers=headers)
 
-    def _ask(self, ask: Ask, model: ModelHandle, headers: Headers, abort_after: int | None) -> Exchange:
+    def _ask(
+        self, ask: Ask, model: ModelHandle, headers: Headers, abort_after: int | None, patience_s: float | None
+    ) -> Exchange:
         gateway = self.wire.platform.endpoints.gateway
+        timeout_s = patience_s or self.wire.platform.parameters.request_timeout_s
         if self.via == "http":
-            body = ask.body(model)
-            return self._send("POST", ask.url(gateway, model), json=body, headers=headers, abort_after=abort_after)
+            url, body = ask.url(gateway, model), ask.body(model)
+            return self._send("POST", url, json=body, headers=headers, abort_after=abort_after, timeout_s=timeout_s)
         if self.scheme != "Bearer ":
             raise ValueError(
                 "an official client writes the Authorization header itself: change the scheme over http alone"
@@ -130,12 +137,14 @@ class Caller:
             ask.body(model),
             credential=self.credential.secret(),
             headers=[*_pairs(self.headers), *_pairs(headers)],
-            timeout_s=self.wire.platform.parameters.request_timeout_s,
+            timeout_s=timeout_s,
             abort_after=abort_after,
         )
         return self.wire.send_officially(call)
 
-    def _send(self, method: str, url: str, *, headers: Headers = (), **parts: Any) -> Exchange:
+    def _send(
+        self, method: str, url: str, *, headers: Headers = (), timeout_s: float | None = None, **parts: Any
+    ) -> Exchange:
         return self.wire.send(
             Call(
                 method,
@@ -143,7 +152,7 @@ class Caller:
                 credential=self.credential.secret(),
                 credential_scheme=self.scheme,
                 headers=[*_pairs(self.headers), *_pairs(headers)],
-                timeout_s=self.wire.platform.parameters.request_timeout_s,
+                timeout_s=timeout_s or self.wire.platform.parameters.request_timeout_s,
                 **parts,
             )
         )

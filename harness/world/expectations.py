@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from harness.client.exchange import Exchange
+from harness.client.official import RAISES
 from harness.engine.failure import NotConformant, NotReady
 
 Shape = Callable[[Exchange], str | None]
@@ -34,10 +35,20 @@ def expect(
 
 
 def expect_status(exchange: Exchange, status: int, *, when: str, requirement: str | None = None) -> Exchange:
-    """Exactly this status; `when` completes the sentence "200 when …"."""
+    """Exactly this status; `when` completes the sentence "200 when …".
+
+    An official client must have raised the error that it documents for the status, and none for success.
+    """
     if exchange.status != status:
         raise NotConformant(
             expected=f"{status} when {when}", observed=describe(exchange), exchange=exchange, requirement=requirement
+        )
+    if exchange.client != "http" and exchange.raised != RAISES.get(status):
+        raise NotConformant(
+            expected=f"the client {exchange.client} to raise {RAISES.get(status, 'nothing')} for {status} when {when}",
+            observed=f"{exchange.raised or 'it raised nothing'}: {describe(exchange)}",
+            exchange=exchange,
+            requirement=requirement,
         )
     return exchange
 

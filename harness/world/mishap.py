@@ -1,5 +1,9 @@
-"""Mishaps of a model server of the check's own: what the platform makes of a backend that fails, falls silent or miscounts."""
+"""Mishaps of a model server: what the platform makes of a backend that fails, falls silent or miscounts.
 
+`let_fail` makes every request to the check's own servers fail; `failing` makes one request fail, at a server that others use too.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -22,3 +26,8 @@ def let_fail(world: World, *faults: dict[str, Any]) -> None:
             httpx.put(f"{url}/faults", json={"faults": list(faults)}, timeout=10, trust_env=False).raise_for_status()
         except httpx.HTTPError as error:
             raise NotReady(f"the model server {url} does not take faults: {error}") from error
+
+
+def failing(kind: str, **options: object) -> Mapping[str, str]:
+    """Headers of a request that is to meet this fault, as model servers that keep a journal understand them."""
+    return {"X-Mock-Fault": "; ".join([kind, *(f"{name}={str(value).lower()}" for name, value in options.items())])}

@@ -68,6 +68,8 @@ def twin_of(
     served = variant.served_name or name
     namespace = variant.namespace or original.namespace
     spec = _twin_spec(cluster, original, served)
+    if variant.arguments:
+        _main_container(spec).setdefault("args", []).extend(variant.arguments)
     router = spec.setdefault("router", {})
     if variant.routed:
         router.setdefault("route", {})

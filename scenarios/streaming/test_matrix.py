@@ -1,0 +1,203 @@
+"""Every protocol, streamed and not, with usage asked for, not asked for and forced by the server, whole and broken off by either side.
+
+Left out because they do not exist: embeddings do not stream, and a vector is made in one step, so there is nothing to break off; only
+chat and text completions can be asked for usage, and only streamed (an answer in one piece always states it); responses and messages
+state theirs unasked.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final, Literal
+
+import pytest
+
+from harness.client.exchange import Exchange
+from harness.engine.declaration import check
+from harness.kube.wait import Bound
+from harness.ledger.journal import Entry
+from harness.platforms.platform import Need
+from harness.world.answer import expect_whole, seems_whole, tokens_of
+from harness.world.books import Books, charged
+from harness.world.caller import Caller
+from harness.world.expectations import describe, expect, expect_equal
+from harness.world.inference import Ask, Endpoint
+from harness.world.mishap import failing
+from harness.world.patience import until
+from harness.world.sandwich import arrivals
+from harness.world.twin import Variant
+from harness.world.world import World
+
+UsageIs = Literal["stated", "asked", "not-asked", "declined", "forced"]
+Cell = tuple[Endpoint, bool, UsageIs]
+ANSWER_TOKENS: Final = 40
+BREAK_AT: Final = 10
+LEAVE_AT: Final = 5
+PATIENCE_S: Final = 0.3
+NOTICED: Final = Bound("a model server notices that nobody reads any more", 10)
+INCLUDE: Final[Mapping[UsageIs, bool]] = {"asked": True, "declined": False}
+FORCED: Final = Variant(arguments=("--enable-force-include-usage",))
+EMBEDS: Final = Variant(arguments=("--runner", "pooling"))
+
+TEXTS: Final[tuple[Endpoint, ...]] = ("chat", "completions", "responses", "messages")
+CHOICES: Final[tuple[UsageIs, ...]] = ("asked", "not-asked", "declined", "forced")
+BREAKABLE: Final[tuple[Cell, ...]] = (
+    *((endpoint, False, "stated") for endpoint in TEXTS),
+    *((endpoint, True, "stated") for endpoint in ("responses", "messages")),
+    *((endpoint, True, usage) for endpoint in ("chat", "completions") for usage in CHOICES),
+)
+WHOLE: Final[tuple[Cell, ...]] = (*BREAKABLE, ("embeddings", False, "stated"))
+UNCHARGED: Final[frozenset[Endpoint]] = frozenset({"messages"})
+"""Their usage has no total, and so nothing that a platform has to charge: what it does is only recorded."""
+
+
+def each(cells: Sequence[Cell], *requirements: str) -> pytest.MarkDecorator:
+    """The cells as checks with readable ids; the row of the endpoint and of the choice of usage comes with each."""
+    rows: Mapping[str, str] = {
+        "completions": "MAAS-TOK-007", "embeddings": "MAAS-TOK-007", "messages": "MAAS-TOK-006",
+        "asked": "MAAS-TOK-002", "not-asked": "MAAS-TOK-002", "forced": "MAAS-TOK-002", "declined": "MAAS-TOK-003",
+    }  # fmt: skip
+    return pytest.mark.parametrize(
+        ("endpoint", "stream", "usage"),
+        [
+            pytest.param(
+                *cell,
+                id=f"{cell[0]}-{'stream' if cell[1] else 'whole'}-{cell[2]}",
+                marks=check(
+                    *(rows[part] for part in (cell[2], cell[0]) if part in rows), *requirements, needs=needs_of(cell)
+                ),
+            )
+            for cell in cells
+        ],
+    )
+
+
+def needs_of(cell: Cell) -> tuple[Need, ...]:
+    """Two kinds of cells take a model server that is started in another way than the platform's own."""
+    own_server = cell[2] == "forced" or cell[0] == "embeddings"
+    return ("kube", "backends", "metrics", *(("models",) if own_server else ()))  # type: ignore[return-value] # literals
+
+
+def customer_of(world: World, endpoint: Endpoint, usage: UsageIs) -> Caller:
+    """Somebody new, with a model that can do it."""
+    if usage == "forced":
+        return world.customer(models=world.new_model(variant=FORCED).handle)
+    if endpoint == "embeddings":
+        return world.customer(models=world.new_model(variant=EMBEDS).handle)
+    return world.customer()
+
+
+def asking(endpoint: Endpoint, *, stream: bool, usage: UsageIs) -> Ask:
+    """The request of a cell."""
+    return Ask(endpoint=endpoint, stream=stream, include_usage=INCLUDE.get(usage), max_tokens=ANSWER_TOKENS)
+
+
+def arrival(world: World, books: Books, exchange: Exchange) -> Entry:
+    """What the model server wrote down of an exchange, once it has; that it did so exactly once is part of every verdict."""
+    journals = world.journals()
+    assert journals is not None
+    assert books.mark is not None
+    mark = books.mark
+    found, _ = until(lambda: arrivals(journals.since(mark), exchange), bool, NOTICED)
+    expect_equal(len(found), 1, of="arrivals of the request at a model server", exchange=exchange)
+    return found[0]
+
+
+@each(WHOLE, "MAAS-TOK-008", "MAAS-GW-004")
+def test_a_whole_answer_has_all_its_parts_and_costs_what_it_states(
+    world: World, books: Books, endpoint: Endpoint, usage: UsageIs, *, stream: bool
+) -> None:
+    customer = customer_of(world, endpoint, usage)
+    ask = asking(endpoint, stream=stream, usage=usage)
+    exchange = expect_whole(customer.infer(ask), ask)
+    entry = arrival(world, books, exchange)
+    expect_equal(tokens_of(exchange), entry.total_tokens, of="tokens stated, as generated", exchange=exchange)
+    if exchange.ttft_s is not None:
+        world.wire.recorder.characteristic("ttft", exchange.ttft_s, "s")
+    if endpoint not in UNCHARGED:
+        replace(books, journals=world.journals()).expect_balanced([customer.account()])
+        return
+    cost = cost_of(books, customer, exchange)
+    world.wire.recorder.characteristic(f"charged_for_{endpoint}", cost, "tokens")
+    expect(
+        cost in {0, tokens_of(exchange)},
+        expected=f"nothing or {tokens_of(exchange)} tokens charged",
+        observed=f"{cost} tokens",
+        exchange=exchange,
+    )
+
+
+@each(BREAKABLE, "MAAS-TOK-004", "MAAS-TOK-008")
+def test_who_leaves_before_the_end_pays_no_more_than_was_generated(
+    world: World, books: Books, endpoint: Endpoint, usage: UsageIs, *, stream: bool
+) -> None:
+    customer = customer_of(world, endpoint, usage)
+    ask = asking(endpoint, stream=stream, usage=usage)
+    stalled = failing("stall", after_tokens=BREAK_AT)
+    exchange = (
+        customer.infer(ask, headers=stalled, abort_after=LEAVE_AT)
+        if stream
+        else customer.infer(ask, headers=stalled, patience_s=PATIENCE_S)
+    )
+    expect_equal(exchange.status, 200 if stream else None, of="status when the client left", exchange=exchange)
+    entry = arrival(world, books, exchange)
+    expect(entry.aborted, expected="the model server told to stop", observed="it went on", exchange=exchange)
+    generated, delivered = entry.total_tokens or 0, len(exchange.text_at)
+    cost = cost_of(books, customer, exchange)
+    world.wire.recorder.characteristic(f"charged_for_broken_{'stream' if stream else 'answer'}", cost, "tokens")
+    expect(
+        cost == 0 or delivered <= cost <= generated,
+        expected=f"nothing charged, or between {delivered} tokens (delivered) and {generated} (prompt and generated)",
+        observed=f"{cost} tokens",
+        exchange=exchange,
+    )
+
+
+@each(BREAKABLE, "MAAS-GW-004", "MAAS-TOK-008")
+def test_an_answer_that_the_model_server_breaks_off_never_looks_whole(
+    world: World, books: Books, endpoint: Endpoint, usage: UsageIs, *, stream: bool
+) -> None:
+    customer = customer_of(world, endpoint, usage)
+    ask = asking(endpoint, stream=stream, usage=usage)
+    exchange = customer.infer(ask, headers=failing("close", after_tokens=BREAK_AT))
+    expect(
+        not seems_whole(exchange, ask) and (exchange.error is not None or exchange.status != 200),
+        expected="an error status, or a connection that ends in an error",
+        observed=f"what a reader takes for a finished answer: {describe(exchange)}",
+        exchange=exchange,
+    )
+    if not stream:
+        expect(
+            exchange.status is not None and exchange.status >= 500,
+            expected="a 5xx for an answer that never came whole",
+            observed=describe(exchange),
+            exchange=exchange,
+        )
+    entry = arrival(world, books, exchange)
+    cost = cost_of(books, customer, exchange)
+    expect(
+        0 <= cost <= (entry.total_tokens or 0),
+        expected=f"at most the {entry.total_tokens} tokens charged that were generated",
+        observed=f"{cost} tokens",
+        exchange=exchange,
+    )
+
+
+def cost_of(books: Books, customer: Caller, exchange: Exchange) -> int:
+    """What the platform charged for the customer's only call so far: its counter after a further call, without that call's own cost.
+
+    The further call is whole, so the platform has settled what came before it once it is charged.
+    """
+    assert books.platform is not None
+    platform, after = books.platform, Ask()
+    fence = expect_whole(customer.infer(after), after, when="an earlier call of the caller was broken off")
+    own = tokens_of(fence) or 0
+    total, _ = until(
+        lambda: charged(platform.read(), customer.account()) or 0, lambda seen: seen >= own, books.metrics_bound
+    )
+    expect(
+        total >= own,
+        expected=f"at least the {own} tokens charged that the later call used",
+        observed=f"{total}",
+        exchange=exchange,
+    )
+    return total - own
