@@ -76,6 +76,7 @@ class Stack:
         self.parts["api"] = launch(
             self.directory, "api", "harness.simulator.kubeapi",
             "--dir", str(self.directory / "kube"), "--crds", str(crds / "gateway-api"), "--crds", str(crds / "kuadrant"),
+            "--crds", str(crds / "maas"),
             "--log-level", "warning",
         )  # fmt: skip
         self.start_limiter()

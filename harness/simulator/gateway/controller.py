@@ -55,7 +55,7 @@ class Controller:
         """Write the first configuration, before Envoy starts."""
         snapshot = self._cluster.snapshot()
         plan = self._plan(snapshot)
-        self._files.prepare(*self._rendered(plan, snapshot), plan.clusters)
+        self._files.prepare(*self._rendered(plan, snapshot), plan.clusters, plan.provider_keys)
 
     async def follow(self) -> None:
         """Apply every change; never returns. Changes of one moment are applied together."""
@@ -89,7 +89,7 @@ class Controller:
         snapshot = self._cluster.snapshot()
         plan = self._plan(snapshot)
         await self._limiter.put(plan.limits)
-        await self._files.apply(*self._rendered(plan, snapshot), plan.clusters)
+        await self._files.apply(*self._rendered(plan, snapshot), plan.clusters, plan.provider_keys)
         self._ports.release(item.endpoint for item in plan.listeners)
         return snapshot, plan
 

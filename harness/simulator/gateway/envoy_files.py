@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.simulator.gateway.credential_files import CredentialFiles
 from harness.simulator.gateway.envoy_config.clusters import ClusterConfig, cluster
 from harness.simulator.gateway.envoy_config.typed import CLUSTER, JSON, LISTENER, ROUTES, resources
 from harness.simulator.gateway.envoy_process import Envoy
@@ -30,18 +31,31 @@ class EnvoyFiles:
         self._envoy = envoy
         self._versions: dict[str, str] = {}
         self._clusters: dict[str, ClusterConfig] = {}
+        self._credentials = CredentialFiles(directory)
 
-    def prepare(self, listeners: list[JSON], routes: Mapping[str, JSON], clusters: Mapping[str, ClusterConfig]) -> None:
-        """Write everything before Envoy starts."""
+    def prepare(
+        self,
+        listeners: list[JSON],
+        routes: Mapping[str, JSON],
+        clusters: Mapping[str, ClusterConfig],
+        keys: Mapping[str, str],
+    ) -> None:
+        """Write everything before Envoy starts; `keys` are those of providers, by the names that clusters ask for."""
+        self._credentials.write(keys)
         self._prepare_clusters(clusters)
         for name, configuration in routes.items():
             self._write(routes_file(name), resources(ROUTES, [configuration]))
         self._write(LDS_FILE, resources(LISTENER, listeners))
 
     async def apply(
-        self, listeners: list[JSON], routes: Mapping[str, JSON], clusters: Mapping[str, ClusterConfig]
+        self,
+        listeners: list[JSON],
+        routes: Mapping[str, JSON],
+        clusters: Mapping[str, ClusterConfig],
+        keys: Mapping[str, str],
     ) -> None:
         """Bring Envoy to this configuration without losing a request. Raises NotAcknowledgedError."""
+        self._credentials.write(keys)
         await self._write_clusters({**self._clusters, **clusters})
         expected: dict[str, str] = {}
         for name, configuration in routes.items():
@@ -53,13 +67,17 @@ class EnvoyFiles:
         await self._acknowledged(expected)
         if clusters != self._clusters:
             await self._write_clusters(clusters)
+        self._credentials.forget(keys)
 
     async def _write_clusters(self, clusters: Mapping[str, ClusterConfig]) -> None:
         self._prepare_clusters(clusters)
         await self._acknowledged({CDS: self._versions[CDS_FILE]})
 
     def _prepare_clusters(self, clusters: Mapping[str, ClusterConfig]) -> None:
-        self._write(CDS_FILE, resources(CLUSTER, [cluster(clusters[name]) for name in sorted(clusters)]))
+        self._write(
+            CDS_FILE,
+            resources(CLUSTER, [cluster(clusters[name], self._credentials.folder) for name in sorted(clusters)]),
+        )
         self._clusters = dict(clusters)
 
     def _write(self, name: str, items: list[JSON]) -> None:

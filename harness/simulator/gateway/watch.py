@@ -17,6 +17,7 @@ from harness.simulator.gateway.plan.snapshot import Snapshot
 LOG = logging.getLogger("gateway.watch")
 RETRY_SECONDS = 0.5
 GATEWAY_API, KUADRANT = "gateway.networking.k8s.io", "kuadrant.io"
+INFERENCE, MAAS = "inference.opendatahub.io", "maas.opendatahub.io"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,9 @@ KINDS = (
     Kind("secrets", "", "v1", "Secret", "secrets"),
     Kind("auth_policies", KUADRANT, "v1", "AuthPolicy", "authpolicies"),
     Kind("token_policies", KUADRANT, "v1alpha1", "TokenRateLimitPolicy", "tokenratelimitpolicies"),
+    Kind("external_models", INFERENCE, "v1alpha1", "ExternalModel", "externalmodels"),
+    Kind("external_providers", INFERENCE, "v1alpha1", "ExternalProvider", "externalproviders"),
+    Kind("legacy_external_models", MAAS, "v1alpha1", "ExternalModel", "externalmodels"),
 )
 
 

@@ -114,6 +114,9 @@ def rewrite(rule: Object, match: Match) -> JSON:
     """Fields of a RouteAction that rewrite path and host."""
     action: JSON = {}
     for item in rule.get("filters") or ():
+        for header in (item.get("requestHeaderModifier") or {}).get("set") or ():
+            if is_host(header["name"]):
+                action["host_rewrite_literal"] = header["value"]
         change = item.get("urlRewrite") if item.get("type") == "URLRewrite" else None
         if not change:
             continue
@@ -127,6 +130,11 @@ def rewrite(rule: Object, match: Match) -> JSON:
                 match.path.rstrip("/"), str(path["replacePrefixMatch"]).rstrip("/")
             )
     return action
+
+
+def is_host(name: str) -> bool:
+    """Whether a header is the request's host: Envoy rewrites it in the route's action, and refuses all routes of a listener otherwise."""
+    return name.lower() == "host"
 
 
 def prefix_rewrite(prefix: str, replacement: str) -> JSON:
@@ -151,6 +159,7 @@ def header_changes(rule: Object) -> JSON:
                 continue
             added = [(header, "OVERWRITE_IF_EXISTS_OR_ADD") for header in change.get("set") or ()]
             added += [(header, "APPEND_IF_EXISTS_OR_ADD") for header in change.get("add") or ()]
+            added = [(header, action) for header, action in added if not is_host(header["name"])]
             if added:
                 fields[f"{prefix}_headers_to_add"] = [
                     {
@@ -159,8 +168,9 @@ def header_changes(rule: Object) -> JSON:
                     }
                     for header, action in added
                 ]
-            if change.get("remove"):
-                fields[f"{prefix}_headers_to_remove"] = list(change["remove"])
+            removed = [name for name in change.get("remove") or () if not is_host(name)]
+            if removed:
+                fields[f"{prefix}_headers_to_remove"] = removed
     return fields
 
 

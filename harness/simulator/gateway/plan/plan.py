@@ -1,7 +1,7 @@
 """The whole plan: listeners, routes and clusters for Envoy, limits for the limiter, and what may be said in statuses afterwards."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.simulator.gateway.envoy_config.clusters import ClusterConfig
 from harness.simulator.gateway.envoy_config.typed import JSON
@@ -15,6 +15,7 @@ from harness.simulator.gateway.plan.routes import (
     clusters,
     dropped,
     planned,
+    provider_keys,
     route_configuration,
 )
 from harness.simulator.gateway.plan.snapshot import Snapshot
@@ -54,6 +55,7 @@ class Plan:
     auth_standings: Mapping[Key, Standing]
     token_standings: Mapping[Key, Standing]
     governed: frozenset[Key]
+    provider_keys: Mapping[str, str] = field(repr=False)
 
 
 def governed_gateways(snapshot: Snapshot, endpoints: Iterable[Endpoint], before: frozenset[Key]) -> frozenset[Key]:
@@ -120,6 +122,7 @@ def make_plan(snapshot: Snapshot, endpoints: tuple[Endpoint, ...], before: froze
         auth_standings=auth_standings,
         token_standings=token_standings,
         governed=governed,
+        provider_keys=provider_keys(everything),
     )
 
 
@@ -161,5 +164,5 @@ def idle(items: Iterable[PlannedRoute]) -> frozenset[Key]:
         item.route
         for item in items
         for found in item.backends
-        if found.cluster is not None and not found.cluster.endpoints and not found.cluster.hostname
+        if found.cluster is not None and not found.cluster.endpoints
     )

@@ -56,7 +56,8 @@ def planned(route: Object, snapshot: Snapshot, endpoints: Endpoints, hosting: Ho
     """Every match of an HTTPRoute that Envoy can read; `dropped` names the others."""
     created = str(route["metadata"].get("creationTimestamp") or "")
     for index, rule in enumerate(route.get("spec", {}).get("rules") or ()):
-        found = tuple(backend(key(route), ref, snapshot, endpoints) for ref in rule.get("backendRefs") or ())
+        references = enumerate(rule.get("backendRefs") or ())
+        found = tuple(backend(route, place, ref, snapshot, endpoints) for place, ref in references)
         for match in matches(rule, by_body=hosting.governed):
             if invalid_pattern(match) is None:
                 yield PlannedRoute(key(route), created, index, match, rule, found)
@@ -88,15 +89,23 @@ def action(item: PlannedRoute) -> JSON:
         "cluster_not_found_response_code": "INTERNAL_SERVER_ERROR",
         **rewrite(item.rule, item.match),
     }
-    names = [(found.cluster.name if found.cluster else "unresolved", found.weight) for found in live]
-    if len(names) == 1:
-        forward["cluster"] = names[0][0]
+    fixed = "host_rewrite_literal" in forward
+    choices = [weighted(found, fixed=fixed) for found in live]
+    if len(choices) == 1:
+        forward |= {"cluster": choices[0].pop("name")} | {
+            part: choices[0][part] for part in choices[0] if part != "weight"
+        }
     else:
-        forward["weighted_clusters"] = {"clusters": [{"name": name, "weight": weight} for name, weight in names]}
-    hostname = next((found.cluster.hostname for found in live if found.cluster and found.cluster.hostname), "")
-    if hostname and "host_rewrite_literal" not in forward:
-        forward["host_rewrite_literal"] = hostname
+        forward["weighted_clusters"] = {"clusters": choices}
     return {"route": forward}
+
+
+def weighted(found: Backend, *, fixed: bool) -> JSON:
+    """One choice of a route's action. A host outside is called by its own name, unless the rule has `fixed` another."""
+    if found.cluster is None:
+        return {"name": "unresolved", "weight": found.weight}
+    own = {} if fixed or found.cluster.outside is None else {"host_rewrite_literal": found.cluster.outside.host}
+    return {"name": found.cluster.name, "weight": found.weight, **own}
 
 
 def timeout(text_value: str) -> str:
@@ -227,6 +236,16 @@ def first_segment(item: PlannedRoute) -> str:
 def covers(general: str, hostname: str) -> bool:
     """Whether requests for `hostname` may also be served by routes of the less specific `general`."""
     return general == "" or (general.startswith("*.") and hostname.endswith(general[1:]))
+
+
+def provider_keys(items: Iterable[PlannedRoute]) -> dict[str, str]:
+    """The text of the header with each provider's key, by the name under which its upstream asks for it."""
+    return {
+        found.cluster.outside.credential.name: found.key
+        for item in items
+        for found in item.backends
+        if found.cluster and found.cluster.outside and found.cluster.outside.credential
+    }
 
 
 def clusters(items: Iterable[PlannedRoute]) -> dict[str, ClusterConfig]:

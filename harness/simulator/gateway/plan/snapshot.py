@@ -22,3 +22,6 @@ class Snapshot:
     namespaces: Objects = field(default_factory=dict)
     secrets: Objects = field(default_factory=dict)
     reference_grants: Objects = field(default_factory=dict)
+    external_models: Objects = field(default_factory=dict)
+    external_providers: Objects = field(default_factory=dict)
+    legacy_external_models: Objects = field(default_factory=dict)
