@@ -42,53 +42,87 @@ class Oracle(ABC):
     def burst(self, limit: int, cost: int, parallel: int, size: int | None = None) -> Span:
         """How many of `parallel` equal requests may pass when all start with an untouched budget. Raises ValueError for a cost of 0."""
 
-    def replay(self, limit: int) -> "Replay":
-        """A judge of one window, to be shown one attempt after the other."""
-        return Replay(self, limit)
+    def replay(self, *limits: int) -> "Replay":
+        """A judge of what somebody with these limits is answered, to be shown one attempt after the other."""
+        return Replay(self, tuple(Budget(self, limit) for limit in limits))
 
 
 @dataclass
-class Replay:
-    """Judges sequential attempts of one window; `used` is what they took so far."""
+class Budget:
+    """One limit in its present window; `used` is what was taken from it."""
 
     oracle: Oracle
     limit: int
     used: Span = NOTHING
-    count: int = 0
     _needs: dict[int | None, Span] = field(default_factory=dict)
+
+    def need(self, size: int | None) -> Span:
+        """Tokens that a request of that size needs, as far as answers have not narrowed it."""
+        return self._needs.get(size) or self.oracle.need(self.limit, size)
+
+    def must_admit(self, size: int | None) -> bool:
+        """Whether it has room whatever the need is."""
+        return self.used.most + self.need(size).most <= self.limit
+
+    def may_admit(self, size: int | None) -> bool:
+        """Whether some need leaves room."""
+        return self.used.least + self.need(size).least <= self.limit
+
+    def learn(self, size: int | None, *, admitted: bool) -> None:
+        """Narrow the need by an answer that this budget decided."""
+        if not self.oracle.steady or self.used.least != self.used.most:
+            return
+        left, need = self.limit - self.used.least, self.need(size)
+        bounds = (need.least, min(need.most, left)) if admitted else (max(need.least, left + 1), need.most)
+        self._needs[size] = Span(*bounds)
+
+    def take(self, charge: Span) -> None:
+        """Charge an answer."""
+        self.used = Span(self.used.least + charge.least, self.used.most + charge.most)
+
+    def renew(self) -> None:
+        """The window has passed: what was used, and what was overdrawn, is forgotten."""
+        self.used = NOTHING
+
+    def __str__(self) -> str:
+        return f"{self.used} of {self.limit}"
+
+
+@dataclass
+class Replay:
+    """Judges attempts that were made one after the other; several budgets apply together, and each is charged."""
+
+    oracle: Oracle
+    budgets: tuple[Budget, ...]
+    count: int = 0
 
     def take(self, attempt: Attempt) -> Contradiction | None:
         """The next attempt; None when the model allows it. Raises ValueError when an admitted one has no cost."""
         self.count += 1
-        need = self._need(attempt.size)
-        must = self.used.most + need.most <= self.limit
-        may = self.used.least + need.least <= self.limit
-        if (must and not attempt.admitted) or (attempt.admitted and not may):
-            return self._contradiction(attempt, need)
-        self._narrow(attempt, need)
+        size = attempt.size
         if attempt.admitted:
+            over = [budget for budget in self.budgets if not budget.may_admit(size)]
+            if over:
+                return self._contradiction(attempt, over)
             charge = self.oracle.charge(attempt)
-            self.used = Span(self.used.least + charge.least, self.used.most + charge.most)
+            for budget in self.budgets:
+                budget.learn(size, admitted=True)
+                budget.take(charge)
+            return None
+        exhausted = [budget for budget in self.budgets if not budget.must_admit(size)]
+        if not exhausted:
+            return self._contradiction(attempt, list(self.budgets))
+        if len(exhausted) == 1:
+            exhausted[0].learn(size, admitted=False)
         return None
 
-    def _need(self, size: int | None) -> Span:
-        return self._needs.get(size) or self.oracle.need(self.limit, size)
-
-    def _narrow(self, attempt: Attempt, need: Span) -> None:
-        if not self.oracle.steady or self.used.least != self.used.most:
-            return
-        left = self.limit - self.used.least
-        narrowed = (
-            Span(need.least, min(need.most, left)) if attempt.admitted else Span(max(need.least, left + 1), need.most)
-        )
-        self._needs[attempt.size] = narrowed
-
-    def _contradiction(self, attempt: Attempt, need: Span) -> Contradiction:
-        ahead = "" if need == Span(1, 1) else f" and {need} needed for it ({self.oracle.admission})"
+    def _contradiction(self, attempt: Attempt, budgets: list[Budget]) -> Contradiction:
+        charged = " and ".join(str(budget) for budget in budgets)
+        needs = " and ".join(dict.fromkeys(str(budget.need(attempt.size)) for budget in budgets))
+        ahead = "" if needs == "1" else f", and {needs} needed for it ({self.oracle.admission})"
         return Contradiction(
             self.count,
-            f"{_WORDS[not attempt.admitted]} for request {self.count}, "
-            f"with {self.used} of {self.limit} tokens charged before it{ahead}",
+            f"{_WORDS[not attempt.admitted]} for request {self.count}, with {charged} tokens charged before it{ahead}",
             _WORDS[attempt.admitted],
         )
 

@@ -67,14 +67,19 @@ def spend(send: Callable[[], Exchange], *, limit: int, requirement: str | None =
 
     Raises NotConformant otherwise, and when an answer states no usage: an uncountable budget is never exhausted.
     """
+    return spend_on(oracle().replay(limit), send, requirement=requirement)
+
+
+def spend_on(replay: Replay, send: Callable[[], Exchange], *, requirement: str | None = None) -> Spending:
+    """The same on a replay, which may have several limits, and a past."""
     exchanges: list[Exchange] = []
-    replay = oracle().replay(limit)
     for _ in range(_MOST_REQUESTS):
         exchanges.append(send())
         judge(replay, exchanges, requirement=requirement)
         if exchanges[-1].status == 429:
             return Spending(tuple(exchanges))
-    raise NotReady(f"a limit of {limit} tokens takes more than {_MOST_REQUESTS} requests: choose larger answers")
+    limits = ", ".join(str(budget.limit) for budget in replay.budgets)
+    raise NotReady(f"a limit of {limits} tokens takes more than {_MOST_REQUESTS} requests: choose larger answers")
 
 
 def expect_admission(limit: int, exchanges: Sequence[Exchange]) -> None:

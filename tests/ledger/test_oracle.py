@@ -222,3 +222,32 @@ def test_a_burst_at_a_reservation_stays_within_its_bounds_in_every_order_of_ends
         else:
             running, used = running - 1, used + cost
     assert served in ORACLES["reservation"].burst(limit, cost, 12, size=PROMPT + asked)
+
+
+@given(
+    wanted=st.lists(st.integers(1, 60), max_size=80),
+    short=st.integers(1, 100),
+    long=st.integers(1, 400),
+    data=st.data(),
+)
+def test_of_two_limits_each_is_charged_and_the_first_to_be_spent_refuses(wanted, short, long, data):
+    used = [0, 0]
+    replay = ORACLES["check-then-report"].replay(short, long)
+    for cost in wanted:
+        if data.draw(st.booleans()):
+            used[0] = 0
+            replay.budgets[0].renew()
+        admitted = used[0] < short and used[1] < long
+        used = [amount + cost for amount in used] if admitted else used
+        assert replay.take(Attempt(admitted, cost)) is None
+
+
+def test_a_limit_that_is_not_charged_while_the_other_refuses_or_not_enforced_at_all_is_noticed():
+    replay = ORACLES["check-then-report"].replay(10, 25)
+    assert [replay.take(Attempt(True, 10)), replay.take(Attempt(False))] == [None, None]
+    replay.budgets[0].renew()
+    assert replay.take(Attempt(True, 20)) is None
+    replay.budgets[0].renew()
+    wrong = replay.take(Attempt(True, 10))
+    assert wrong is not None
+    assert "429 for request 4, with 30 of 25 tokens" in wrong.expected
