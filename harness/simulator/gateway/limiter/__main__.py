@@ -19,7 +19,7 @@ from harness.simulator.gateway.limiter.quirks import Quirk
 from harness.simulator.gateway.limiter.shared import OpenWindow, SharedCounters, SharedStoreError, in_memory
 from harness.simulator.gateway.limiter.shared_holds import SharedHolds
 from harness.simulator.gateway.unary import Handler
-from harness.simulator.gateway.web import serving
+from harness.simulator.web import serving
 
 
 def parser() -> argparse.ArgumentParser:
