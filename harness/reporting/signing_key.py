@@ -52,7 +52,7 @@ class PublicKey:
 def make_keys(private: Path, passphrase: Secret | None) -> tuple[Path, PublicKey]:
     """Write a new private key (mode 0600) and beside it the public one, `.pub`.
 
-    Raises UsageFault when one of them exists already, since a replaced key cannot be had back; EnvironmentFault when they cannot be written.
+    Raises UsageFault when one of them exists already: a replaced key is lost. EnvironmentFault when they cannot be written.
     """
     public = private.with_name(private.name + ".pub")
     for path in (private, public):

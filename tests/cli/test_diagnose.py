@@ -155,12 +155,14 @@ def diagnose(patient: Patient, capsys: pytest.CaptureFixture[str]) -> Diagnose:
     return asked
 
 
-def _settled(diagnose: Diagnose, *arguments: str, step: str) -> dict[str, Any]:
+def _settled(diagnose: Diagnose, *arguments: str, step: str, where: str = "") -> dict[str, Any]:
     """Diagnose until the platform has taken the damage over."""
-    found, _ = until(
-        lambda: diagnose(*arguments), lambda last: last["name"] == step and last["state"] == "wrong", BOUND
-    )
-    assert (found["name"], found["state"]) == (step, "wrong"), found
+
+    def seen(last: dict[str, Any]) -> bool:
+        return last["name"] == step and last["state"] == "wrong" and last["object"].startswith(where)
+
+    found, _ = until(lambda: diagnose(*arguments), seen, BOUND)
+    assert seen(found), found
     return found
 
 
@@ -200,8 +202,11 @@ def _replicas(patient: Patient, name: str) -> None:
 
 
 def _crashes(patient: Patient, name: str) -> None:
-    container = {"name": "main", "command": ["false"]}
-    patient.apply(model(name, template={"containers": [container]}))
+    """From its first Pod on: a rollout of an existing model would leave the old Pod serving."""
+    gone = Ref("serving.kserve.io/v1alpha1", "LLMInferenceService", name, "llm")
+    patient.cluster.delete(gone)
+    wait_for(patient.cluster, is_gone(gone), BOUND)
+    patient.apply(model(name, template={"containers": [{"name": "main", "command": ["false"]}]}))
 
 
 def _foreign(patient: Patient, name: str) -> None:
@@ -271,8 +276,7 @@ def test_the_first_thing_that_is_wrong_is_named_with_object_and_field(
     patient.healthy(name)
     damage(patient, name)
     asked = f"{name}-2" if name == "misdirected" else name
-    found = _settled(diagnose, asked, "--as", ALICE, step=step)
-    assert found["object"].startswith(where.format(name)), found
+    found = _settled(diagnose, asked, "--as", ALICE, step=step, where=where.format(name))
     assert found["field"] == field
     assert found["mend"]
 
