@@ -17,7 +17,7 @@ from harness.platforms.embedded import preflight, topology
 from harness.platforms.embedded.description import describe
 from harness.platforms.embedded.population import populate
 from harness.platforms.embedded.settings import EmbeddedSettings
-from harness.platforms.embedded.world import base_documents, world_documents
+from harness.platforms.embedded.world import base_documents, database_secret, world_documents
 from harness.platforms.lease import PLATFORM_FILE, Lease
 from harness.platforms.machine import envoy_binary
 from harness.platforms.platform import Platform
@@ -119,7 +119,14 @@ def _boot(
     supervisor.load(parts)
     announcements = Announcements({name: Future() for name in ("kubeapi", "maas-api")})
     with ThreadPoolExecutor(1, thread_name_prefix="populate") as pool:
-        population = pool.submit(populate, plan.kubeconfig, documents, announcements.promises, bound, progress)
+        population = pool.submit(
+            populate,
+            plan.kubeconfig,
+            [*documents, database_secret(plan.database)],
+            announcements.promises,
+            bound,
+            progress,
+        )
 
         def done(ready: Endpoints) -> bool:
             announcements.pass_on(ready)

@@ -58,6 +58,11 @@ class Plan:
         return self.private / "kube" / "admin.kubeconfig"
 
     @property
+    def database(self) -> str:
+        """Where every management API of this platform keeps keys."""
+        return f"sqlite:///{self.private / 'maas-api.db'}"
+
+    @property
     def maas_listener(self) -> Listener | None:
         """The listener through which MaaS is used in the clear; None in a world without a MaaS gateway, or with HTTPS alone."""
         return next((entry for entry in self.listeners if entry.gateway == MAAS_GATEWAY and not entry.secure), None)
@@ -133,7 +138,6 @@ def _host_port(endpoint: str) -> str:
 def control_plane(plan: Plan) -> list[Part]:
     """Everything else, those first that others wait for."""
     kubeconfig = ("--kubeconfig", str(plan.kubeconfig))
-    database = f"sqlite:///{plan.private / 'maas-api.db'}"
     kubelet = ("--dir", str(plan.private / "kubelet"), "--runtime", plan.backend)
 
     def part(name: str, module: str, arguments: Callable[[Endpoints], Sequence[str]], *needs: str) -> Part:
@@ -147,7 +151,7 @@ def control_plane(plan: Plan) -> list[Part]:
             MAAS_API,
             "maas_api",
             lambda ready: [
-                *(*kubeconfig, "--database", database),
+                *(*kubeconfig, "--database", plan.database),
                 *_listening_again(ready, MAAS_API, bind="api", metrics_bind="metrics"),
             ],
             "kubeapi",
@@ -214,6 +218,8 @@ def _gateway_arguments(plan: Plan, ready: Endpoints) -> Sequence[str]:
         ready["limiter"]["admin"],
         "--admission",
         plan.admission,
+        "--listen-any",  # a tenant's gateway is made while the platform runs
+        LOOPBACK,
         *listens,
     ]
 

@@ -1,5 +1,6 @@
 """Filling a fresh Kubernetes API: the platform's own objects, the world, and the address of maas-api."""
 
+import base64
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -39,6 +40,17 @@ def world_documents(options: TargetOptions) -> list[Document]:
         *documents,
         *(Document(manifest, profile, index) for index, manifest in enumerate(render(load_profile(profile)), 1)),
     ]
+
+
+def database_secret(url: str) -> Document:
+    """What the management APIs of tenants are told of the database: the one of the default tenant's, where keys carry their tenant."""
+    manifest: Manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "maas-db-config", "namespace": MAAS_API.namespace},
+        "data": {"DB_CONNECTION_URL": base64.b64encode(url.encode()).decode()},
+    }
+    return Document(manifest, Path("embedded"), 1)
 
 
 PLACEHOLDER: Final = "192.0.2.1"

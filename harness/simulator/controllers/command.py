@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -45,6 +46,26 @@ Part = Literal["maas", "kserve", "all"]
 @click.option("--audience", default="https://kubernetes.default.svc", show_default=True)
 @click.option("--model-image", default="maas-conformance/mock-vllm:latest", show_default=True)
 @click.option(
+    "--api-image",
+    envvar="API_IMAGE",
+    default="maas-conformance/reference:dev",
+    show_default=True,
+    help="Image of the maas-api of each tenant.",
+)
+@click.option(
+    "--api-account",
+    default="maas-reference",
+    show_default=True,
+    help="ServiceAccount of maas-api in the infra namespace.",
+)
+@click.option(
+    "--deletion-timeout",
+    envvar="AITENANT_DELETION_TIMEOUT",
+    default="10m",
+    show_default=True,
+    help="How long the deletion of a tenant may be blocked before it is forced, such as 10m; 0 never forces it.",
+)
+@click.option(
     "--control-namespace", default="opendatahub", show_default=True, help="Where the webhook's Service lives."
 )
 @click.option(
@@ -81,6 +102,9 @@ def main(
         tenants=options["aitenant_namespace"],
         audience=options["audience"],
         quirks=chosen_quirks(options["quirks"]),
+        api_image=options["api_image"],
+        api_account=options["api_account"],
+        deletion_timeout_s=duration(options["deletion_timeout"], "--deletion-timeout"),
     )
     try:
         asyncio.run(run(part, kubeconfig, ready_file, (host, port), webhook, kserve_settings, maas_settings))
@@ -121,6 +145,16 @@ def chosen_quirks(text: str) -> Quirks:
         return parse(text)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--quirks") from error
+
+
+def duration(text: str, option: str) -> float:
+    """Seconds of a duration such as `90s`, `10m` or `1h30m`; 0 is 0. Raises click.BadParameter with what was expected."""
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+    if text == "0":
+        return 0.0
+    if not re.fullmatch(r"(\d+(\.\d+)?(h|ms|m|s))+", text):
+        raise click.BadParameter(f"expected a duration such as 10m, or 0, got {text!r}", param_hint=option)
+    return sum(float(number) * units[unit] for number, _, unit in re.findall(r"(\d+(\.\d+)?)(h|ms|m|s)", text))
 
 
 def endpoint(text: str, option: str) -> tuple[str, int]:

@@ -80,6 +80,28 @@ class Forked:
         return await asyncio.shield(self.ended)
 
 
+class Nurseries:
+    """A nursery for each of several packages; what belongs to none starts as a program."""
+
+    def __init__(self, *packages: str) -> None:
+        self._by_package = {package: Nursery(package) for package in packages}
+        self._programs = Programs()
+
+    async def prepare(self, package: str) -> None:
+        """Have the zygote of one package load its code."""
+        await self._by_package[package].prepare()
+
+    async def start(self, launch: Launch, output: Path) -> Child:
+        """See Starter."""
+        starter: Starter = self._by_package.get(launch.module or "", self._programs)
+        return await starter.start(launch, output)
+
+    async def close(self) -> None:
+        """See Starter."""
+        for nursery in self._by_package.values():
+            await nursery.close()
+
+
 class Nursery:
     """Starts children of one package through a zygote, other programs as such.
 

@@ -13,10 +13,12 @@ from harness.simulator.component import die_with_parent
 from harness.simulator.controllers.runtime.cluster import Cluster
 from harness.simulator.controllers.runtime.connection import UnusableConnectionError, connect
 from harness.simulator.controllers.runtime.controller import Manager
+from harness.simulator.controllers.runtime.kind import ENDPOINT_SLICE, SECRET
 from harness.simulator.controllers.runtime.lifetime import run_until_stopped
 from harness.simulator.controllers.runtime.manifest import Manifest
-from harness.simulator.kubelet.child import Nursery
+from harness.simulator.kubelet.child import Nurseries
 from harness.simulator.kubelet.launch import MOCK, Launch, Runtime, mock_launch, vllm_launch
+from harness.simulator.kubelet.platform import API, Surroundings, module_of, platform_launch
 from harness.simulator.kubelet.process import free_port
 from harness.simulator.kubelet.reconciler import install
 
@@ -63,14 +65,21 @@ def main(
 async def run(kubeconfig: Path | None, folder: Path, runtime: Runtime, ready_file: Path | None) -> None:
     """Run until SIGTERM, then end every process."""
 
+    manager = Manager(Cluster(connect(kubeconfig, "kubelet")), CollectorRegistry())
+    around = Surroundings(
+        manager.cluster.informer(SECRET).store, manager.cluster.informer(ENDPOINT_SLICE).store, kubeconfig
+    )
+
     def launcher(pod: Manifest, ready: Path) -> Launch:
+        module = module_of(pod)
+        if module is not None:
+            return platform_launch(pod, module, ready, around)
         return mock_launch(pod, ready) if runtime == "mock" else vllm_launch(pod, free_port())
 
-    manager = Manager(Cluster(connect(kubeconfig, "kubelet")), CollectorRegistry())
-    nursery = Nursery(MOCK)
-    pods = install(manager, folder, launcher, nursery)
+    nurseries = Nurseries(MOCK, API)
+    pods = install(manager, folder, launcher, nurseries)
     if runtime == "mock":
-        await nursery.prepare()
+        await nurseries.prepare(MOCK)
     try:
         await run_until_stopped(manager, ready_file, {})
     finally:

@@ -30,13 +30,14 @@ class UnrunnableError(ValueError):
 class Launch:
     """A process to start: a Python module with arguments, or without `module` a whole command.
 
-    `port` is chosen beforehand only for servers that cannot announce their own.
+    `port` is chosen beforehand only for servers that cannot announce their own. `serves` is False for work that ends by itself.
     """
 
     arguments: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     port: int | None = None
     module: str | None = None
+    serves: bool = True
 
     @property
     def command(self) -> tuple[str, ...]:

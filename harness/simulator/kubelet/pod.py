@@ -3,6 +3,7 @@
 import hashlib
 import json
 import secrets
+from collections.abc import Iterable
 from typing import Any
 
 from harness.simulator.controllers.runtime.condition import Condition, find, truth, update
@@ -41,6 +42,21 @@ def new_pod(deployment: Manifest, node: str) -> Manifest:
     }
 
 
+def by_owner(manifest: Manifest) -> Iterable[object]:
+    """Index by the uid of the controller."""
+    return [ref.get("uid") for ref in manifest["metadata"].get("ownerReferences") or () if ref.get("controller")]
+
+
+def has_ended(pod: Manifest) -> bool:
+    """Whether the Pod's work is done, well or not; such a Pod is never started again."""
+    return status(pod).get("phase") in ("Succeeded", "Failed")
+
+
+def runs_once(pod: Manifest) -> bool:
+    """Whether the Pod's process is left alone when it has ended."""
+    return spec(pod).get("restartPolicy") in ("Never", "OnFailure")
+
+
 def is_ready(pod: Manifest) -> bool:
     """Whether the Pod's Ready condition is True."""
     return (find(status(pod).get("conditions"), "Ready") or {}).get("status") == "True"
@@ -64,6 +80,8 @@ def address_annotations(pod: Manifest, standing: Standing, log: str) -> dict[str
 def pod_status(pod: Manifest, standing: Standing, now: str) -> dict[str, Any]:
     """The whole status of a Pod with a process."""
     before = status(pod)
+    if standing.state == "ended":
+        return _ended_status(pod, standing, now)
     serving = standing.state == "running"
     waits = "" if serving else _waiting_reason(standing)
     changed = [
@@ -81,6 +99,23 @@ def pod_status(pod: Manifest, standing: Standing, now: str) -> dict[str, Any]:
         "conditions": update(before.get("conditions"), changed, now),
         "containerStatuses": [
             _container(pod, entry, standing, waits, now) for entry in spec(pod).get("containers") or ()
+        ],
+    }
+
+
+def _ended_status(pod: Manifest, standing: Standing, now: str) -> dict[str, Any]:
+    """The status of a Pod whose work is done."""
+    well = standing.exit_code == 0
+    ended = {"terminated": _terminated(standing.exit_code or 0) | {"finishedAt": now}}
+    changed = [
+        Condition(kind, "False", "PodCompleted" if well else "PodFailed") for kind in ("ContainersReady", "Ready")
+    ]
+    return status(pod) | {
+        "phase": "Succeeded" if well else "Failed",
+        "conditions": update(status(pod).get("conditions"), changed, now),
+        "containerStatuses": [
+            _entry(entry, ready=False, restarts=standing.restarts) | {"state": ended}
+            for entry in spec(pod).get("containers") or ()
         ],
     }
 

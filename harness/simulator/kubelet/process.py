@@ -16,7 +16,7 @@ from typing import Literal
 from harness.simulator.kubelet.child import Child, Starter
 from harness.simulator.kubelet.launch import Launch
 
-State = Literal["starting", "running", "backoff", "stopped"]
+State = Literal["starting", "running", "backoff", "ended", "stopped"]
 FIRST_BACKOFF_S = 0.1
 LONGEST_BACKOFF_S = 10.0
 HEALED_AFTER_S = 10.0
@@ -42,7 +42,10 @@ class Standing:
 
 
 class ModelProcess:
-    """Keeps one process alive until `stop`; `changed` is called after each step of its life. `restarts`: those before its time."""
+    """Keeps one process alive until `stop`; `changed` is called after each step of its life.
+
+    `restarts`: those before its time. `once`: it is not started again when it has ended (a Pod of a Job).
+    """
 
     def __init__(
         self,
@@ -52,8 +55,11 @@ class ModelProcess:
         log: Path,
         changed: Callable[[], None],
         restarts: int = 0,
+        *,
+        once: bool = False,
     ) -> None:
         self.standing = Standing(restarts=restarts)
+        self._once = once
         self._launch = launch
         self._starter = starter
         self._ready_file = folder / "ready.json"
@@ -94,6 +100,9 @@ class ModelProcess:
             await self._run_once()
             if self._stopping:
                 return
+            if self._once:
+                self._step("ended")
+                return
             if loop.time() - started > HEALED_AFTER_S:
                 backoff = FIRST_BACKOFF_S
             self.standing.restarts += 1
@@ -133,7 +142,12 @@ class ModelProcess:
             self._process = start.result()
 
     async def _until_serving(self, launch: Launch) -> dict[str, str]:
-        """Endpoints by name, once the server says that it is ready: by its ready file, or by GET /health where it writes none."""
+        """Endpoints by name, once the server says that it is ready: by its ready file, or by GET /health where it writes none.
+
+        Work that ends by itself is ready at once, and listens nowhere.
+        """
+        if not launch.serves:
+            return {}
         if launch.port is None:
             while not self._ready_file.exists():  # noqa: ASYNC110 - a file cannot be awaited portably
                 await asyncio.sleep(LOOK_S)

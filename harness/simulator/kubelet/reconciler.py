@@ -15,15 +15,19 @@ from harness.simulator.controllers.runtime.manifest import Key, Manifest, is_del
 from harness.simulator.controllers.runtime.store import Change
 from harness.simulator.kubelet.child import Starter
 from harness.simulator.kubelet.endpoints import MANAGER, MANAGER_LABEL, SERVICE_LABEL, endpoint_slice, selects
+from harness.simulator.kubelet.job import batch
 from harness.simulator.kubelet.launch import Launch, UnrunnableError
 from harness.simulator.kubelet.pod import (
     ADMIN_URL,
     URL,
     address_annotations,
+    by_owner,
     earlier_starts,
+    has_ended,
     new_pod,
     pod_status,
     refused_status,
+    runs_once,
 )
 from harness.simulator.kubelet.process import ModelProcess
 from harness.simulator.kubelet.rollout import deployment_status, next_step
@@ -33,11 +37,6 @@ NODE = "maas-conformance-local"
 GRACE_S = 5.0
 DRAIN_S = 0.3
 Launcher = Callable[[Manifest, Path], Launch]
-
-
-def owners(manifest: Manifest) -> Iterable[object]:
-    """Index of Pods by the uid of their controller."""
-    return [ref.get("uid") for ref in manifest["metadata"].get("ownerReferences") or () if ref.get("controller")]
 
 
 def by_service(manifest: Manifest) -> Iterable[object]:
@@ -96,6 +95,8 @@ class PodReconciler:
             if key not in self._ending:
                 await self._cluster.delete(POD, pod, grace_s=0)
             return None
+        if known is None and has_ended(pod):
+            return None
         if known is None:
             known = await self._start(key, pod)
             if known is None:
@@ -127,6 +128,7 @@ class PodReconciler:
             output,
             lambda: self.wake(key),
             earlier_starts(pod),
+            once=runs_once(pod),
         )
         self._processes[key] = (pod["metadata"]["uid"], process)
         log.info("pod %s started", key)
@@ -194,7 +196,8 @@ class EndpointReconciler:
 def install(manager: Manager, folder: Path, launcher: Launcher, starter: Starter) -> PodReconciler:
     """Add the kubelet stand-in to a manager; the returned reconciler ends all processes when asked."""
     cluster = manager.cluster
-    pods = cluster.informer(POD, {"owner": owners})
+    batch(manager)
+    pods = cluster.informer(POD, {"owner": by_owner})
     services = cluster.informer(SERVICE)
     reconciler = PodReconciler(cluster, folder, launcher, starter)
     deployments = manager.add("deployment", DeploymentReconciler(cluster))

@@ -8,6 +8,7 @@ for a start and `{"pid", "code"}` for an end (negative: the signal). End of inpu
 import contextlib
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import pkgutil
@@ -126,11 +127,12 @@ def load(package: str) -> None:
 
 
 def main() -> None:
-    """Load the package, then serve; children run `PACKAGE.cli.main(arguments)`."""
+    """Load the package, then serve; children run the `main(arguments)` of `PACKAGE.cli`, or of `PACKAGE.__main__` where there is none."""
     die_with_parent()
     package = sys.argv[1]
     load(package)
-    entry: Entry = importlib.import_module(f"{package}.cli").main
+    place = "cli" if importlib.util.find_spec(f"{package}.cli") is not None else "__main__"
+    entry: Entry = importlib.import_module(f"{package}.{place}").main
     gc.collect()
     gc.freeze()
     Zygote(entry).run()

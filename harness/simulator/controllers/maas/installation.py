@@ -4,16 +4,19 @@ from harness.simulator.controllers.maas.admission import Admission
 from harness.simulator.controllers.maas.names import Settings
 from harness.simulator.controllers.maas.platformwiring import PlatformWiring
 from harness.simulator.controllers.maas.reconciler_access import AccessReconciler
+from harness.simulator.controllers.maas.reconciler_config import TenantConfigReconciler
 from harness.simulator.controllers.maas.reconciler_external import (
     ExternalModelReconciler,
     LegacyExternalModelReconciler,
 )
 from harness.simulator.controllers.maas.reconciler_gateway import GatewayReconciler
+from harness.simulator.controllers.maas.reconciler_lifetime import LifetimeReconciler
 from harness.simulator.controllers.maas.reconciler_limit import LimitReconciler
 from harness.simulator.controllers.maas.reconciler_model import ModelReconciler
 from harness.simulator.controllers.maas.reconciler_space import SpaceReconciler
 from harness.simulator.controllers.maas.reconciler_subscription import SubscriptionReconciler
-from harness.simulator.controllers.maas.reconciler_tenant import TenantConfigReconciler, TenantReconciler
+from harness.simulator.controllers.maas.reconciler_tenant import TenantReconciler
+from harness.simulator.controllers.maas.retirement import Retirement
 from harness.simulator.controllers.maas.tokenlimit import Ledger
 from harness.simulator.controllers.maas.view import (
     View,
@@ -37,13 +40,15 @@ def install(
     subscriptions = manager.add("maassubscription", SubscriptionReconciler(view, ledger, limits), workers=8)
     access = manager.add("maasauthpolicy", AccessReconciler(view, recorder))
     gateways = manager.add("gateway", GatewayReconciler(view), workers=1)
-    tenants = manager.add("aitenant", TenantReconciler(view), workers=1)
-    configs = manager.add("maastenantconfig", TenantConfigReconciler(view), workers=1)
+    tenants = manager.add("aitenant", TenantReconciler(view, Retirement(view, recorder)), workers=2)
+    configs = manager.add("maastenantconfig", TenantConfigReconciler(view), workers=2)
     spaces = manager.add("namespace", SpaceReconciler(view), workers=1)
+    lifetime = manager.add("lifetime", LifetimeReconciler(view), workers=1)
     legacy = manager.add("externalmodel-legacy", LegacyExternalModelReconciler(view, recorder), workers=1)
     external = manager.add("externalmodel", ExternalModelReconciler(view), workers=1)
     wiring, platform = Wiring(view), PlatformWiring(view)
     platform.of_spaces(spaces)
+    platform.of_lifetime(lifetime)
     platform.of_external(legacy, external)
     platform.of_tenants(tenants, configs)
     wiring.of_models(models)

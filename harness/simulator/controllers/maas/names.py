@@ -19,7 +19,10 @@ DEFAULT_TENANT = "models-as-a-service"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the controller is installed; the defaults are those of the upstream installer."""
+    """How the controller is installed; the defaults are those of the upstream installer.
+
+    `deletion_timeout_s`: how long the deletion of a tenant may be blocked before it is forced; 0 never forces it.
+    """
 
     control: str = "opendatahub"
     subscriptions: str = "models-as-a-service"
@@ -28,6 +31,9 @@ class Settings:
     tenants: str = "ai-tenants"
     audience: str = "https://kubernetes.default.svc"
     quirks: Quirks = frozenset()
+    api_image: str = "maas-conformance/reference:dev"
+    api_account: str = "maas-reference"
+    deletion_timeout_s: float = 600.0
 
 
 def policy_name(model: Key) -> str:

@@ -12,21 +12,27 @@ from harness.simulator.controllers.maas.reconciler_external import (
     models_of_provider,
 )
 from harness.simulator.controllers.maas.view import (
+    TENANT_NAME_LABEL,
     View,
 )
 from harness.simulator.controllers.runtime.controller import Controller
 from harness.simulator.controllers.runtime.kind import (
     AI_TENANT,
     AUTH_POLICY,
+    CONFIG,
+    CRON_JOB,
+    DEPLOYMENT,
     ENDPOINT_SLICE,
     EXTERNAL_MODEL,
     EXTERNAL_PROVIDER,
     GATEWAY,
     HTTP_ROUTE,
+    JOB,
     LEGACY_EXTERNAL_MODEL,
     MAAS_TENANT_CONFIG,
     NAMESPACE,
     ROLE,
+    SECRET,
     SERVICE,
     TOKEN_RATE_LIMIT_POLICY,
     VALIDATING_WEBHOOKS,
@@ -37,7 +43,9 @@ from harness.simulator.controllers.runtime.manifest import (
     key_of,
     labels,
 )
-from harness.simulator.controllers.runtime.store import Change
+from harness.simulator.controllers.runtime.store import Change, Store
+
+TENANT_NAMESPACE_LABEL = "maas.opendatahub.io/tenant-namespace"
 
 
 class PlatformWiring:
@@ -73,6 +81,22 @@ class PlatformWiring:
             lambda change: [key_of(change.latest)] if change.latest["metadata"]["name"] in own else [],
         )
 
+    def of_lifetime(self, controller: Controller) -> None:
+        """The platform's own beginning and end: its namespaces, its Config, its Deployment, and the last tenant's end."""
+        settings = self._view.settings
+        home = [Key("", settings.control)]
+
+        def here(change: Change) -> list[Key]:
+            return home if change.latest["metadata"].get("namespace") == settings.control else []
+
+        def named(change: Change) -> list[Key]:
+            return home if change.latest["metadata"]["name"] in (settings.control, settings.tenants) else []
+
+        controller.follows(self._cluster.informer(NAMESPACE), named)
+        controller.follows(self._cluster.informer(DEPLOYMENT), here)
+        for kind in (CONFIG, AI_TENANT):
+            controller.follows(self._cluster.informer(kind), lambda _: home)
+
     def of_webhook(self, controller: Controller) -> None:
         """The webhook's registration: the namespace of the controller, and what somebody does to its objects there."""
         cluster, home = self._cluster, Key("", self._view.settings.control)
@@ -96,9 +120,16 @@ class PlatformWiring:
             return lambda _: [key_of(manifest) for manifest in cluster.store(kind).all()]
 
         def in_infra(change: Change) -> list[Key]:
+            """A tenant's own workloads wake its configuration alone; what all lean on wakes all of them."""
             if change.latest["metadata"].get("namespace") != self._view.settings.infra:
                 return []
-            return [key_of(manifest) for manifest in cluster.store(MAAS_TENANT_CONFIG).all()]
+            space = labels(change.latest).get(TENANT_NAMESPACE_LABEL)
+            found = cluster.store(MAAS_TENANT_CONFIG).all(space) if space else cluster.store(MAAS_TENANT_CONFIG).all()
+            return [key_of(manifest) for manifest in found]
+
+        def of_job(change: Change) -> list[Key]:
+            name = labels(change.latest).get(TENANT_NAME_LABEL)
+            return [Key(self._view.settings.tenants, name)] if name and is_ours(change) else []
 
         for kind in (AI_TENANT, GATEWAY, MAAS_TENANT_CONFIG):
             tenants.follows(cluster.informer(kind), every(AI_TENANT))
@@ -107,7 +138,11 @@ class PlatformWiring:
         for controller, kind in ((tenants, AI_TENANT), (configs, MAAS_TENANT_CONFIG)):
             controller.follows(cluster.informer(NAMESPACE), where_tenants_live(self._view.settings, every(kind)))
         tenants.follows(cluster.informer(ROLE), lambda change: every(AI_TENANT)(change) if is_ours(change) else [])
-        configs.follows(cluster.informer(ENDPOINT_SLICE), in_infra)
+        tenants.follows(cluster.informer(JOB), of_job)
+        for kind in (ENDPOINT_SLICE, DEPLOYMENT, SERVICE, SECRET, CRON_JOB):
+            configs.follows(cluster.informer(kind), in_infra)
+        for kind in (AUTH_POLICY, TOKEN_RATE_LIMIT_POLICY):
+            configs.follows(cluster.informer(kind), first_of_its_kind(cluster.store(kind), every(MAAS_TENANT_CONFIG)))
 
     def of_gateways(self, controller: Controller) -> None:
         """Gateways: themselves, what was written for them, and tenants."""
@@ -128,3 +163,8 @@ class PlatformWiring:
         )
         controller.follows(self._cluster.informer(AI_TENANT), every)
         controller.follows(self._cluster.informer(NAMESPACE), where_tenants_live(self._view.settings, every))
+
+
+def first_of_its_kind(store: Store, keys: Mapping) -> Mapping:
+    """`keys`, when the first object of a kind appears: a kind that was not served may be so by now."""
+    return lambda change: keys(change) if change.old is None and len(store.all()) == 1 else []

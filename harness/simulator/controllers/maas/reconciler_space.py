@@ -3,9 +3,10 @@
 from lightkube import ApiError
 
 from harness.simulator.controllers.maas.names import MANAGED_BY, MANAGER
+from harness.simulator.controllers.maas.reconciler_lifetime import is_torn_down
 from harness.simulator.controllers.maas.view import View
 from harness.simulator.controllers.runtime.kind import NAMESPACE
-from harness.simulator.controllers.runtime.manifest import Key, Manifest
+from harness.simulator.controllers.runtime.manifest import Key, Manifest, is_deleting, labels
 
 GENERATED = "opendatahub.io/generated-namespace"
 
@@ -21,11 +22,14 @@ class SpaceReconciler:
         """Create what is missing; the key is any namespace of the platform."""
         settings = self._view.settings
         spaces = self._cluster.store(NAMESPACE)
-        if spaces.get(Key("", settings.control)) is None:
+        if spaces.get(Key("", settings.control)) is None or is_torn_down(self._view):
             return None
         for name in (settings.tenants, settings.infra):
-            if spaces.get(Key("", name)) is None:
+            live = spaces.get(Key("", name))
+            if live is None:
                 await self._create(name)
+            elif not is_deleting(live) and labels(live).get(GENERATED) != "true":
+                await self._cluster.patch(NAMESPACE, Key("", name), {"metadata": {"labels": {GENERATED: "true"}}})
         return None
 
     async def _create(self, name: str) -> None:

@@ -11,6 +11,7 @@ from harness.simulator.controllers.runtime.manifest import Key, Manifest, annota
 CONFIG = "default-tenant"
 ADMIN_ROLE = "maas-tenant-admin"
 STATE = "component.opendatahub.io/management-state"
+PROGRAMMED_BY_GATEWAY = ("InvalidGateway", "GatewayNotReady")
 REPLICAS = ("maas.opendatahub.io/maas-api-replicas", "maas.opendatahub.io/payload-processing-replicas")
 MOST_REPLICAS = 100
 
@@ -56,17 +57,34 @@ def namespace_annotations(tenant: Key) -> dict[str, str]:
     }
 
 
-def tenant_config(namespace: str) -> Manifest:
+def belongs_to(manifest: Manifest, tenant: Key) -> bool:
+    """Whether an object was made for this AITenant."""
+    return namespace_annotations(tenant).items() <= annotations(manifest).items()
+
+
+def claimed_by_other(namespace: Manifest, tenant: Key) -> str:
+    """The AITenant that a namespace was made for, when it is another one; empty when it is nobody else's."""
+    notes = annotations(namespace)
+    name, place = (notes.get(f"maas.opendatahub.io/aitenant-{part}", "") for part in ("name", "namespace"))
+    return f"{place}/{name}" if name and (name, place) != (tenant.name, tenant.namespace) else ""
+
+
+def tenant_config(namespace: str, tenant: Key) -> Manifest:
     """The object whose presence lets subscriptions and access policies be created in the namespace."""
     return {
         "apiVersion": "maas.opendatahub.io/v1alpha1",
         "kind": "MaasTenantConfig",
-        "metadata": {"name": CONFIG, "namespace": namespace, "labels": {MANAGED_BY: MANAGER}},
+        "metadata": _owned(CONFIG, namespace, tenant),
         "spec": {},
     }
 
 
-def admin_role(namespace: str) -> Manifest:
+def _owned(name: str, namespace: str, tenant: Key) -> dict[str, Any]:
+    notes = namespace_annotations(tenant)
+    return {"name": name, "namespace": namespace, "labels": {MANAGED_BY: MANAGER}, "annotations": notes}
+
+
+def admin_role(namespace: str, tenant: Key) -> Manifest:
     """May manage the tenant's own objects, and nothing outside its namespace. Binding it is left to people."""
     rule = {
         "apiGroups": ["maas.opendatahub.io"],
@@ -76,7 +94,7 @@ def admin_role(namespace: str) -> Manifest:
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
-        "metadata": {"name": ADMIN_ROLE, "namespace": namespace, "labels": {MANAGED_BY: MANAGER}},
+        "metadata": _owned(ADMIN_ROLE, namespace, tenant),
         "rules": [rule],
     }
 
@@ -111,8 +129,21 @@ def tenant_status(tenant: Manifest, finding: Finding, settings: Settings, now: s
     }
 
 
-def judge_config(config: Manifest, gateway_name: Key, gateway: Manifest | None, serving: bool) -> Finding:
-    """Where a MaasTenantConfig stands. `serving`: maas-api has an endpoint."""
+@dataclass(frozen=True, slots=True)
+class Footing:
+    """What a tenant's platform stands on; each text says what is wrong, and is empty when nothing is.
+
+    `serving`: its maas-api is available and has an endpoint.
+    """
+
+    dependencies: str = ""
+    prerequisites: str = ""
+    refused: str = ""
+    serving: bool = True
+
+
+def judge_config(config: Manifest, gateway_name: Key, gateway: Manifest | None, footing: Footing) -> Finding:
+    """Where a MaasTenantConfig stands."""
     state = annotations(config).get(STATE, "Managed")
     if state == "Removed":
         return Finding("Pending", "WaitingForRemovedTeardown", "management-state is Removed")
@@ -122,13 +153,17 @@ def judge_config(config: Manifest, gateway_name: Key, gateway: Manifest | None, 
             "UnexpectedManagementState",
             f"management-state is {state!r}, expected Managed, Unmanaged or Removed",
         )
-    if gateway is None:
-        return Finding("Failed", "InvalidGateway", f"Gateway {gateway_name} does not exist")
-    if not holds(status(gateway).get("conditions"), "Programmed"):
-        return Finding("Pending", "GatewayNotReady", f"Gateway {gateway_name} is not programmed yet")
-    if not serving:
-        return Finding("Pending", "DeploymentsNotReady", "maas-api has no ready endpoint yet")
-    return Finding("Active", "Reconciled", "the tenant's platform is in force")
+    programmed = gateway is not None and holds(status(gateway).get("conditions"), "Programmed")
+    hurdles = (
+        (bool(footing.dependencies), "Pending", "DependenciesNotAvailable", footing.dependencies),
+        (bool(footing.prerequisites), "Failed", "PrerequisitesNotMet", footing.prerequisites),
+        (gateway is None, "Failed", "InvalidGateway", f"Gateway {gateway_name} does not exist"),
+        (not programmed, "Pending", "GatewayNotReady", f"Gateway {gateway_name} is not programmed yet"),
+        (bool(footing.refused), "Failed", "PlatformReconcileFailed", footing.refused),
+        (not footing.serving, "Pending", "DeploymentsNotReady", "maas-api is not available yet"),
+    )
+    met = (Finding(phase, reason, message) for holds_up, phase, reason, message in hurdles if holds_up)
+    return next(met, Finding("Active", "Reconciled", "the tenant's platform is in force"))
 
 
 def malformed_replicas(config: Manifest) -> str:
@@ -140,28 +175,28 @@ def malformed_replicas(config: Manifest) -> str:
     return ""
 
 
-def config_status(config: Manifest, finding: Finding, settings: Settings, now: str) -> dict[str, Any]:
+def config_status(config: Manifest, finding: Finding, footing: Footing, settings: Settings, now: str) -> dict[str, Any]:
     """The whole status of a MaasTenantConfig."""
     observed = generation(config)
     malformed = malformed_replicas(config)
-    gateway_ready = finding.reason not in ("InvalidGateway", "GatewayNotReady")
-    serving = gateway_ready and finding.reason != "DeploymentsNotReady"
+    degraded = malformed or footing.refused
+
+    def condition(kind: str, well: bool, otherwise: str, message: str = "") -> Condition:
+        return Condition(kind, truth(well), "Available" if well else otherwise, message, observed)
+
+    gateway_ready = finding.reason not in PROGRAMMED_BY_GATEWAY
+    prepared = gateway_ready and not footing.prerequisites
+    why = "PrerequisitesNotMet" if footing.prerequisites else finding.reason
     conditions = [
         Condition("Ready", truth(finding.phase == "Active"), finding.reason, finding.message, observed),
-        Condition("DependenciesAvailable", "True", "Available", "the policy kinds are served", observed),
-        Condition(
-            "MaaSPrerequisitesAvailable",
-            truth(gateway_ready),
-            "Available" if gateway_ready else finding.reason,
-            "",
-            observed,
-        ),
-        Condition("DeploymentsAvailable", truth(serving), "Available" if serving else finding.reason, "", observed),
+        condition("DependenciesAvailable", not footing.dependencies, "DependenciesNotAvailable", footing.dependencies),
+        condition("MaaSPrerequisitesAvailable", prepared, why, footing.prerequisites),
+        condition("DeploymentsAvailable", footing.serving, "DeploymentsNotReady"),
         Condition(
             "Degraded",
-            truth(bool(malformed)),
-            "InvalidReplicaAnnotation" if malformed else "AsExpected",
-            malformed,
+            truth(bool(degraded)),
+            "InvalidReplicaAnnotation" if malformed else "PlatformReconcileFailed" if degraded else "AsExpected",
+            degraded,
             observed,
         ),
     ]

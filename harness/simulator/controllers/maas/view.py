@@ -8,9 +8,13 @@ from harness.simulator.controllers.runtime.cluster import Cluster
 from harness.simulator.controllers.runtime.kind import (
     AI_TENANT,
     AUTH_POLICY,
+    CONFIG,
+    CRON_JOB,
+    DEPLOYMENT,
     EXTERNAL_MODEL,
     GATEWAY,
     HTTP_ROUTE,
+    JOB,
     LEGACY_EXTERNAL_MODEL,
     LEGACY_TENANT,
     LLM_INFERENCE_SERVICE,
@@ -19,6 +23,8 @@ from harness.simulator.controllers.runtime.kind import (
     MAAS_SUBSCRIPTION,
     MAAS_TENANT_CONFIG,
     NAMESPACE,
+    SECRET,
+    SERVICE,
     TOKEN_RATE_LIMIT_POLICY,
 )
 from harness.simulator.controllers.runtime.manifest import Key, Manifest, is_deleting, key_of, labels, spec, status
@@ -89,6 +95,12 @@ def listens_to(cluster: Cluster) -> None:
         EXTERNAL_MODEL,
         LEGACY_EXTERNAL_MODEL,
         LEGACY_TENANT,
+        CONFIG,
+        DEPLOYMENT,
+        SERVICE,
+        SECRET,
+        CRON_JOB,
+        JOB,
     ):
         cluster.informer(kind)
 

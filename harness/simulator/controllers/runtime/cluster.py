@@ -83,6 +83,18 @@ class Cluster:
                 live = await self.read(kind, key)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
+    async def declare(self, kind: Kind, desired: Manifest) -> Manifest:
+        """Server-side apply, taking over fields that others set; nothing is sent when nothing differs.
+
+        An object that somebody else controls, or that a person took over, is returned as it is. Raises ApiError.
+        """
+        key = key_of(desired)
+        live = self.store(kind).get(key)
+        if live is not None and (is_left_alone(live) or has_controller(live) or replacement(live, desired) is None):
+            return live
+        typed = resource(kind)(stamped(desired))
+        return self._heard(kind, await self.client.apply(typed, force=True, **_scope(kind, key)))
+
     async def write_status(self, kind: Kind, manifest: Manifest, wanted: Manifest) -> Manifest:
         """Make `status` be exactly `wanted`; nothing is sent when it is. An object that has gone meanwhile is no error."""
         patch = merge_patch(status(manifest), wanted)
@@ -147,6 +159,11 @@ class Cluster:
         if informer is not None and not _is_last_breath(manifest):
             informer.observe(manifest)
         return manifest
+
+
+def has_controller(manifest: Manifest) -> bool:
+    """Whether another object owns this one as its controller."""
+    return any(reference.get("controller") for reference in manifest["metadata"].get("ownerReferences") or ())
 
 
 def _is_last_breath(manifest: Manifest) -> bool:

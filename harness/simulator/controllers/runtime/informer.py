@@ -27,6 +27,7 @@ class Informer:
         self.kind = kind
         self.store = Store()
         self.synced = asyncio.Event()
+        self.is_served = True
         self._client = client
         self._handlers: list[Handler] = []
 
@@ -44,6 +45,7 @@ class Informer:
         while True:
             try:
                 version = await self._list()
+                self.is_served = True
                 self.synced.set()
                 pause = FIRST_PAUSE_S
                 await self._watch(version)
@@ -52,6 +54,7 @@ class Informer:
                 if code == 410:  # history was compacted: the list is all there is to it
                     continue
                 if code == 404:
+                    self.is_served = False
                     self.synced.set()
                     await asyncio.sleep(ABSENT_KIND_PAUSE_S)
                     continue
