@@ -44,7 +44,7 @@ def configuration(namespace: str) -> Manifest:
 )
 def test_a_namespace_without_a_tenant_takes_neither_quota_nor_access(world: World, made: Maker) -> None:
     cluster, home = world.estate.cluster, world.wire.platform.namespaces.subscriptions
-    namespace = world.identity("plain").account.namespace or ""
+    namespace = world.space("plain")
     world.settle()
     wanted = made(namespace, world.model())
     admitted(cluster, made(home, world.model()))
