@@ -24,6 +24,8 @@ SETTINGS: Final[Mapping[str, str]] = {
     "limiter-admin": "URL of a limiter whose clock can be advanced (the reference platform's)",
     "admission": ADMISSION,
     "metrics": "URL of Prometheus text with authorized_hits and its sisters",
+    "oidc-issuer": "URL of an issuer that the default tenant trusts for the client `maas`",
+    "oidc-issuer-admin": "URL where that issuer signs tokens on demand (the reference platform's issuer does)",
     "ca-file": "CA of the gateway's certificate",
     "disposable": "true: checks may harm this platform",
     "tiers": "true: access by tiers is in use here, so the tier annotation of a model has to take effect",
@@ -78,6 +80,8 @@ def describe(cluster: Cluster, options: TargetOptions, progress: Progress, *, st
         standard_gateway=options.settings.get("standard-gateway") or inventory.standard_gateway_url(cluster),
         limiter_admin=limiter,
         metrics=options.settings.get("metrics") or (f"{limiter}/metrics" if limiter else None),
+        issuer=options.settings.get("oidc-issuer"),
+        issuer_admin=options.settings.get("oidc-issuer-admin"),
     )
     reasons = _reasons(cluster, places, endpoints, disposable=switch(options.settings, "disposable", default=False))
     if not switch(options.settings, "tiers", default=stack == "reference"):
@@ -97,6 +101,7 @@ def describe(cluster: Cluster, options: TargetOptions, progress: Progress, *, st
         "disposable",
         "kuadrant",
         "tiers",
+        "oidc",
     )
     return Platform(
         target=options.target,
@@ -196,6 +201,11 @@ def _reasons(cluster: Cluster, places: Namespaces, endpoints: Endpoints, *, disp
         )
     if endpoints.metrics is None:
         reasons["metrics"] = "no metrics endpoint is known; name it with --set metrics=URL"
+    if endpoints.issuer is None or endpoints.issuer_admin is None:
+        reasons["oidc"] = (
+            "no issuer is known that signs tokens for any user; name one that the default tenant trusts with "
+            "--set oidc-issuer=URL and --set oidc-issuer-admin=URL"
+        )
     if endpoints.standard_gateway is None:
         reasons["standard-gateway"] = (
             "no second Gateway with an address was found; name it with --set standard-gateway=URL"

@@ -104,7 +104,14 @@ def _platform(environment: Environment, folder: Path) -> Platform:
         raise UsageFault(
             "the environment file gives neither credentials.user_token nor credentials.api_key: one is needed to ask anything"
         )
-    reasons: dict[Need, str] = dict.fromkeys(("kube", "clock", "backends", "models", "disposable"), NO_KUBERNETES)
+    keys = [key for key in (credentials["api_key"], credentials["second_api_key"], exhaustible_api_key) if key]
+    if len(set(keys)) != len(keys):
+        raise UsageFault(
+            "the environment file gives one key twice: credentials.api_key, credentials.second_api_key and exhaustible.api_key must be "
+            "keys of different users"
+        )
+    reasons: dict[Need, str] = {need: NO_KUBERNETES for need in get_args(Need) if need not in GIVEN}
+    reasons["oidc"] = "a hosted platform trusts its own issuers, and none of them signs tokens for a check"
     if addresses.standard_gateway is None:
         reasons["standard-gateway"] = "the environment file names no endpoints.standard_gateway"
     if addresses.metrics is None:

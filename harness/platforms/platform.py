@@ -69,7 +69,8 @@ class Endpoints(_Edge):
     limiter_admin: str | None = Field(None, description="counters and the clock of the embedded limiter")
     metrics: str | None = Field(None, description="Prometheus text with authorized_hits and its sisters")
     components: str | None = Field(None, description="control of the components of an embedded platform: stop, start")
-    issuer: str | None = Field(None, description="OIDC issuer of the platform's own, which also signs tokens on demand")
+    issuer: str | None = Field(None, description="OIDC issuer that the default tenant trusts, for the client `maas`")
+    issuer_admin: str | None = Field(None, description="where that issuer makes realms and signs tokens on demand")
 
 
 class ModelHandle(_Edge):

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.kube.cluster import Cluster
 from harness.world.governance import MAAS
-from harness.world.identity import EVERYBODY, Identity
+from harness.world.identity import EVERYBODY, Person
 
 _SERVING = frozenset({"Active", "Degraded"})
 
@@ -23,7 +23,7 @@ class Entitlements:
     withheld: frozenset[str]
 
 
-def entitlements_of(cluster: Cluster, identity: Identity, namespace: str) -> Entitlements:
+def entitlements_of(cluster: Cluster, identity: Person, namespace: str) -> Entitlements:
     """Read subscriptions, policies and models, and apply the two gates: both must name the identity and the model."""
     subscribed = _models_for(identity, _serving(cluster, "MaaSSubscription", namespace), "owner")
     allowed = _models_for(identity, _serving(cluster, "MaaSAuthPolicy", namespace), "subjects")
@@ -56,7 +56,7 @@ def _serving(cluster: Cluster, kind: str, namespace: str) -> list[Mapping[str, A
     ]
 
 
-def _models_for(identity: Identity, objects: Iterable[Mapping[str, Any]], people: str) -> set[tuple[str, str]]:
+def _models_for(identity: Person, objects: Iterable[Mapping[str, Any]], people: str) -> set[tuple[str, str]]:
     return {
         (ref["namespace"], ref["name"])
         for item in objects
@@ -65,6 +65,6 @@ def _models_for(identity: Identity, objects: Iterable[Mapping[str, Any]], people
     }
 
 
-def _includes(people: Mapping[str, Any], identity: Identity) -> bool:
+def _includes(people: Mapping[str, Any], identity: Person) -> bool:
     groups = {group["name"] for group in people.get("groups") or ()}
     return identity.username in (people.get("users") or ()) or bool(groups & set(identity.groups))

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.kube.manifest import Manifest, Ref
 from harness.platforms.platform import ModelHandle
-from harness.world.identity import Identity
+from harness.world.identity import Person
 
 MAAS = "maas.opendatahub.io/v1alpha1"
 
@@ -37,14 +37,14 @@ class People:
     @classmethod
     def of(cls, who: "Who") -> "People":
         """From an identity (its username), a group name, or several of them."""
-        members: Iterable[Identity | str] = (who,) if isinstance(who, Identity | str) else who
+        members: Iterable[Person | str] = (who,) if isinstance(who, Person | str) else who
         everyone = tuple(members)
         return cls(
-            users=tuple(member.username for member in everyone if isinstance(member, Identity)),
+            users=tuple(member.username for member in everyone if isinstance(member, Person)),
             groups=tuple(member for member in everyone if isinstance(member, str)),
         )
 
-    def include(self, identity: Identity) -> bool:
+    def include(self, identity: Person) -> bool:
         """Whether the identity is one of them."""
         return identity.username in self.users or bool(set(identity.groups) & set(self.groups))
 
@@ -54,7 +54,7 @@ class People:
         return {key: value for key, value in (("users", list(self.users)), ("groups", groups)) if value}
 
 
-Who = Identity | str | Sequence[Identity | str]
+Who = Person | str | Sequence[Person | str]
 
 
 @dataclass(frozen=True, slots=True)

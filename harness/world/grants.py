@@ -9,8 +9,9 @@ from harness.world.caller import Wire
 from harness.world.estate import Estate
 from harness.world.force import limit_enforced, policy_in_force, subscription_in_force
 from harness.world.governance import MAAS, People, Policy, Rate, Subscription, Who
-from harness.world.identity import Identity, service_account
+from harness.world.identity import Identity, Person, service_account
 from harness.world.models import Models
+from harness.world.oidc import OidcUser
 
 Chosen = ModelHandle | Sequence[ModelHandle] | None
 """Models that a subscription or policy names: None is the platform's first."""
@@ -32,6 +33,14 @@ class Grants(Models):
         who = service_account(namespace, self._next("user"))
         self.declare(*(manifest for manifest in who.manifests() if Ref.of(manifest) not in self.estate.lasting))
         return who
+
+    def oidc_user(self, *groups: str, username: str | None = None) -> OidcUser:
+        """A new user of the platform's issuer, in these groups; a name of its own unless the check gives one."""
+        return OidcUser(username or self._next("user"), groups)
+
+    def group(self, name: str) -> str:
+        """A group name that no other check uses."""
+        return f"{self.name}:{name}"
 
     def subscription(
         self,
@@ -96,7 +105,7 @@ class Grants(Models):
         self.edit(edited.manifest(), subscription_in_force(edited, with_limits=self.estate.has_limit_policies))
         return edited
 
-    def _granted(self, identity: Identity) -> frozenset[str]:
+    def _granted(self, identity: Person) -> frozenset[str]:
         paid = {one.model_id for made in self._subscriptions if made.owner.include(identity) for one in made.models}
         allowed = {one.model_id for made in self._policies if made.subjects.include(identity) for one in made.models}
         return frozenset(paid & allowed)

@@ -1,12 +1,26 @@
 """Identities that any Kubernetes can give: ServiceAccounts in namespaces of the run, known to the platform by username and groups."""
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from harness.kube.manifest import Manifest, Ref
 
 ALL_ACCOUNTS = "system:serviceaccounts"
 AUTHENTICATED = "system:authenticated"
 EVERYBODY = frozenset({ALL_ACCOUNTS, AUTHENTICATED})
+
+
+@runtime_checkable
+class Person(Protocol):
+    """A user of the platform, whoever vouches for them."""
+
+    @property
+    def username(self) -> str:
+        """The name that `owner.users` and `subjects.users` match exactly."""
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Every group that the platform knows them by."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ checks but the platform's own models.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.client.exchange import Exchange
 from harness.client.measuring import Call
@@ -22,8 +22,12 @@ from harness.world.entitlement import Entitlements, entitlements_of
 from harness.world.expectations import listed_ids
 from harness.world.governance import Subscription
 from harness.world.grants import Chosen, Grants
-from harness.world.identity import Identity
+from harness.world.identity import Identity, Person
+from harness.world.oidc import Issuer, OidcToken, OidcUser, issuer_of, realm_of
 from harness.world.patience import until
+
+if TYPE_CHECKING:
+    from harness.world.tenant import Tenant
 
 CACHES = Bound("what is in force is known to the management API", 5)
 
@@ -49,11 +53,32 @@ class Token:
 class World(Grants):
     """The objects of one check; `name` makes their names unique on the platform."""
 
+    _tenants: "tuple[Tenant, ...]" = ()
+
     # --- credentials and callers ------------------------------------------------------------------------------------------
 
-    def key(self, identity: Identity, subscription: Subscription | None = None, **options: Any) -> ApiKey:
+    @property
+    def issuer(self) -> Issuer:
+        """The issuer that the platform's default tenant trusts. Raises NotReady where there is none."""
+        return issuer_of(self.wire.platform.endpoints, self.estate.client)
+
+    def realm(self, name: str) -> Issuer:
+        """Another realm of the same issuer, of this check's own; no tenant trusts it unless it is told to."""
+        return realm_of(self.wire.platform.endpoints, self.estate.client, f"{self.name}-{name}")
+
+    def token_of(self, person: Person) -> Credential:
+        """A token of that person as a credential, requested when it is first used."""
+        match person:
+            case Identity():
+                return Token(self, person)
+            case OidcUser():
+                return OidcToken(self, self.issuer, person)
+            case _:
+                raise TypeError(f"nobody gives tokens to {person!r}")
+
+    def key(self, identity: Person, subscription: Subscription | None = None, **options: Any) -> ApiKey:
         """An API key of that user, bound to the subscription; minted when it is first used."""
-        person = self.caller(Token(self, identity))
+        person = self.caller(self.token_of(identity))
 
         def post(body: Mapping[str, Any]) -> Exchange:
             return person.manage("POST", "/v1/api-keys", json=dict(body))
@@ -66,7 +91,7 @@ class World(Grants):
         options: dict[str, Any] = {"audiences": audiences} if audiences else {}
         return Secret(service_account_token(self.estate.cluster, identity.account, **options))
 
-    def await_listed(self, identity: Identity, token: Secret) -> None:
+    def await_listed(self, identity: Person, token: Secret) -> None:
         """Wait until the list of models, which costs no quota, shows what was granted: objects in force reach caches a little later.
 
         Says nothing when it does not: the check judges. Once it has not, later checks do not wait for it again.
@@ -82,7 +107,7 @@ class World(Grants):
         self,
         credential: Credential | Secret | None = None,
         *,
-        identity: Identity | None = None,
+        identity: Person | None = None,
         subscription: Subscription | None = None,
         model: ModelHandle | None = None,
     ) -> Caller:
@@ -97,11 +122,11 @@ class World(Grants):
             subscription.name if subscription else None,
         )
 
-    def person(self, identity: Identity, subscription: Subscription | None = None) -> Caller:
+    def person(self, identity: Person, subscription: Subscription | None = None) -> Caller:
         """That identity with a token of its own."""
-        return self.caller(Token(self, identity), identity=identity, subscription=subscription)
+        return self.caller(self.token_of(identity), identity=identity, subscription=subscription)
 
-    def subscriber(self, identity: Identity, subscription: Subscription) -> Caller:
+    def subscriber(self, identity: Person, subscription: Subscription) -> Caller:
         """That identity with an API key for the subscription."""
         return self.caller(self.key(identity, subscription), identity=identity, subscription=subscription)
 
@@ -124,9 +149,31 @@ class World(Grants):
             raise NotReady("this platform gives neither a kubeconfig nor an API key, so nobody can call it")
         return self.caller(key)
 
+    # --- tenants ----------------------------------------------------------------------------------------------------------
+
+    def tenant(self, **options: Any) -> "Tenant":
+        """A tenant of the check's own, with a gateway; see `Tenant` for what may be said of it (`oidc`, `listeners`)."""
+        return self.tenants(1, **options)[0]
+
+    def tenants(self, number: int, **options: Any) -> "tuple[Tenant, ...]":
+        """Several, made together. Raises NotReady when they do not come into force or cannot be reached."""
+        from harness.world.tenant import Tenant, open_tenants
+
+        made = tuple(Tenant(self, **options) for _ in range(number))
+        self._tenants += made
+        open_tenants(made)
+        return made
+
+    def remove(self) -> None:
+        """Delete everything that was made, tenants first."""
+        for tenant in self._tenants:
+            tenant.remove()
+        self._tenants = ()
+        super().remove()
+
     # --- life -------------------------------------------------------------------------------------------------------------
 
-    def entitlements(self, identity: Identity) -> Entitlements:
+    def entitlements(self, identity: Person) -> Entitlements:
         """What that identity may list, by the platform's objects."""
         self.settle()
         return entitlements_of(self.estate.cluster, identity, self.wire.platform.namespaces.subscriptions)

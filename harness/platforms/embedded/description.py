@@ -6,7 +6,8 @@ from importlib.metadata import version
 
 from harness.outcome import EnvironmentFault
 from harness.platforms.embedded.population import Found
-from harness.platforms.embedded.topology import Listener, Plan
+from harness.platforms.embedded.topology import ISSUER, Listener, Plan
+from harness.platforms.embedded.world import realm_url
 from harness.platforms.platform import Endpoints, Need, Parameters, Platform
 from harness.platforms.supervisor import Endpoints as Announced
 from harness.platforms.supervisor import Supervisor
@@ -37,6 +38,7 @@ def describe(plan: Plan, announced: Announced, found: Found, supervisor: Supervi
         "kuadrant",
         "tiers",
         "components",
+        "oidc",
     )
     return Platform(
         target="embedded",
@@ -48,6 +50,8 @@ def describe(plan: Plan, announced: Announced, found: Found, supervisor: Supervi
             gateway_tls=_listening(gateway, plan.tls_listener),
             limiter_admin=limiter,
             metrics=f"{limiter}/metrics",
+            issuer=realm_url(announced[ISSUER]["issuer"]),
+            issuer_admin=announced[ISSUER]["admin"],
         ),
         ca_file=plan.gateway_ca if plan.gateway_ca.exists() else None,
         kubeconfig=plan.kubeconfig,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.kube.documents import Document
 from harness.kube.wait import Bound, wait_for
-from harness.platforms.embedded.world import announce_maas_api, maas_api_served
+from harness.platforms.embedded.world import announce_maas_api, maas_api_served, trusting
 from harness.platforms.platform import ModelHandle, Namespaces
 from harness.platforms.target import Progress
 
@@ -41,7 +41,7 @@ def populate(
     ready["kubeapi"].result()
     with Cluster.connect(kubeconfig) as cluster:
         progress(f"applying {len(documents)} objects")
-        apply_documents(cluster, documents)
+        apply_documents(cluster, trusting(documents, ready["issuer"].result()["issuer"]))
         announce_maas_api(cluster, ready["maas-api"].result()["api"])
         progress("waiting until models are Ready and policies Enforced")
         wait_until_in_force(cluster, [document.manifest for document in documents], bound)

@@ -117,7 +117,7 @@ def _boot(
     parts = _parts(plan)
     progress(f"starting {len(parts)} components")
     supervisor.load(parts)
-    announcements = Announcements({name: Future() for name in ("kubeapi", "maas-api")})
+    announcements = Announcements({name: Future() for name in ("kubeapi", "maas-api", "issuer")})
     with ThreadPoolExecutor(1, thread_name_prefix="populate") as pool:
         population = pool.submit(
             populate,

@@ -18,6 +18,9 @@ from harness.platforms.supervisor import Endpoints, Part
 
 LOOPBACK: Final = "127.0.0.1"
 MAAS_GATEWAY: Final = "maas-default-gateway"
+ISSUER: Final = "issuer"
+REALM: Final = "maas"
+"""Realm and client of the default tenant at the platform's own issuer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,11 @@ class Plan:
     def kubeconfig(self) -> Path:
         """Written by the Kubernetes API before it is ready: group system:masters."""
         return self.private / "kube" / "admin.kubeconfig"
+
+    @property
+    def issuer(self) -> Path:
+        """Where the issuer keeps its keys, and the CA certificate that the authorizer trusts it by."""
+        return self.private / "issuer"
 
     @property
     def database(self) -> str:
@@ -157,14 +165,24 @@ def control_plane(plan: Plan) -> list[Part]:
             "kubeapi",
         ),
         part(
+            ISSUER,
+            "issuer",
+            lambda ready: [
+                *("--dir", str(plan.issuer), "--realm", REALM),
+                *_listening_again(ready, ISSUER, bind="issuer", admin_bind="admin"),
+            ],
+        ),
+        part(
             AUTHORIZER,
             "gateway.authorizer",
             lambda ready: [
                 *(*kubeconfig, "--maas-api", ready["maas-api"]["api"]),
+                *("--oidc-ca", str(plan.issuer / "ca.crt")),
                 *_listening_again(ready, AUTHORIZER, bind="grpc", admin_bind="admin"),
             ],
             "kubeapi",
             "maas-api",
+            ISSUER,
         ),
         part(
             LIMITER,

@@ -1,8 +1,10 @@
 """Filling a fresh Kubernetes API: the platform's own objects, the world, and the address of maas-api."""
 
 import base64
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from harness.kube.cluster import Cluster
@@ -10,11 +12,13 @@ from harness.kube.documents import Document, read_documents
 from harness.kube.manifest import Manifest, Ref
 from harness.kube.wait import Expectation
 from harness.platforms.data import data_folder
+from harness.platforms.embedded.topology import REALM
 from harness.platforms.gpu import load_profile, render
 from harness.platforms.target import TargetOptions
 
 SERVED: Final = "maas-conformance.dev/Served"
 SMALL_PROFILE: Final = Path("qwen3-0.6b")
+DEFAULT_TENANT: Final = Ref("maas.opendatahub.io/v1alpha1", "AITenant", "models-as-a-service", "ai-tenants")
 MAAS_API: Final = Ref("v1", "Service", "maas-api", "odh-ai-gateway-infra")
 
 
@@ -39,6 +43,25 @@ def world_documents(options: TargetOptions) -> list[Document]:
     return [
         *documents,
         *(Document(manifest, profile, index) for index, manifest in enumerate(render(load_profile(profile)), 1)),
+    ]
+
+
+def realm_url(base: str) -> str:
+    """The URL of the default tenant's realm at the platform's own issuer."""
+    return f"{base}/realms/{REALM}"
+
+
+def trusting(documents: Sequence[Document], base: str) -> list[Document]:
+    """The documents, the default tenant trusting the platform's own issuer unless it names one itself."""
+
+    def spec_of(manifest: Manifest) -> dict[str, Any]:
+        return {"oidc": {"issuerUrl": realm_url(base), "clientId": REALM}, **(manifest.get("spec") or {})}
+
+    return [
+        replace(document, manifest={**document.manifest, "spec": spec_of(document.manifest)})
+        if Ref.of(document.manifest) == DEFAULT_TENANT
+        else document
+        for document in documents
     ]
 
 

@@ -34,9 +34,10 @@ class NewRealm(_Edge):
 
 
 class NewKey(_Edge):
-    """A key to sign with from now on; without an algorithm the realm's own."""
+    """A key to be published; without an algorithm the realm's own. `signs`: tokens that name no key are signed with it."""
 
     algorithm: Algorithm | None = None
+    signs: bool = True
 
 
 class NewUser(_Edge):
@@ -139,9 +140,9 @@ class Administration:
         return JSONResponse({"access_token": token, "expires_in": int(wish.expires_in), "token_type": "Bearer"})
 
     async def rotate(self, request: Request) -> Response:
-        """Sign with a new key; the old ones stay published."""
-        realm = self._realm(request)
-        return JSONResponse({"kid": realm.rotate((await read(request, NewKey)).algorithm)}, status_code=201)
+        """A new key; the old ones stay published."""
+        realm, wish = self._realm(request), await read(request, NewKey)
+        return JSONResponse({"kid": realm.rotate(wish.algorithm, signs=wish.signs)}, status_code=201)
 
     async def withdraw(self, request: Request) -> Response:
         """Publish a key no longer."""
@@ -201,7 +202,7 @@ def shown(realm: Realm) -> Response:
     return JSONResponse(
         {
             "issuer": realm.url,
-            "keys": [str(key.kid) for key in realm.keys],
+            "jwks": realm.published(),
             "key_fetches": realm.fetched,
             "available": realm.available,
         }

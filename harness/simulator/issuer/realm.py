@@ -39,7 +39,7 @@ def generate(algorithm: Algorithm) -> Key:
 
 @dataclass
 class Realm:
-    """One issuer; `url` is what its tokens carry as `iss`. The last key signs, every key is published until it is withdrawn."""
+    """One issuer; `url` is what its tokens carry as `iss`. One key signs, every key is published until it is withdrawn."""
 
     name: str
     url: str
@@ -49,21 +49,25 @@ class Realm:
     users: dict[str, User] = field(default_factory=dict)
     clients: dict[str, str] = field(default_factory=lambda: {CLIENT: ""})
     keys: list[Key] = field(default_factory=list)
+    signing: str = ""
     now: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
-        self.rotate(self.algorithm)
+        if not self.keys:
+            self.rotate()
 
-    def rotate(self, algorithm: Algorithm | None = None) -> str:
-        """Sign with a new key from now on; the id of it."""
+    def rotate(self, algorithm: Algorithm | None = None, *, signs: bool = True) -> str:
+        """Publish a new key, and sign with it from now on unless it is for those alone who name it; its id."""
         key = generate(algorithm or self.algorithm)
         self.keys.append(key)
+        if signs:
+            self.signing = str(key.kid)
         return str(key.kid)
 
     def withdraw(self, kid: str) -> None:
-        """Publish a key no longer. Raises UnknownKeyError, also for the only key."""
-        if len(self.keys) < 2:
-            raise UnknownKeyError(f"realm {self.name} has one key left, which it needs; rotate first")
+        """Publish a key no longer. Raises UnknownKeyError, also for the key that signs."""
+        if kid == self.signing:
+            raise UnknownKeyError(f"realm {self.name} signs with the key {kid}; rotate first")
         self.keys.remove(self._key(kid))
 
     def published(self) -> Any:
@@ -79,7 +83,7 @@ class Realm:
         kid: str | None = None,
     ) -> str:
         """A JWT with these claims on top of the usual ones; a claim of null is left out. Raises UnknownKeyError."""
-        key = self.keys[-1] if kid is None else self._key(kid)
+        key = self._key(kid or self.signing)
         now = int(self.now())
         usual = {
             "iss": self.url,
