@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -15,6 +15,10 @@ from harness.platforms.platform import Credentials, Endpoints, ModelHandle, Need
 from harness.platforms.strict_file import read_strict
 from harness.platforms.target import Progress, TargetOptions
 
+MOST_EXHAUSTIBLE: Final = 100_000
+"""Tokens: more would take a check for minutes, and somebody's money."""
+GIVEN: Final[tuple[Need, ...]] = ("standard-gateway", "metrics", "second-caller", "exhaustion")
+"""What a person can give by URLs and keys alone."""
 NO_KUBERNETES: Final = "a hosted endpoint gives no access to its Kubernetes API"
 
 
@@ -59,7 +63,7 @@ class Addresses(_Strict):
 
 
 class CredentialSources(_Strict):
-    """What opens it; at least a user token or an API key."""
+    """What opens it; at least a user token or an API key. The second key is one of another user."""
 
     admin_token: Source | None = None
     user_token: Source | None = None
@@ -67,11 +71,22 @@ class CredentialSources(_Strict):
     second_api_key: Source | None = None
 
 
+class Exhaustible(_Strict):
+    """A key whose budget a run may spend to its end. To name one is the permission; without it no budget is exhausted.
+
+    Its user should be nobody who works: until the window has passed, their calls are refused.
+    """
+
+    api_key: Source
+    limit: int = Field(gt=0, le=MOST_EXHAUSTIBLE, description="tokens of one window, for the first model that it lists")
+
+
 class Environment(_Strict):
     """An environment file."""
 
     endpoints: Addresses
     credentials: CredentialSources
+    exhaustible: Exhaustible | None = None
     ca_file: Path | None = None
     models: tuple[ModelHandle, ...] = Field((), description="empty: as the listing says")
     parameters: Parameters = Parameters()
@@ -100,6 +115,8 @@ def _platform(environment: Environment, folder: Path) -> Platform:
     credentials = {
         name: _secret(getattr(environment.credentials, name), name, folder) for name in CredentialSources.model_fields
     }
+    spendable = environment.exhaustible
+    exhaustible_api_key = spendable and _secret(spendable.api_key, "exhaustible_api_key", folder)
     if credentials["user_token"] is None and credentials["api_key"] is None:
         raise UsageFault(
             "the environment file gives neither credentials.user_token nor credentials.api_key: one is needed to ask anything"
@@ -116,6 +133,12 @@ def _platform(environment: Environment, folder: Path) -> Platform:
         reasons["standard-gateway"] = "the environment file names no endpoints.standard_gateway"
     if addresses.metrics is None:
         reasons["metrics"] = "the environment file names no endpoints.metrics"
+    if credentials["api_key"] is None:
+        reasons["second-caller"] = "the environment file gives no credentials.api_key"
+    elif credentials["second_api_key"] is None:
+        reasons["second-caller"] = "the environment file gives no credentials.second_api_key"
+    if exhaustible_api_key is None:
+        reasons["exhaustion"] = "the environment file allows no budget to be exhausted: it has no `exhaustible`"
     ca_file = environment.ca_file and (folder / environment.ca_file).absolute()
     if ca_file and not ca_file.is_file():
         raise UsageFault(f"the environment file names the CA {ca_file}, which is no file")
@@ -132,8 +155,9 @@ def _platform(environment: Environment, folder: Path) -> Platform:
         ca_file=ca_file,
         parameters=environment.parameters,
         models=environment.models,
-        credentials=Credentials(**credentials),
-        provides={"standard-gateway": addresses.standard_gateway is not None, "metrics": addresses.metrics is not None},
+        credentials=Credentials(**credentials, exhaustible_api_key=exhaustible_api_key),
+        exhaustible_tokens=spendable.limit if spendable else None,
+        provides={need: need not in reasons for need in GIVEN},
         reasons=reasons,
     )
 

@@ -7,7 +7,7 @@ holds credentials) so that test workers, a load generator and a later `down` all
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -30,9 +30,13 @@ Need = Literal[
     "tenants",  # AITenants with gateways and maas-api instances of their own can be created and reached
     "oidc",  # an issuer that the platform trusts signs tokens for any user and groups that a check names
     "providers",  # stand-ins of external model providers can be run and reached
+    "second-caller",  # two callers of different users: made where there is a kubeconfig, else given
+    "exhaustion",  # a budget that may be spent to its end: made where there is a kubeconfig, else given
 ]
 Admission = Literal["check-then-report", "reservation", "estimate"]
 """How a platform admits a request while its cost is unknown: by what is spent, by a hold on tokens, or by an estimate alone."""
+_MADE: Final[frozenset[Need]] = frozenset({"second-caller", "exhaustion"})
+"""What checks make for themselves on every platform with a kubeconfig."""
 
 
 class _Edge(BaseModel):
@@ -93,6 +97,7 @@ class Credentials(_Edge):
     user_token: SecretField | None = None
     api_key: SecretField | None = None
     second_api_key: SecretField | None = None
+    exhaustible_api_key: SecretField | None = None
     components: SecretField | None = None
 
 
@@ -118,6 +123,7 @@ class Platform(_Edge):
     parameters: Parameters = Parameters()
     models: Annotated[tuple[ModelHandle, ...], Field(description="models that serve from the start")] = ()
     credentials: Credentials = Credentials()
+    exhaustible_tokens: int | None = Field(None, gt=0, description="the budget of credentials.exhaustible_api_key")
     provides: Annotated[Mapping[Need, bool], Field(description="what a check may need")] = {}
     reasons: Annotated[Mapping[Need, str], Field(description="why a need is not met, one sentence")] = {}
     versions: Annotated[Mapping[str, str], Field(description="component versions, discovered rather than typed")] = {}
@@ -130,12 +136,15 @@ class Platform(_Edge):
 
     def missing(self, needs: frozenset[Need]) -> str | None:
         """Why a check with these needs cannot run here, one sentence for all of them; None when it can."""
-        absent = sorted(need for need in needs if not self.provides.get(need, False))
+        absent = sorted(need for need in needs if not (self.provides.get(need, False) or self._makes(need)))
         if not absent:
             return None
         return "; ".join(
             f"needs {need}: {self.reasons.get(need, f'target {self.target} does not provide it')}" for need in absent
         )
+
+    def _makes(self, need: Need) -> bool:
+        return need in _MADE and self.provides.get("kube", False)
 
     def save(self, path: Path) -> None:
         """Write with mode 0600, whole or not at all."""

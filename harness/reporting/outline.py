@@ -52,10 +52,14 @@ def failure_lines(check: CheckRecord) -> list[str]:
 
 
 def canary_line(check: CheckRecord) -> str:
-    """The loudest line of a run: limits that look on and enforce nothing, and why it may be."""
+    """The loudest line of a run: what is so wrong that nothing else can be believed, and why it may be."""
     failure = check.final.failure if check.final else None
+    of_limits = any(row.startswith("MAAS-RATE-") for row in check.planned.requirements)
     if failure is None or failure.blame != "platform":
-        return "!!! THE CANARY COULD NOT SING: whether limits enforce anything is not known, so believe no verdict about them"
+        unknown = "limits enforce anything" if of_limits else "callers are told apart"
+        return f"!!! THE CANARY COULD NOT SING: whether {unknown} is not known, so believe no verdict that depends on it"
+    if not of_limits:
+        return f"!!! THE CANARY FAILED: expected {failure.expected}, observed {failure.observed}: believe no other verdict"
     return f"!!! THE CANARY FAILED: {SILENT_LIMITS}" + (f". Seen here: {failure.detail}" if failure.detail else "")
 
 

@@ -8,6 +8,7 @@ from harness.client.exchange import Exchange
 from harness.client.measuring import Call, Headers, MeasuringClient
 from harness.client.official import OfficialCall, OfficialClients, Via
 from harness.client.secret import Secret
+from harness.engine.failure import NotReady
 from harness.engine.recorder import Recorder
 from harness.ledger.account import Account
 from harness.ledger.book import ClientBook
@@ -92,6 +93,8 @@ class Caller:
         """
         target = model or self.model
         exchange = self._ask(ask, target, headers, abort_after, patience_s)
+        if exchange.status == 429 and self._is_lent:
+            raise NotReady("the key that the person gave is out of budget (429): give one with more, or wait for its window")
         if self.username and self.subscription:
             self.wire.book.enter(self.account(target), exchange)
         return exchange
@@ -118,6 +121,12 @@ class Caller:
         """A body that goes out as it is, for requests that are wrong on purpose."""
         url = f"{self.wire.platform.endpoints.gateway}{path}"
         return self._send(method, url, content=content, headers=headers)
+
+    @property
+    def _is_lent(self) -> bool:
+        """Whether the key was given for the run: then its budget is not the check's, and that it is spent says nothing of the platform."""
+        given = self.wire.platform.credentials
+        return self.credential in [Given(key) for key in (given.api_key, given.second_api_key) if key]
 
     def _ask(
         self, ask: Ask, model: ModelHandle, headers: Headers, abort_after: int | None, patience_s: float | None

@@ -7,10 +7,12 @@ from functools import partial
 
 import pytest
 
+from harness.client.official import Via
 from harness.client.secret import Secret
 from harness.engine.declaration import check
 from harness.platforms.platform import Platform
 from harness.world.caller import Caller
+from harness.world.clients import EACH_CLIENT
 from harness.world.expectations import challenge, expect_refused, expect_served, expect_status
 from harness.world.sandwich import Sandwich
 from harness.world.world import Token, World
@@ -28,14 +30,15 @@ NEVER_ISSUED = {
 }
 
 
+@EACH_CLIENT
 @check("MAAS-AUTH-001")
 def test_an_inference_call_without_a_credential_is_unauthorized(
-    world: World, stranger: Caller, sandwich: Sandwich
+    world: World, stranger: Caller, sandwich: Sandwich, via: Via
 ) -> None:
-    caller = world.anybody()
+    caller = world.anybody().over(via)
     sandwich(
         control=caller.infer,
-        denied=partial(stranger.infer, model=caller.model),
+        denied=partial(stranger.over(via).infer, model=caller.model),
         status=401,
         shape=challenge,
         when="there is no credential",
@@ -57,26 +60,28 @@ def test_key_management_without_a_credential_is_unauthorized(
     )
 
 
+@EACH_CLIENT
 @pytest.mark.parametrize("kind", sorted(OF_NO_KIND))
 @check("MAAS-AUTH-003")
-def test_a_bearer_of_no_known_kind_is_unauthorized(world: World, sandwich: Sandwich, kind: str) -> None:
-    caller = world.anybody()
+def test_a_bearer_of_no_known_kind_is_unauthorized(world: World, sandwich: Sandwich, kind: str, via: Via) -> None:
+    caller = world.anybody().over(via)
     sandwich(
         control=caller.infer,
-        denied=world.caller(OF_NO_KIND[kind], model=caller.model).infer,
+        denied=world.caller(OF_NO_KIND[kind], model=caller.model).over(via).infer,
         status=401,
         shape=challenge,
         when="the bearer is neither an API key nor a token",
     )
 
 
+@EACH_CLIENT
 @pytest.mark.parametrize("kind", sorted(NEVER_ISSUED))
 @check("MAAS-AUTH-004")
-def test_a_key_that_nobody_issued_is_forbidden(world: World, sandwich: Sandwich, kind: str) -> None:
-    caller = world.anybody()
+def test_a_key_that_nobody_issued_is_forbidden(world: World, sandwich: Sandwich, kind: str, via: Via) -> None:
+    caller = world.anybody().over(via)
     sandwich(
         control=caller.infer,
-        denied=world.caller(NEVER_ISSUED[kind], model=caller.model).infer,
+        denied=world.caller(NEVER_ISSUED[kind], model=caller.model).over(via).infer,
         status=403,
         when="the key was never issued",
     )

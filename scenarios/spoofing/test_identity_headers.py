@@ -4,8 +4,10 @@ from functools import partial
 
 import pytest
 
+from harness.client.official import Via
 from harness.engine.declaration import check
 from harness.world.books import Books
+from harness.world.clients import EACH_CLIENT
 from harness.world.expectations import expect, expect_equal, expect_served, expect_status, model_ids
 from harness.world.sandwich import Sandwich, arrivals
 from harness.world.world import World
@@ -13,10 +15,11 @@ from harness.world.world import World
 IDENTITY_HEADERS = ("x-maas-username", "x-maas-group", "x-maas-subscription")
 
 
+@EACH_CLIENT
 @pytest.mark.parametrize("header", ["X-MaaS-Username", "X-MaaS-Group"])
 @check("MAAS-AUTH-030")
-def test_a_client_that_names_itself_is_refused(world: World, sandwich: Sandwich, header: str) -> None:
-    caller = world.anybody()
+def test_a_client_that_names_itself_is_refused(world: World, sandwich: Sandwich, header: str, via: Via) -> None:
+    caller = world.anybody().over(via)
     value = '["system:masters"]' if header.endswith("Group") else "system:admin"
     sandwich(
         control=caller.infer,

@@ -1,0 +1,43 @@
+"""Callers beside `World.anybody` that every platform can have: made where there is a kubeconfig, else given by a person."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from harness.client.secret import Secret
+from harness.engine.failure import NotReady
+from harness.world.caller import Caller
+from harness.world.world import World
+
+MODEST: Final = 60
+"""Tokens of a budget that a check makes in order to spend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A caller whose budget of `limit` tokens a check may spend to its end; `untouched` where nobody else can have spent of it."""
+
+    caller: Caller
+    limit: int
+    untouched: bool
+
+
+def somebody_else(world: World) -> Caller:
+    """Somebody entitled who is another user than `World.anybody` is. Raises NotReady where there is none."""
+    if world.wire.platform.provides.get("kube"):
+        return world.customer()
+    return world.caller(_given(world.wire.platform.credentials.second_api_key, "second API key"))
+
+
+def spendable(world: World) -> Budget:
+    """A budget for the check to spend. Raises NotReady where none was allowed."""
+    platform = world.wire.platform
+    if platform.provides.get("kube"):
+        return Budget(world.customer(limit=MODEST), MODEST, untouched=True)
+    caller = world.caller(_given(platform.credentials.exhaustible_api_key, "key whose budget may be spent"))
+    return Budget(caller, platform.exhaustible_tokens or MODEST, untouched=False)
+
+
+def _given(key: Secret | None, what: str) -> Secret:
+    if key is None:
+        raise NotReady(f"this platform gives neither a kubeconfig nor a {what}")
+    return key
