@@ -38,6 +38,7 @@ def describe(plan: Plan, announced: Announced, found: Found, supervisor: Supervi
         "kuadrant",
         "tiers",
         "components",
+        "tenants",
         "oidc",
     )
     return Platform(
