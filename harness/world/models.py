@@ -76,6 +76,26 @@ class Models(Objects):
         )
         return twin
 
+    def namesake(self, twin: Twin, namespace: str) -> Twin:
+        """A registered model of the same name in another namespace, governed by nobody."""
+        refs = gateway_refs(self.wire.platform.namespaces.gateway)
+        other = twin_of(
+            self.estate.cluster,
+            self.model(),
+            twin.handle.name,
+            refs=refs,
+            registered=True,
+            variant=Variant(namespace=namespace),
+        )
+        self.declare(*other.manifests)
+        return other
+
+    def space(self, purpose: str) -> str:
+        """A namespace of the check's own."""
+        name = f"{self.name}-{purpose}"
+        self.declare({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        return name
+
     def late_model(self, name: str) -> Twin:
         """A model of the check's own under a name that other objects speak of already."""
         refs = gateway_refs(self.wire.platform.namespaces.gateway)
