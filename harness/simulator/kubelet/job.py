@@ -91,12 +91,16 @@ class JobReconciler:
     async def reconcile(self, key: Key) -> float | None:
         """Take the next step: note what has ended, and start the next attempt when the last one failed."""
         job = self._cluster.store(JOB).get(key)
-        if job is None or is_deleting(job) or is_over(job) or spec(job).get("suspend"):
+        if job is None or is_deleting(job) or spec(job).get("suspend"):
             return None
+        if is_over(job):
+            return await self._expire(job)
         pods = self._cluster.store(POD).by("owner", job["metadata"]["uid"])
         wanted = job_status(job, pods, timestamp())
         job = await self._cluster.write_status(JOB, job, wanted)
-        if is_over(job) or any(not has_ended(pod) for pod in pods):
+        if is_over(job):
+            return await self._expire(job)
+        if any(not has_ended(pod) for pod in pods):
             return None
         if pods and (pause := self._rest(pods)) > 0:
             return pause
@@ -105,6 +109,18 @@ class JobReconciler:
         except ApiError as error:
             if error.status.code != 409:
                 raise
+        return None
+
+    async def _expire(self, job: Manifest) -> float | None:
+        """Delete a Job whose time after its end is over; seconds until then, None where it stays."""
+        kept = spec(job).get("ttlSecondsAfterFinished")
+        ends = [entry["lastTransitionTime"] for entry in status(job).get("conditions") or ()]
+        if kept is None or not ends:
+            return None
+        left = float(kept) - (datetime.now(UTC) - datetime.fromisoformat(max(ends))).total_seconds()
+        if left > 0:
+            return left
+        await self._cluster.delete(JOB, job)
         return None
 
     def _rest(self, pods: list[Manifest]) -> float:

@@ -131,7 +131,7 @@ def endpoint_of(service: Manifest, route: Manifest) -> str:
 def derived_endpoint(view: View, model: Manifest, route: Manifest, gateway: Key, *, named: bool = True) -> str:
     """A guess for backends that publish no address: the route's hostname, a listener's, or the gateway's address.
 
-    Model servers get their path `/{namespace}/{backend}` appended; external models are told apart by name in the body alone.
+    Models get their own name behind it; external models (`named` false) are told apart by name in the body alone.
     """
     found = view.cluster.store(GATEWAY).get(gateway)
     listeners = spec(found).get("listeners") or () if found is not None else ()
@@ -140,7 +140,7 @@ def derived_endpoint(view: View, model: Manifest, route: Manifest, gateway: Key,
     hosts += [one.get("value") for one in sorted(addresses, key=lambda one: one.get("type") != "Hostname")]
     if not hosts:
         return ""
-    path = f"/{model['metadata']['namespace']}/{spec(model)['modelRef']['name']}" if named else ""
+    path = f"/{model['metadata']['name']}" if named else ""
     return f"https://{hosts[0]}{path}"
 
 

@@ -49,7 +49,7 @@ class Retirement:
         key = key_of(tenant)
         if TENANT_FINALIZER not in (tenant["metadata"].get("finalizers") or ()):
             return None
-        revoked, trouble = await self._revoked(key)
+        revoked, trouble = await self._revoked(tenant)
         if not revoked and self._has_waited_long_enough(tenant):
             await self._force(tenant, trouble)
             revoked = True
@@ -63,17 +63,17 @@ class Retirement:
         await self._cluster.remove_finalizer(AI_TENANT, latest, TENANT_FINALIZER)
         return None
 
-    async def _revoked(self, key: Key) -> tuple[bool, str]:
+    async def _revoked(self, tenant: Manifest) -> tuple[bool, str]:
         """Whether the tenant's keys are revoked, and what went wrong with it so far. A Job that failed is tried anew."""
         settings = self._view.settings
-        if not self._has_api(key.name):
-            return True, ""
-        jobs = self._cluster.store(JOB)
-        place = Key(settings.infra, workload.revocation_name(key.name))
-        job = jobs.get(place)
-        if job is None or is_deleting(job):
-            if job is None:
-                await self._cluster.create(JOB, workload.revocation(key, settings))
+        place = Key(settings.infra, workload.revocation_name(tenant))
+        job = self._cluster.store(JOB).get(place)
+        if job is None:
+            if not self._has_api(tenant["metadata"]["name"]):
+                return True, ""
+            await self._cluster.create(JOB, workload.revocation(tenant, settings))
+            return False, ""
+        if is_deleting(job):
             return False, ""
         conditions = status(job).get("conditions")
         if holds(conditions, "Complete"):
@@ -93,7 +93,6 @@ class Retirement:
             (DEPLOYMENT, workload.api_name(tenant)),
             (SERVICE, workload.api_name(tenant)),
             (CRON_JOB, workload.cleanup_name(tenant)),
-            (JOB, workload.revocation_name(tenant)),
         )
         return any(self._cluster.store(kind).get(Key(settings.infra, name)) is not None for kind, name in kinds)
 
@@ -132,7 +131,6 @@ class Retirement:
         settings = self._view.settings
         name, space = key.name, tenants.namespace_of(key.name, settings)
         doomed: list[tuple[Kind, Key]] = [
-            (JOB, Key(settings.infra, workload.revocation_name(name))),
             (CRON_JOB, Key(settings.infra, workload.cleanup_name(name))),
         ]
         if not workload.is_default(name):

@@ -1,18 +1,22 @@
 """What runs for a tenant in the infra namespace: its management API, the Service in front, and errands to it as Jobs."""
 
+import hashlib
 from typing import Any
 
 from harness.simulator.controllers.maas.gatewaypolicy import API_PORT, suffixed
 from harness.simulator.controllers.maas.names import DEFAULT_TENANT, MANAGED_BY, MANAGER, Settings
 from harness.simulator.controllers.maas.tenant import MOST_REPLICAS, namespace_of
 from harness.simulator.controllers.runtime.condition import holds
-from harness.simulator.controllers.runtime.manifest import Key, Manifest, annotations, generation, spec, status
+from harness.simulator.controllers.runtime.manifest import Key, Manifest, annotations, generation, key_of, spec, status
 
 DATABASE_SECRET, DATABASE_KEY = "maas-db-config", "DB_CONNECTION_URL"
 REPLICAS = "maas.opendatahub.io/maas-api-replicas"
 API_MODULE = "harness.simulator.maas_api"
 SCHEDULE = "*/15 * * * *"
 METRICS_PORT = 9090
+KEPT_S = 600
+LONGEST_CRON_JOB = 52
+"""Characters of a CronJob's name: its Jobs' names are eleven longer."""
 READY_FILE = "/tmp/ready"  # noqa: S108 - a path inside the Pod, on a volume of its own
 CONFINED = {
     "runAsNonRoot": True,
@@ -29,12 +33,14 @@ def api_name(tenant: str) -> str:
 
 def cleanup_name(tenant: str) -> str:
     """Name of the CronJob that has expired keys of a tenant removed."""
-    return suffixed("maas-api-key-cleanup", tenant)
+    name = suffixed("maas-api-key-cleanup", tenant)
+    return name if len(name) <= LONGEST_CRON_JOB else f"{name[: LONGEST_CRON_JOB - 9]}-{_digest(name)}"
 
 
-def revocation_name(tenant: str) -> str:
-    """Name of the Job that revokes all keys of a tenant that is being deleted."""
-    return f"maas-api-key-revocation-{tenant}"
+def revocation_name(tenant: Manifest) -> str:
+    """Name of the Job that revokes all keys of a tenant that is being deleted; a tenant made anew has another."""
+    metadata = tenant["metadata"]
+    return f"maas-revoke-{metadata['name']}-{_digest(metadata['uid'])}"
 
 
 def api_url(tenant: str, settings: Settings) -> str:
@@ -112,14 +118,15 @@ def cleanup(tenant: Key, settings: Settings) -> Manifest:
     }
 
 
-def revocation(tenant: Key, settings: Settings) -> Manifest:
-    """Has all keys of a tenant revoked."""
+def revocation(deleted: Manifest, settings: Settings) -> Manifest:
+    """Has all keys of a tenant revoked. It stays a while when it is done, to be looked at."""
+    tenant = key_of(deleted)
     url = f"{api_url(tenant.name, settings)}/internal/v1/tenants/{tenant.name}/api-keys"
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": _metadata(revocation_name(tenant.name), tenant, settings),
-        "spec": _errand("DELETE", url, tenant, settings, attempts=1),
+        "metadata": _metadata(revocation_name(deleted), tenant, settings),
+        "spec": _errand("DELETE", url, tenant, settings, attempts=1) | {"ttlSecondsAfterFinished": KEPT_S},
     }
 
 
@@ -176,6 +183,10 @@ def _environment(tenant: Key, gateway: Key, settings: Settings) -> list[dict[str
         *({"name": name, "value": value} for name, value in literal.items()),
         {"name": "DB_CONNECTION_URL", "valueFrom": secret},
     ]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _labels(tenant: Key) -> dict[str, str]:
