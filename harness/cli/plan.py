@@ -40,6 +40,12 @@ class Plan:
     workers: int
 
     @property
+    def exhausted(self) -> int | None:
+        """Tokens of the lent budget that would be spent to its end; None where none would."""
+        spends = any("exhaustion" in check.needs for check in self.runnable)
+        return self.platform.exhaustible_tokens if spends else None
+
+    @property
     def needs(self) -> frozenset[Need]:
         """What the checks that would run need."""
         known: dict[str, Need] = {need: need for need in get_args(Need)}
@@ -143,6 +149,7 @@ def as_document(plan: Plan) -> dict[str, Any]:
             "workers": plan.workers,
             "requests": plan.forecast.requests,
             "tokens": plan.forecast.tokens,
+            "exhausted_tokens": plan.exhausted,
             "unmeasured_checks": plan.forecast.unmeasured,
             "measured_on": plan.forecast.measured_on,
         },
@@ -165,6 +172,11 @@ def as_lines(plan: Plan) -> list[str]:
     lines += ["needs permission to:", *_grouped(permissions(plan))] if plan.needs else ["needs no permission"]
     unmeasured = f"; {expected.unmeasured} checks were never measured" if expected.unmeasured else ""
     lines.append(f"would send about {expected.requests} requests and use about {expected.tokens} tokens")
+    if plan.exhausted is not None:
+        lines.append(
+            f"would spend the budget of `exhaustible.api_key` to its end: {plan.exhausted} tokens, as the environment file allows; "
+            "its user is refused until the window has passed"
+        )
     lines.append(
         f"would take about {expected.seconds / 60:.1f} minutes with {plan.workers} workers "
         f"(measured on {expected.measured_on}{unmeasured})"

@@ -156,7 +156,8 @@ def _shown(platform: Any, *, introduce_people: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {"kubeconfig": str(platform.kubeconfig)}
     if not introduce_people:
         return shown
-    from harness.platforms.introduction import introduce
+    from harness.platforms.introduction import BUDGETS, SPENDER, introduce
+    from harness.platforms.platform import reveal
 
     introduction = introduce(platform)
     return shown | {
@@ -166,7 +167,10 @@ def _shown(platform: Any, *, introduce_people: bool) -> dict[str, Any]:
         "management_url": platform.endpoints.management,
         "user_token": introduction.user_token.reveal(),
         "admin_token": introduction.admin_token.reveal(),
-        "api_key": introduction.api_key.reveal() if introduction.api_key else None,
+        "api_key": reveal(introduction.api_key),
+        "second_api_key": reveal(introduction.second_api_key),
+        "exhaustible_api_key": reveal(introduction.exhaustible_api_key),
+        "exhaustible_tokens": BUDGETS[SPENDER][1],
         "models": [model.model_dump() for model in platform.models],
         "standard_gateway_url": platform.endpoints.standard_gateway,
         "startup_s": platform.startup_s,
@@ -187,7 +191,11 @@ def _text(shown: dict[str, Any], *, as_json: bool) -> str:
             f"export MAAS_USER_TOKEN={shown['user_token']}",
             f"export MAAS_ADMIN_TOKEN={shown['admin_token']}",
             *(
-                [f"export MAAS_API_KEY={shown['api_key']}"]
+                [
+                    f"export MAAS_API_KEY={shown['api_key']}",
+                    f"export MAAS_SECOND_API_KEY={shown['second_api_key']}",
+                    f"export MAAS_EXHAUSTIBLE_API_KEY={shown['exhaustible_api_key']}",
+                ]
                 if shown["api_key"]
                 else ["# no model is Ready, so there is no key yet"]
             ),

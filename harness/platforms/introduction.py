@@ -22,9 +22,18 @@ NAMESPACE: Final = "maas-users"
 USER: Final = "user"
 DEVELOPER: Final = "developer"
 ADMIN: Final = "admin"
+COLLEAGUE: Final = "colleague"
+SPENDER: Final = "spender"
 FRUGAL: Final = "frugal"
+BUDGETS: Final = {
+    DEVELOPER: ("ample", 1_000_000, "1h"),
+    COLLEAGUE: ("ample-too", 1_000_000, "1h"),
+    SPENDER: ("spendable", 200, "1m"),
+    # one request is admitted while nothing is used, and its answer uses up the whole budget of a day
+    FRUGAL: ("tiny", 1, "24h"),
+}
+"""Who has which subscription, with how many tokens in which window."""
 TOKEN_LIFETIME_S: Final = 24 * 3600
-AMPLE: Final = 1_000_000
 EVERYONE: Final = "system:authenticated"
 UNKNOWN_KEY: Final = "sk-oai-0000000000000000_00000000000000000000000000000000"
 
@@ -34,12 +43,15 @@ class Introduction:
     """Credentials of a platform that was just made, and curl lines that show what it answers.
 
     The user has what the world grants to everyone; the API key belongs to a developer with an ample budget, so that a client can be written
-    against it without running into a limit.
+    against it without running into a limit; the second one to a colleague with another; and of the exhaustible one the budget of a minute,
+    `BUDGETS[SPENDER]`, may be spent.
     """
 
     user_token: Secret
     admin_token: Secret
     api_key: Secret | None
+    second_api_key: Secret | None
+    exhaustible_api_key: Secret | None
     examples: tuple[tuple[int, str], ...]
 
 
@@ -52,13 +64,19 @@ def introduce(platform: Platform) -> Introduction:
         objects = [*_people(platform.namespaces.subscriptions), *(_policies(platform, model) if model else [])]
         apply_manifests(cluster, objects, run_labels("up"))
         wait_until_in_force(cluster, objects, Bound("ready_bound_s", platform.parameters.ready_bound_s))
-        tokens = {name: _token(cluster, name) for name in (USER, DEVELOPER, ADMIN, FRUGAL)}
+        tokens = {name: _token(cluster, name) for name in (USER, ADMIN, *BUDGETS)}
     if model is None:
-        return Introduction(tokens[USER], tokens[ADMIN], None, ())
-    key = _api_key(platform, tokens[DEVELOPER], "ample")
-    frugal_key = _api_key(platform, tokens[FRUGAL], "tiny")
-    _exhaust(platform, model, frugal_key)
-    return Introduction(tokens[USER], tokens[ADMIN], key, _examples(platform, model, key, frugal_key))
+        return Introduction(tokens[USER], tokens[ADMIN], None, None, None, ())
+    keys = {name: _api_key(platform, tokens[name], subscription) for name, (subscription, *_) in BUDGETS.items()}
+    _exhaust(platform, model, keys[FRUGAL])
+    return Introduction(
+        tokens[USER],
+        tokens[ADMIN],
+        keys[DEVELOPER],
+        keys[COLLEAGUE],
+        keys[SPENDER],
+        _examples(platform, model, keys[DEVELOPER], keys[FRUGAL]),
+    )
 
 
 def _shown_model(cluster: Cluster, platform: Platform) -> ModelHandle | None:
@@ -77,14 +95,14 @@ def _shown_model(cluster: Cluster, platform: Platform) -> ModelHandle | None:
 def _people(subscriptions: str) -> list[Manifest]:
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
-        *(_account(name) for name in (USER, DEVELOPER, ADMIN, FRUGAL)),
+        *(_account(name) for name in (USER, ADMIN, *BUDGETS)),
         *_administration(subscriptions),
     ]
 
 
 def _policies(platform: Platform, model: ModelHandle) -> list[Manifest]:
     home = platform.namespaces.subscriptions
-    users = {name: f"system:serviceaccount:{NAMESPACE}:{name}" for name in (DEVELOPER, FRUGAL)}
+    users = {name: f"system:serviceaccount:{NAMESPACE}:{name}" for name in BUDGETS}
     return [
         _maas(
             "MaaSAuthPolicy",
@@ -92,9 +110,7 @@ def _policies(platform: Platform, model: ModelHandle) -> list[Manifest]:
             home,
             {"modelRefs": [_ref(model)], "subjects": {"users": list(users.values())}},
         ),
-        _subscription("ample", home, model, users[DEVELOPER], AMPLE, "1h"),
-        # one request is admitted while nothing is used, and its answer uses up the whole budget of a day
-        _subscription("tiny", home, model, users[FRUGAL], 1, "24h"),
+        *(_subscription(name, home, model, users[who], limit, window) for who, (name, limit, window) in BUDGETS.items()),
     ]
 
 
