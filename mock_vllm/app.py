@@ -251,6 +251,8 @@ class App:
         return f"{prefix}{given}" if given else f"{prefix}{self._stem}{next(self._numbers):016x}"
 
     def _authorized(self, exchange: Exchange) -> bool:
+        if self.settings.api_key_header == "x-api-key":
+            return exchange.method == "OPTIONS" or exchange.headers.get(b"x-api-key") in self._keys
         given = exchange.headers.get(b"authorization", b"")
         if given in self._credentials:
             return True

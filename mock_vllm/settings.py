@@ -62,6 +62,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     ] = None
     ready_file: Annotated[str | None, _option("File to write the endpoints to when requests are accepted.", API)] = None
     api_key: Annotated[tuple[str, ...], _option("Keys that /v1 asks for as bearer token; any of them fits.", API)] = ()
+    api_key_header: Annotated[
+        Literal["authorization", "x-api-key"],
+        _option("Header that brings the key: x-api-key as Anthropic's API has it, without Bearer.", API),
+    ] = "authorization"
     enable_request_id_headers: Annotated[bool, _option("Answer with an X-Request-Id header.", API)] = False
     enable_force_include_usage: Annotated[bool, _option("Send usage with every stream, asked for or not.", API)] = False
     enable_prompt_tokens_details: Annotated[bool, _option("Fill usage.prompt_tokens_details.", API)] = False

@@ -14,6 +14,7 @@ from harness.world.caller import Caller, Wire
 from harness.world.clock import Clock
 from harness.world.detection import Admissions
 from harness.world.estate import Estate
+from harness.world.providers import Providers
 from harness.world.quota import judge_by
 from harness.world.sandwich import Sandwich
 from harness.world.world import World
@@ -47,6 +48,12 @@ def world(estate: Estate, wire: Wire) -> Iterator[World]:
     yield made
     if estate.platform.kubeconfig is not None:
         made.remove()
+
+
+@pytest.fixture
+def providers(world: World) -> Providers:
+    """External models of this check, each with a provider of its own."""
+    return Providers(world)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ class Objects:
     def declare(self, *manifests: Manifest, until: Iterable[Expectation] = ()) -> None:
         """Have these objects created by the next `settle`, which then waits until the expectations hold."""
         known = {Ref.of(manifest) for manifest in self._pending} | set(self._made)
-        self._has_servers |= any(manifest["kind"] == "LLMInferenceService" for manifest in manifests)
+        self._has_servers |= any(manifest["kind"] in ("LLMInferenceService", "Deployment") for manifest in manifests)
         self._pending += [manifest for manifest in manifests if Ref.of(manifest) not in known]
         self._awaited += until
 

@@ -25,6 +25,7 @@ def describe(plan: Plan, announced: Announced, found: Found, supervisor: Supervi
     reasons: dict[Need, str] = {}
     if plan.backend == "vllm":
         reasons["backends"] = "a real vLLM keeps no journal of what it served"
+        reasons["providers"] = "a real vLLM shows nobody which credential it was sent"
     if standard is None:
         reasons["standard-gateway"] = "the world has no second Gateway"
     needs: tuple[Need, ...] = (
@@ -38,6 +39,7 @@ def describe(plan: Plan, announced: Announced, found: Found, supervisor: Supervi
         "kuadrant",
         "tiers",
         "components",
+        "providers",
         "tenants",
         "oidc",
     )
