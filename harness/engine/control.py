@@ -14,7 +14,9 @@ import pytest
 
 from harness.client.secret import revealed
 from harness.engine.aftermath import sweep_objects, target_died
+from harness.engine.alone import AloneTurn
 from harness.engine.canary import CanaryGate
+from harness.engine.continuation import refuse_another
 from harness.engine.events import LeftBehind, RunFinished, RunStarted
 from harness.engine.interruption import Interruption, guarded
 from harness.engine.mishaps import Mishaps
@@ -43,6 +45,7 @@ class Control:
         self.platform: Platform | None = None
         self.fault: Fault | None = None
         self.suite_digest = ""
+        self.maxfail = 0
         self._catalogue = catalogue
         self._profile = profile
         self._began = time.monotonic()
@@ -50,6 +53,7 @@ class Control:
         self._interruption = Interruption()
         self._private = self._stack.enter_context(private_folder())
         self.gate = CanaryGate(self._private / "canary-finished")
+        self.alone = AloneTurn(self._private)
         self.mishaps = Mishaps(journal, catalogue, self._interruption)
         self._ended = False
 
@@ -60,6 +64,9 @@ class Control:
         self._interruption.arm()
         try:
             platform = self._open_platform()
+            start = self._start_of(platform)
+            if self.settings.resume:
+                refuse_another(self.settings.resume, start)
         except Fault as fault:
             self.fault = fault
             self._end(fault.code, redact(str(fault)))
@@ -69,24 +76,30 @@ class Control:
             raise
         self.platform = platform
         platform.save(self._private / "platform.json")
-        self.journal.write(
-            RunStarted(
-                at=self.journal.part.now(),
-                run_id=self.run_id,
-                suite_version=version("maas-conformance"),
-                target=platform.target,
-                stack=platform.stack,
-                profile=self.settings.profile,
-                arguments=tuple(map(redact, self.settings.arguments)),
-                versions=dict(platform.versions),
-                parameters=platform.parameters.model_dump(exclude_none=True),
-                startup_s=platform.startup_s,
-                catalogue_digest=self._catalogue.digest,
-                suite_digest=self.suite_digest,
-                seed=self.settings.seed,
-            )
-        )
+        self.journal.write(start)
+        for entry in self.settings.known_failures:
+            self.journal.write(entry.declared(self.journal.part.now()))
         return platform
+
+    def _start_of(self, platform: Platform) -> RunStarted:
+        was_there = self.settings.platform_file is not None or platform.target in ("cluster", "endpoint")
+        return RunStarted(
+            at=self.journal.part.now(),
+            run_id=self.run_id,
+            suite_version=version("maas-conformance"),
+            target=platform.target,
+            stack=platform.stack,
+            profile=self.settings.profile,
+            arguments=tuple(map(redact, self.settings.arguments)),
+            versions=dict(platform.versions),
+            parameters=platform.parameters.model_dump(exclude_none=True),
+            startup_s=platform.startup_s,
+            catalogue_digest=self._catalogue.digest,
+            suite_digest=self.suite_digest,
+            seed=self.settings.seed,
+            product=self.settings.product,
+            identity=redact(platform.endpoints.gateway) if was_there else "",
+        )
 
     def _open_platform(self) -> Platform:
         file = self.settings.platform_file
@@ -127,12 +140,17 @@ class Control:
         checks = self.journal.record.checks.values()
         if checks and all(check.outcome is not None for check in checks if check.planned.canary):
             self.gate.open()
+        if 0 < self.maxfail <= len(self.journal.record.having("failed")):
+            self.alone.give_up()
+        elif checks and all(check.outcome is not None for check in checks if not check.planned.alone):
+            self.alone.open()
 
     # ending ----------------------------------------------------------------------------------------------------------
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         """When interrupted, ask the workers to tear their worlds down; killed, they would leave them."""
+        self.alone.give_up()
         if self._interruption.reason:
             self.gate.open()
             for file in self._private.glob("*.pid"):

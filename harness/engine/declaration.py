@@ -22,6 +22,7 @@ class CheckDeclaration:
     requirements: tuple[str, ...]
     needs: frozenset[Need]
     canary: bool = False
+    alone: bool = False
 
 
 class _HasMarks(Protocol):
@@ -31,15 +32,20 @@ class _HasMarks(Protocol):
     def get_closest_marker(self, name: str) -> pytest.Mark | None: ...
 
 
-def check(*requirements: str, needs: Collection[Need] = (), canary: bool = False) -> pytest.MarkDecorator:
+def check(
+    *requirements: str, needs: Collection[Need] = (), canary: bool = False, alone: bool = False
+) -> pytest.MarkDecorator:
     """Mark a test function, or one `pytest.param` of it, as a check.
 
-    `canary` runs before all others and, failing, names why nothing else can be believed.
+    `canary` runs before all others and, failing, names why nothing else can be believed; `alone` runs after all others, and while
+    it runs no other check does: for those that disturb the platform.
     Raises ValueError at import when no requirement is named: a check that proves nothing is a defect.
     """
     if not requirements:
         raise ValueError("@check names at least one requirement of the catalogue, e.g. @check('MAAS-RATE-001')")
-    decorator: pytest.MarkDecorator = getattr(pytest.mark, MARK)(*requirements, needs=frozenset(needs), canary=canary)
+    decorator: pytest.MarkDecorator = getattr(pytest.mark, MARK)(
+        *requirements, needs=frozenset(needs), canary=canary, alone=alone
+    )
     return decorator
 
 
@@ -49,5 +55,9 @@ def declaration_of(item: _HasMarks) -> CheckDeclaration | None:
     if mark is None:
         return None
     return CheckDeclaration(
-        item.nodeid, tuple(mark.args), frozenset(mark.kwargs.get("needs", ())), bool(mark.kwargs.get("canary"))
+        item.nodeid,
+        tuple(mark.args),
+        frozenset(mark.kwargs.get("needs", ())),
+        bool(mark.kwargs.get("canary")),
+        bool(mark.kwargs.get("alone")),
     )

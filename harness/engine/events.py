@@ -9,6 +9,8 @@ from typing import Literal
 import msgspec
 
 Outcome = Literal["passed", "failed", "not_runnable", "skipped", "passed_on_retry"]
+Verdict = Outcome | Literal["known_failure"]
+"""The class of a check in a run: a failure that was declared beforehand is one of its own."""
 Blame = Literal["platform", "environment", "harness"]
 
 
@@ -17,6 +19,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", forbid
 
     at: float
     worker: str = "main"
+
+
+class Product(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose platform a run judges, as the person who started it says: a report holds for this version and configuration alone."""
+
+    organization: str = ""
+    project: str = ""
+    version: str = ""
+    configuration: str = ""
 
 
 class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
@@ -35,8 +46,25 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run_started"):
     """16 hex digits: the requirements that were judged."""
     suite_digest: str = ""
     """SHA-256 over the files of checks: what judged them."""
+    product: Product | None = None
+    identity: str = ""
+    """The address of a platform that was there before the run; empty for one that the run itself started."""
     seed: int | None = None
     """What shuffled the checks; None: they ran in the order of their files."""
+
+
+class KnownFailureDeclared(Event, frozen=True, kw_only=True, tag="known_failure"):
+    """A failure that the person who started the run expects: of a check (its id or name) or of a requirement; until the day `expires`."""
+
+    subject: str
+    issue: str
+    expires: str
+    comment: str = ""
+
+    def covers(self, check_id: str, requirements: tuple[str, ...]) -> bool:
+        """Whether it speaks of this check, or of one of these requirements."""
+        name = check_id.rpartition("::")[2]
+        return self.subject in {check_id, check_id.partition("[")[0], name, name.partition("[")[0], *requirements}
 
 
 class StepTaken(Event, frozen=True, kw_only=True, tag="step"):
@@ -69,6 +97,7 @@ class CheckPlanned(Event, frozen=True, kw_only=True, tag="check_planned"):
     line: int
     title: str
     canary: bool = False
+    alone: bool = False
     not_runnable: str | None = None
 
 
@@ -183,6 +212,7 @@ class RunFinished(Event, frozen=True, kw_only=True, tag="run_finished"):
 
 AnyEvent = (
     RunStarted
+    | KnownFailureDeclared
     | StepTaken
     | SuiteCollected
     | CollectionFailed

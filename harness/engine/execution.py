@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 from _pytest.runner import runtestprotocol  # the documented way to run one item again, if not a public name
 
+from harness.engine.alone import AloneChecks
 from harness.engine.canary import CanaryGate
 from harness.engine.check_recorder import CheckRecorder
 from harness.engine.declaration import CheckDeclaration, declaration_of
@@ -46,13 +47,20 @@ class Execution:
     """A pytest plugin of every process that runs checks. A check that passes only after a retry is `passed_on_retry`, never `passed`."""
 
     def __init__(
-        self, part: JournalPart, platform: Platform, catalogue: Catalogue, retries: int, gate: CanaryGate | None
+        self,
+        part: JournalPart,
+        platform: Platform,
+        catalogue: Catalogue,
+        retries: int,
+        gate: CanaryGate | None,
+        alone: AloneChecks | None = None,
     ) -> None:
         self._part = part
         self._platform = platform
         self._catalogue = catalogue
         self._retries = retries
         self._gate = gate
+        self._alone = alone
 
     @property
     def platform(self) -> Platform:
@@ -76,6 +84,12 @@ class Execution:
         declaration = declaration_of(item)
         if declaration is None:
             return None
+        if self._alone and self._alone.defers(item):
+            return True
+        if self._alone and nextitem and self._alone.defers(nextitem):
+            nextitem = (
+                None  # what this worker shares among checks goes now: later, a stopped component could be in its way
+            )
         if self._gate and not declaration.canary:
             self._gate.wait()
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)

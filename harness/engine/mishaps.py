@@ -45,7 +45,7 @@ class Mishaps:
         """A worker died in the midst of a check: nothing can be said of that check."""
         self._journal.follow()
         check = self._journal.record.checks.get(crashitem)
-        if check is not None:
+        if check is not None and check.outcome is None:
             self._journal.write(self._died(check))
 
     @pytest.hookimpl(optionalhook=True)
@@ -56,6 +56,13 @@ class Mishaps:
             reason = redact(str(error))[:REASON_LIMIT]
             lost = WorkerLost(at=self._journal.part.now(), name=node.gateway.id, check_id=None, reason=reason)
             self._journal.write(lost)
+            self._follow_up(node.gateway.id)
+
+    def _follow_up(self, worker: str) -> None:
+        """Give a verdict to what the worker was running, which xdist does not know of a check that runs alone."""
+        for check in self._journal.record.checks.values():
+            if check.planned.alone and check.outcome is None and any(one.worker == worker for one in check.started):
+                self._journal.write(self._died(check))
 
     def _died(self, check: CheckRecord) -> CheckFinished:
         requirement = self._catalogue.get(check.planned.requirements[0])

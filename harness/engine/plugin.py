@@ -49,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Decide whether this session judges a platform, and arrange it; other sessions learn of the marker alone."""
     config.addinivalue_line(
         "markers",
-        "check(*requirements, needs, canary): requirements that a check proves and what it needs of the platform",
+        "check(*requirements, needs, canary, alone): requirements that a check proves and what it needs of the platform",
     )
     if not _judges(config):
         return
@@ -95,6 +95,7 @@ def _configure_controller(config: pytest.Config) -> None:
     journal = RunJournal(settings.out, reports.consumers)
     control = Control(settings, catalogue(), profile, journal)
     control.suite_digest = digest_of((Path(argument.partition("::")[0]) for argument in config.args), config.rootpath)
+    control.maxfail = int(config.getoption("maxfail") or 0)
     config.stash[CONTROL] = control
     config.add_cleanup(control.close)
     config.pluginmanager.register(control, "maas-control")
@@ -103,6 +104,7 @@ def _configure_controller(config: pytest.Config) -> None:
 
 
 def _configure_worker(config: pytest.Config) -> None:
+    from harness.engine.alone import AloneChecks
     from harness.engine.execution import Execution
     from harness.engine.provided import EXECUTION, RUN_ID
     from harness.engine.selection import selection_of
@@ -115,9 +117,11 @@ def _configure_worker(config: pytest.Config) -> None:
     settings = settings_of(config)
     for module in PROVIDED:
         config.pluginmanager.import_plugin(module)
-    execution = Execution(given.part, given.platform, catalogue(), settings.retries, given.gate)
+    alone = AloneChecks(given.alone)
+    execution = Execution(given.part, given.platform, catalogue(), settings.retries, given.gate, alone)
     config.stash[EXECUTION], config.stash[RUN_ID] = execution, given.run_id
     selection = selection_of(settings, given.platform, given.part if given.writes_plan else None)
     config.pluginmanager.register(selection, "maas-selection")
     config.pluginmanager.register(execution, "maas-execution")
+    config.pluginmanager.register(alone, "maas-alone")
     config.pluginmanager.register(Worker(given), "maas-worker")

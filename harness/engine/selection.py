@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 
+from harness.engine.alone import is_alone
 from harness.engine.declaration import CheckDeclaration, declaration_of
 from harness.engine.events import CheckPlanned, SuiteCollected
 from harness.engine.journal import JournalPart, read_journal
@@ -62,7 +63,7 @@ class Selection:
         self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
     ) -> Generator[None]:
         """Note what every check proves and leave out other profiles and areas; when `-k` and reordering plugins have had their turn,
-        put the canary first, mark what cannot run here, and write the plan.
+        put the canary first and those that run alone last, mark what cannot run here, and write the plan.
         """
         self._leave_out(config, items)
         yield
@@ -70,7 +71,7 @@ class Selection:
         if self.seed is not None:
             # every worker makes the same order, as xdist demands
             random.Random(self.seed).shuffle(items)  # noqa: S311 - an order, not a secret
-        items.sort(key=lambda item: not _is_canary(item))
+        items.sort(key=lambda item: (not _is_canary(item), is_alone(item)))
         checks = [(item, declared) for item in items if (declared := declaration_of(item))]
         for item, declared in checks:
             reason = self.platform.missing(declared.needs) if self.platform else None
@@ -130,6 +131,7 @@ class Selection:
                 line=(item.location[1] or 0) + 1,
                 title=title_of(item),
                 canary=declared.canary,
+                alone=declared.alone,
                 not_runnable=item.stash.get(NOT_RUNNABLE, None),
             )
             for item, declared in checks

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from harness.client.secret import revealed
+from harness.engine.alone import AloneTurn
 from harness.engine.canary import CanaryGate
 from harness.engine.interruption import Interruption
 from harness.engine.journal import JournalPart
@@ -23,6 +24,7 @@ class WorkerInput:
     part: JournalPart
     run_id: str
     gate: CanaryGate
+    alone: AloneTurn
     pid_file: Path
     writes_plan: bool
 
@@ -34,6 +36,7 @@ class WorkerInput:
             part=JournalPart(Path(given["out"]), worker),
             run_id=given["run_id"],
             gate=CanaryGate(Path(given["gate"])),
+            alone=AloneTurn(Path(given["pids"])),
             pid_file=Path(given["pids"]) / f"{worker}.pid",
             writes_plan=worker == "gw0",
         )
