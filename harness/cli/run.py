@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from harness.cli.suite import base_arguments, without_strangers
+from harness.cli.suite import base_arguments, scenarios, without_strangers
 from harness.engine.options import BACKENDS, OUT, STACKS, TARGETS
 from harness.outcome import EnvironmentFault, ExitCode, HarnessFault, InvalidRun, UsageFault
 
@@ -94,6 +94,15 @@ _SELECTING: Final = (
 @click.option(
     "--retries", type=click.IntRange(min=0), help="Attempts after the first for a failing check.  [default: 0]"
 )
+@click.option(
+    "--known-failures",
+    type=click.Path(dir_okay=False),
+    help="Failures that are expected, each with an issue and a day of expiry; they never count as passed.",
+)
+@click.option("--product", metavar="NAME", help="The product that is judged, for the report.")
+@click.option("--product-version", metavar="VERSION", help="A report holds for this version alone.")
+@click.option("--product-configuration", metavar="TEXT", help="... and for this configuration.")
+@click.option("--organization", metavar="NAME", help="Whose product it is.")
 @click.option("--seed", type=click.IntRange(min=0), help="Shuffle the checks by this number; reports name it.")
 @click.option("--keep", is_flag=True, help="Keep what the run made: its objects and files, a kind cluster.")
 @click.option("-q", "--quiet", is_flag=True, help="Tell the end alone.")
@@ -129,6 +138,9 @@ def judge(given: dict[str, Any]) -> int:
     if control.journal.unwritten:
         raise HarnessFault(f"reports could not be written: {'; '.join(control.journal.unwritten)}")
     out, exit_code = control.settings.out, ExitCode(finished.exit_code)
+    if given["resume"] and control.fault is not None:
+        shutil.rmtree(out)
+        return exit_code
     if given["resume"]:
         out, exit_code = Path(given["resume"]), _joined(Path(given["resume"]), out, quiet=given["as_json"])
     if given["as_json"]:
@@ -156,6 +168,7 @@ def refuse_nonsense(given: dict[str, Any]) -> None:
     """What can be known to be wrong before pytest starts; it would say so less clearly, once a worker."""
     from _pytest.mark.expression import Expression  # not public, but nothing else parses what pytest will
 
+    from harness.engine.known_failures import known_failures, refuse_unknown_checks
     from harness.engine.selection import known_areas
     from harness.spec.catalogue import catalogue
     from harness.spec.profile import profile_named
@@ -163,6 +176,8 @@ def refuse_nonsense(given: dict[str, Any]) -> None:
     if given["profile"]:
         profile_named(given["profile"])
     known_areas(catalogue(), given["area"])
+    if given.get("known_failures"):
+        refuse_unknown_checks(known_failures(Path(given["known_failures"])), scenarios())
     _refuse_quirks(given)
     try:
         Expression.compile(given["expression"] or "")
@@ -214,6 +229,9 @@ def pytest_arguments(given: dict[str, Any]) -> Iterator[str]:
         yield "-v" if given["verbose"] else "-q"
     if given["keep"]:
         yield "--maas-keep"
+    for option in ("known_failures", "product", "product_version", "product_configuration", "organization"):
+        if given.get(option) is not None:
+            yield from (f"--maas-{option.replace('_', '-')}", given[option])
     for option in ("retries", "seed"):
         if given[option] is not None:
             yield from (f"--maas-{option}", str(given[option]))

@@ -29,6 +29,11 @@ def add_options(add: Callable[..., None]) -> None:
         "rerun": "judge only what failed or came to no verdict in the run of this folder",
         "resume": "judge only what came to no verdict in the interrupted run of this folder",
         "seed": "shuffle the checks by this number (default: in the order of their files)",
+        "known-failures": "file of failures that are expected, each with an issue and an expiry date; they never count as passed",
+        "product": "name of the product that is judged, for the report",
+        "product-version": "its version: a report holds for one version alone",
+        "product-configuration": "its configuration, such as air-gapped",
+        "organization": "whose product it is",
         "retries": "attempts after the first for a failing check (default 0); such a check is passed on retry, never passed",
     }
     for name, text in plain.items():

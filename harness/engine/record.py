@@ -14,12 +14,13 @@ from harness.engine.events import (
     CredentialFound,
     DiagnosticsTaken,
     ExchangeRecorded,
+    KnownFailureDeclared,
     LeftBehind,
-    Outcome,
     RunFinished,
     RunStarted,
     StepTaken,
     SuiteCollected,
+    Verdict,
     WorkerLost,
 )
 
@@ -35,6 +36,8 @@ class CheckRecord:
     exchange_count: int = 0
     diagnostics: list[DiagnosticsTaken] = field(default_factory=list)
     characteristics: list[CharacteristicMeasured] = field(default_factory=list)
+    known: KnownFailureDeclared | None = None
+    """What was declared beforehand of the failure that counts."""
 
     @property
     def final(self) -> CheckFinished | None:
@@ -42,9 +45,11 @@ class CheckRecord:
         return self.attempts[-1] if self.attempts else None
 
     @property
-    def outcome(self) -> Outcome | None:
-        """The class of the final attempt."""
-        return self.attempts[-1].outcome if self.attempts else None
+    def outcome(self) -> Verdict | None:
+        """The class of the final attempt; a failure that was declared beforehand is no `failed`, and no `passed`."""
+        if not self.attempts:
+            return None
+        return "known_failure" if self.known else self.attempts[-1].outcome
 
     @property
     def duration_s(self) -> float:
@@ -66,6 +71,7 @@ class RunRecord:
     lost_workers: list[WorkerLost] = field(default_factory=list)
     left_behind: tuple[str, ...] = ()
     credentials_in: tuple[str, ...] = ()
+    declared: dict[str, KnownFailureDeclared] = field(default_factory=dict)
 
     @classmethod
     def of(cls, events: Iterable[AnyEvent]) -> "RunRecord":
@@ -81,28 +87,62 @@ class RunRecord:
         match event:
             case RunStarted():
                 self.started = event
-            case StepTaken():
-                self.steps.append(event)
+            case RunFinished():
+                self.finished = event
+            case StepTaken() | CollectionFailed() | WorkerLost() | LeftBehind() | CredentialFound():
+                self._note(event)
             case SuiteCollected():
                 self.proofs, self.deselected = dict(event.proofs), event.deselected
-            case CollectionFailed():
-                self.collection_failures.append(event)
+            case KnownFailureDeclared():
+                self.declared.setdefault(event.subject, event)
+                for known in self.checks.values():
+                    known.known = self._known(known)
             case CheckPlanned():
                 self.checks.setdefault(event.check_id, CheckRecord(event))
+            case _:
+                check = self.checks.get(event.check_id)
+                if check is not None:
+                    _apply_to_check(check, event)
+                    check.known = self._known(check)
+
+    def _note(self, event: StepTaken | CollectionFailed | WorkerLost | LeftBehind | CredentialFound) -> None:
+        match event:
+            case StepTaken():
+                self.steps.append(event)
+            case CollectionFailed():
+                self.collection_failures.append(event)
             case WorkerLost():
                 self.lost_workers.append(event)
             case LeftBehind():
                 self.left_behind += event.objects
             case CredentialFound():
                 self.credentials_in = event.files
-            case RunFinished():
-                self.finished = event
-            case _:
-                check = self.checks.get(event.check_id)
-                if check is not None:
-                    _apply_to_check(check, event)
 
-    def having(self, *outcomes: Outcome) -> list[CheckRecord]:
+    def _known(self, check: CheckRecord) -> KnownFailureDeclared | None:
+        """The declaration that the failure which counts falls under; only a broken promise can be known, not a fault of others."""
+        failure = check.final.failure if check.final else None
+        if failure is None or failure.blame != "platform":
+            return None
+        found = (
+            entry for entry in self.declared.values() if entry.covers(check.planned.check_id, (failure.requirement,))
+        )
+        return next(found, None)
+
+    @property
+    def outdated(self) -> list[KnownFailureDeclared]:
+        """Declarations whose checks all came to a verdict without failing so, or that speak of nothing in this suite.
+
+        One that speaks of a check which this run left out is not judged.
+        """
+        return [entry for entry in self.declared.values() if self._is_outdated(entry)]
+
+    def _is_outdated(self, entry: KnownFailureDeclared) -> bool:
+        meant = [name for name, requirements in self.proofs.items() if entry.covers(name, requirements)]
+        checks = [self.checks.get(name) for name in meant]
+        judged = all(check is not None and check.outcome not in (None, "not_runnable", "skipped") for check in checks)
+        return bool(self.proofs) and judged and not any(check and check.known is entry for check in checks)
+
+    def having(self, *outcomes: Verdict) -> list[CheckRecord]:
         """Checks whose final attempt is in one of these classes, in the order of the plan."""
         return [check for check in self.checks.values() if check.outcome in outcomes]
 
@@ -112,14 +152,14 @@ class RunRecord:
         return [check for check in self.checks.values() if check.outcome is None]
 
     @property
-    def counts(self) -> Counter[Outcome]:
+    def counts(self) -> Counter[Verdict]:
         """How many checks ended in each class."""
         return Counter(check.outcome for check in self.checks.values() if check.outcome is not None)
 
     @property
     def broken_canaries(self) -> list[CheckRecord]:
         """Canaries that failed: nothing else that this run says about limits can be believed."""
-        return [check for check in self.having("failed") if check.planned.canary]
+        return [check for check in self.having("failed", "known_failure") if check.planned.canary]
 
 
 def _apply_to_check(check: CheckRecord, event: AnyEvent) -> None:

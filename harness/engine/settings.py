@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from harness.engine.events import Product
+from harness.engine.known_failures import KnownFailure, known_failures
 from harness.engine.options import BACKENDS, OUT, STACKS, TARGETS
 from harness.outcome import UsageFault
 from harness.platforms.target import TargetOptions
@@ -44,6 +46,8 @@ class RunSettings:
     shard: Shard | None
     rerun: Path | None
     resume: Path | None
+    known_failures: tuple[KnownFailure, ...]
+    product: Product | None
     own_console: bool
     json: bool
     arguments: tuple[str, ...]
@@ -81,10 +85,20 @@ def settings_of(config: pytest.Config, environment: Mapping[str, str] = os.envir
         shard=Shard.parse(shard) if (shard := given.one("maas_shard")) else None,
         rerun=given.path("maas_rerun"),
         resume=given.path("maas_resume"),
+        known_failures=known_failures(file) if (file := given.path("maas_known_failures")) else (),
+        product=_product(given),
         own_console=bool(config.getoption("maas_own_console")),
         json=config.getoption("maas_own_console") == "stderr",
         arguments=tuple(str(argument) for argument in config.invocation_params.args),
     )
+
+
+def _product(given: "_Given") -> Product | None:
+    names = ("maas_organization", "maas_product", "maas_product_version", "maas_product_configuration")
+    organization, project, version, configuration = (given.one(name) or "" for name in names)
+    if not any((organization, project, version, configuration)):
+        return None
+    return Product(organization=organization, project=project, version=version, configuration=configuration)
 
 
 @dataclass(frozen=True, slots=True)

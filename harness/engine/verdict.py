@@ -96,9 +96,26 @@ def _conclude_checks(record: RunRecord, *, strict: bool, catalogue: Catalogue) -
         )
     if record.unfinished:
         return ExitCode.INVALID, f"{len(record.unfinished)} checks came to no verdict"
+    return _conclude_success(record, strict=strict)
+
+
+def _conclude_success(record: RunRecord, *, strict: bool) -> tuple[ExitCode, str]:
+    """What a run without an unexpected failure amounts to."""
+    known = len(record.having("known_failure"))
+    if strict and known:
+        return ExitCode.NOT_CONFORMANT, f"not conformant: {_known(known)}, which this profile counts as failed"
+    if record.outdated:
+        names = ", ".join(entry.subject for entry in record.outdated)
+        return ExitCode.USAGE, f"declared as known failures, and nothing fails so any more: {names}; remove them"
+    if known:
+        return ExitCode.CONFORMANT, f"conformant except {_known(known)}; not a certificate"
     if not record.having("passed", "passed_on_retry"):
         return ExitCode.INVALID, "no check came to a verdict: nothing can be concluded"
     return ExitCode.CONFORMANT, f"conformant in all that was judged{_beside(record)}"
+
+
+def _known(count: int) -> str:
+    return "one known failure" if count == 1 else f"{count} known failures"
 
 
 def _beside(record: RunRecord) -> str:

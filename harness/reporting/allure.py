@@ -23,7 +23,8 @@ _STATUS: Final = {"passed": "passed", "passed_on_retry": "passed", "not_runnable
 _NAMESPACE: Final = uuid.UUID("5f0e7a0e-6f0c-5c39-9a55-6f0b8d6b2f11")
 _WRITTEN: Final = ("*-result.json", "*-attachment.*", "categories.json", "environment.properties")
 CATEGORIES: Final = (
-    {"name": "Not conformant", "matchedStatuses": ["failed"]},
+    {"name": "Not conformant", "matchedStatuses": ["failed"], "messageRegex": "(?s)(?!known failure).*"},
+    {"name": "Known failures", "matchedStatuses": ["failed"], "messageRegex": "(?s)known failure.*"},
     {"name": "Environment not ready", "matchedStatuses": ["broken"], "messageRegex": "(?s)environment: .*"},
     {"name": "Fault of the harness", "matchedStatuses": ["broken"], "messageRegex": "(?s)harness: .*"},
     {"name": "Invalid: no verdict", "matchedStatuses": ["unknown"]},
@@ -102,7 +103,10 @@ def _result(
         "start": int(start * 1000),
         "stop": int(stop * 1000),
         "labels": _labels(check, attempt),
-        "links": [{"type": "tms", "name": row.id, "url": f"../report.html#{row.id}"} for row in rows],
+        "links": [
+            *({"type": "tms", "name": row.id, "url": f"../report.html#{row.id}"} for row in rows),
+            *([{"type": "issue", "name": check.known.issue, "url": check.known.issue}] if check.known else []),
+        ],
         "parameters": [
             {"name": fact.name, "value": f"{fact.value:g} {fact.unit}", "excluded": True}
             for fact in check.characteristics
@@ -126,11 +130,15 @@ def _details(check: CheckRecord, attempt: CheckFinished | None) -> dict[str, Any
     if attempt.failure:
         failure = attempt.failure
         blame = "" if failure.blame == "platform" else f"{failure.blame}: "
+        known = check.known if attempt is check.final else None
+        if known:
+            blame = f"known failure until {known.expires}, {known.issue}: "
         traces = [taken.traceback for taken in check.diagnostics if taken.attempt == attempt.attempt]
         return {
             "message": f"{blame}{failure.title}\nexpected {failure.expected}\nobserved {failure.observed}"
             + (f"\n{failure.detail}" if failure.detail else ""),
             "trace": "\n".join(filter(None, [failure.curl, *traces])),
+            **({"known": True} if known else {}),
         }
     if attempt.outcome == "not_runnable":
         return {"message": f"not runnable: {attempt.reason}"}

@@ -19,14 +19,16 @@ class BadgeWriter(Document):
         end, start = record.finished, record.started
         code = ExitCode(end.exit_code) if end else ExitCode.INVALID
         passed = record.counts["passed"] + record.counts["passed_on_retry"]
+        known = record.counts["known_failure"]
+        except_for = f", {known} known failure{'s' if known > 1 else ''}" if known else ""
         message = {
-            ExitCode.CONFORMANT: f"{start.profile if start else ''}: {passed} passed".strip(": "),
+            ExitCode.CONFORMANT: f"{start.profile if start else ''}: {passed} passed{except_for}".strip(": "),
             ExitCode.NOT_CONFORMANT: f"{record.counts['failed']} failed",
         }.get(code, "no verdict")
         document = {
             "schemaVersion": 1,
             "label": "MaaS conformance",
             "message": message,
-            "color": _COLOURS.get(code, "lightgrey"),
+            "color": "yellow" if except_for and code == ExitCode.CONFORMANT else _COLOURS.get(code, "lightgrey"),
         }
         return orjson.dumps(document) + b"\n"

@@ -32,7 +32,7 @@ class BundleWriter:
     def finish(self, record: RunRecord) -> None:
         """Replace them all."""
         shutil.rmtree(self._folder, ignore_errors=True)
-        for check in record.having("failed"):
+        for check in record.having("failed", "known_failure"):
             folder = self._folder / folder_name(check.planned.check_id)
             folder.mkdir(parents=True, exist_ok=True)
             _write(folder, check)

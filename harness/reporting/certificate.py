@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from harness.engine.journal import JOURNAL
 from harness.engine.record import CheckRecord, RunRecord
 from harness.outcome import ExitCode
@@ -18,6 +20,8 @@ from harness.reporting.conformance import (
     FailureReport,
     Feature,
     FeatureState,
+    Implementation,
+    KnownFailureReport,
     PlatformIdentity,
     RequirementResult,
     Result,
@@ -65,6 +69,7 @@ def report_of(record: RunRecord, evidence: dict[str, str]) -> ConformanceReport:
     began = _time(start.at)
     return ConformanceReport(
         statement=f"MaaS conformance report, suite {start.suite_version}, profile {start.profile}, self-run",
+        implementation=Implementation(**msgspec.to_builtins(start.product)) if start.product else Implementation(),
         suite=SuiteIdentity(version=start.suite_version, catalogue=start.catalogue_digest, checks=start.suite_digest),
         platform=PlatformIdentity.model_validate(
             {
@@ -127,11 +132,12 @@ def _time(at: float) -> datetime:
 def _result(record: RunRecord, code: int, reason: str) -> Result:
     counts = record.counts
     return Result(
-        conformant=code == ExitCode.CONFORMANT,
+        conformant=code == ExitCode.CONFORMANT and not counts["known_failure"],
         exit_code=code,
         reason=reason,
         passed=counts["passed"],
         failed=counts["failed"],
+        known_failures=counts["known_failure"],
         not_runnable=counts["not_runnable"],
         skipped=counts["skipped"],
         passed_on_retry=counts["passed_on_retry"],
@@ -181,7 +187,7 @@ def _check(check: CheckRecord) -> CheckResult:
     return CheckResult(
         id=check.planned.check_id,
         requirements=check.planned.requirements,
-        outcome=final.outcome if final else "unfinished",
+        outcome=check.outcome or "unfinished",
         attempts=len(check.attempts),
         duration_seconds=round(check.duration_s, 3),
         reason=final.reason if final else None,
@@ -192,6 +198,14 @@ def _check(check: CheckRecord) -> CheckResult:
             blame=failure.blame,
             detail=failure.detail,
             curl=failure.curl,
+            known=KnownFailureReport(
+                subject=check.known.subject,
+                issue=check.known.issue,
+                expires=check.known.expires,
+                comment=check.known.comment,
+            )
+            if check.known
+            else None,
         )
         if failure
         else None,

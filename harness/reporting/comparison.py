@@ -96,7 +96,10 @@ def _of_requirements(before: ConformanceReport, after: ConformanceReport) -> Ite
 def _of_checks(before: ConformanceReport, after: ConformanceReport) -> Iterable[Change]:
     old, new = ({check.id: check.outcome for check in report.checks} for report in (before, after))
     for change in _differing("check", old, new):
-        direction = {"failed": "worse"}.get(str(change.after), "better" if change.before == "failed" else "other")
+        failing = ("failed", "known_failure")
+        direction = "worse" if change.after in failing and change.before not in failing else "other"
+        if change.before in failing and change.after not in failing:
+            direction = "better"
         yield Change(change.about, change.name, change.before, change.after, direction)
 
 

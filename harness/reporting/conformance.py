@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from harness.engine.events import Blame, Outcome
+from harness.engine.events import Blame, Verdict
 from harness.spec.requirement import Level, RequirementId
 
 API_VERSION = "maas-conformance.dev/v1alpha1"
@@ -24,7 +24,7 @@ class _Part(BaseModel):
 
 
 class Implementation(_Part):
-    """Whose platform it is: filled in by the vendor."""
+    """Whose platform it is: what the run was told, and otherwise filled in by the vendor."""
 
     organization: str = ""
     project: str = ""
@@ -72,6 +72,7 @@ class Result(_Part):
     reason: str
     passed: int
     failed: int
+    known_failures: int = Field(0, description="failures that were declared beforehand; they never count as passed")
     not_runnable: int
     skipped: int
     passed_on_retry: int
@@ -98,6 +99,15 @@ class RequirementResult(_Part):
     reason: str | None = Field(None, description="why it has no check")
 
 
+class KnownFailureReport(_Part):
+    """A failure that was declared before the run."""
+
+    subject: str = Field(description="the check or the requirement that was declared")
+    issue: str
+    expires: str = Field(description="a day, as YYYY-MM-DD")
+    comment: str = ""
+
+
 class FailureReport(_Part):
     """Why a check failed; `comment` is the vendor's."""
 
@@ -107,6 +117,7 @@ class FailureReport(_Part):
     blame: Blame
     detail: str = ""
     curl: str | None = None
+    known: KnownFailureReport | None = None
     comment: str = ""
 
 
@@ -115,7 +126,7 @@ class CheckResult(_Part):
 
     id: str
     requirements: tuple[RequirementId, ...]
-    outcome: Outcome | Literal["unfinished"]
+    outcome: Verdict | Literal["unfinished"]
     attempts: int
     duration_seconds: float
     reason: str | None = None

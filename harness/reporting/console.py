@@ -48,13 +48,13 @@ class PlainConsole:
             return
         if self._verbosity > 0:
             reason = f" ({event.reason})" if event.reason else ""
-            self._say(
-                f"{event.outcome.replace('_', ' ').upper():<15} {event.check_id} {event.duration_s:.2f} s{reason}"
-            )
+            word = (check.outcome or event.outcome).replace("_", " ").upper()
+            self._say(f"{word:<15} {event.check_id} {event.duration_s:.2f} s{reason}")
         if event.outcome == "failed" and check.planned.canary:
             self._say(canary_line(check))
         if event.outcome == "failed" and event.failure is not None:
-            self._say(f"FAILED {event.failure.title} ({event.check_id})")
+            word = "KNOWN FAILURE" if check.known else "FAILED"
+            self._say(f"{word} {event.failure.title} ({event.check_id})")
         self._tell_area(event, record)
 
     def _tell_area(self, event: CheckFinished, record: RunRecord) -> None:

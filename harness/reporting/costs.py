@@ -65,7 +65,7 @@ def costs_of(events: Iterable[AnyEvent]) -> Costs:
                 sum(exchange.total_tokens or 0 for exchange in exchanges.get(check_id, ())),
             )
             for check_id, check in record.checks.items()
-            if check.outcome in {"passed", "failed", "passed_on_retry"}
+            if check.outcome in {"passed", "failed", "known_failure", "passed_on_retry"}
         },
     )
 

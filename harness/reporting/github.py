@@ -8,7 +8,7 @@ from typing import Final, TextIO
 from harness.engine.events import AnyEvent
 from harness.engine.record import CheckRecord, RunRecord
 from harness.reporting.areas import areas_of
-from harness.reporting.outline import WORDS, canary_line, counts_line, title_of_code
+from harness.reporting.outline import WORDS, canary_line, counts_line, known_line, title_of
 from harness.reporting.traced import traced
 
 MOST: Final = 10
@@ -64,7 +64,7 @@ def markdown(record: RunRecord) -> str:
     end, start = record.finished, record.started
     coverage = traced(record).coverage
     lines = [
-        f"## MaaS conformance: {title_of_code(end.exit_code if end else 5).lower()}",
+        f"## MaaS conformance: {title_of(record).lower()}",
         "",
         end.reason if end else "interrupted",
     ]
@@ -80,6 +80,7 @@ def markdown(record: RunRecord) -> str:
     more = len(record.having("failed")) - MOST
     if more > 0:
         lines += ["", f"and {more} more failures: see report.html"]
+    lines += [f"\n- {_text(known_line(check))}" for check in record.having("known_failure")]
     reasons = [
         f"- {WORDS['not_runnable']}: {check.final.reason}" for check in record.having("not_runnable") if check.final
     ]

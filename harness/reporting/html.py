@@ -10,14 +10,14 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 
 from harness.engine.canary import SILENT_LIMITS
-from harness.engine.events import AnyEvent, ExchangeRecorded, Outcome
+from harness.engine.events import AnyEvent, ExchangeRecorded
 from harness.engine.record import CheckRecord, RunRecord
 from harness.outcome import ExitCode
 from harness.reporting.allure import http_text
 from harness.reporting.areas import area_of
 from harness.reporting.data import report_data
 from harness.reporting.document import Document
-from harness.reporting.outline import WORDS, title_of_code
+from harness.reporting.outline import WORDS, title_of
 from harness.reporting.plot import Distribution, histogram, number
 from harness.reporting.timing import Timing
 from harness.reporting.traced import traced
@@ -68,8 +68,8 @@ def page(record: RunRecord, timing: Timing) -> dict[str, Any]:
     end, start = record.finished, record.started
     code = end.exit_code if end else int(ExitCode.INVALID)
     return {
-        "title": title_of_code(code),
-        "tone": {0: "good", 1: "bad"}.get(code, "odd"),
+        "title": title_of(record),
+        "tone": "odd" if record.counts["known_failure"] else {0: "good", 1: "bad"}.get(code, "odd"),
         "code": code,
         "verdict": end.reason if end else "the run was interrupted",
         "canary": SILENT_LIMITS if record.broken_canaries else None,
@@ -81,6 +81,7 @@ def page(record: RunRecord, timing: Timing) -> dict[str, Any]:
         "areas": _areas(record),
         "words": WORDS,
         "failures": [_failure(check) for check in record.having("failed")],
+        "known": [_failure(check) for check in record.having("known_failure")],
         "problems": _problems(record),
         "checks": [_check(record, check) for check in record.checks.values()],
         "requirements": [
@@ -100,6 +101,12 @@ def _facts(record: RunRecord, checks_s: float) -> Iterable[tuple[str, str]]:
     if start:
         yield "target", f"{start.target} ({start.stack})"
         yield "profile", start.profile
+        if start.product:
+            named = start.product
+            yield (
+                "product",
+                " ".join(filter(None, (named.organization, named.project, named.version, named.configuration))),
+            )
         yield "suite", start.suite_version
         yield "catalogue", traced(record).rows.digest
         yield "run", start.run_id
@@ -134,6 +141,7 @@ def _failure(check: CheckRecord) -> dict[str, Any]:
         "title": check.planned.title,
         "where": f"{check.planned.file}:{check.planned.line}",
         "failure": final.failure if final else None,
+        "known": check.known,
         "attempts": len(check.attempts),
         "exchanges": [
             {
@@ -151,13 +159,13 @@ def _failure(check: CheckRecord) -> dict[str, Any]:
 
 def _check(record: RunRecord, check: CheckRecord) -> dict[str, Any]:
     final = check.final
-    outcome: Outcome | str = final.outcome if final else "unfinished"
+    outcome = check.outcome or "unfinished"
     return {
         "id": check.planned.check_id,
         "title": check.planned.title,
         "area": area_of(record, check.planned.check_id),
         "outcome": outcome,
-        "word": WORDS[final.outcome] if final else "unfinished",
+        "word": WORDS[check.outcome] if check.outcome else "unfinished",
         "requirements": check.planned.requirements,
         "duration": f"{check.duration_s:.2f}",
         "reason": (final.reason if final else None) or (final.failure.observed if final and final.failure else ""),

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
+from harness.engine.continuation import first_difference
 from harness.engine.events import AnyEvent, RunFinished, RunStarted, SuiteCollected, encode
 from harness.engine.journal import JOURNAL, discard, read_journal
 from harness.engine.record import RunRecord
@@ -14,17 +14,7 @@ from harness.outcome import EnvironmentFault, ExitCode, UsageFault
 from harness.spec.catalogue import catalogue
 from harness.spec.profile import profile_named
 
-SAME: Final = (
-    "target",
-    "stack",
-    "profile",
-    "suite_version",
-    "suite_digest",
-    "catalogue_digest",
-    "parameters",
-    "versions",
-)
-"""What shards of one run agree in."""
+_FAILED = ("failed", "known_failure")
 
 
 def join(folders: Sequence[Path], *, resumed: bool = False) -> list[AnyEvent]:
@@ -67,12 +57,10 @@ def _agreed(folders: Sequence[Path], records: Sequence[RunRecord], *, resumed: b
             raise UsageFault(f"the run in {folder} never ended: run that shard again, or resume it")
         starts.append(record.started)
     for folder, record, start in zip(folders, records, starts, strict=True):
-        for name in SAME:
-            if getattr(start, name) != getattr(starts[0], name):
-                raise UsageFault(
-                    f"{folder} and {folders[0]} are no parts of one run: {name} is {getattr(start, name)!r} "
-                    f"and {getattr(starts[0], name)!r}"
-                )
+        difference = first_difference(start, starts[0])
+        if difference:
+            name, its, first = difference
+            raise UsageFault(f"{folder} and {folders[0]} are no parts of one run: {name} is {its!r} and {first!r}")
         if record.proofs != records[0].proofs:
             raise UsageFault(f"{folder} and {folders[0]} are no parts of one run: their suites differ")
     earliest = min(starts, key=lambda start: start.at)
@@ -84,7 +72,7 @@ def _owners(records: Sequence[RunRecord]) -> dict[str, int]:
     for index, record in enumerate(records):
         for check_id, check in record.checks.items():
             known = records[owner[check_id]].checks[check_id].outcome if check_id in owner else None
-            if check_id not in owner or known is None or (check.outcome == "failed" != known):
+            if check_id not in owner or known is None or (check.outcome in _FAILED and known not in _FAILED):
                 owner[check_id] = index
     return owner
 

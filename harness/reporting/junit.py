@@ -1,7 +1,8 @@
 """`junit.xml` (xunit2): what every CI system reads.
 
 A case's `name` and `classname` never change, so that a link to it holds. Its requirements, level, file and line are properties. The fault
-decides the element: `failure` for the platform's, `error` for others'; a check that did not run is `skipped`, with a code as its `type`.
+decides the element: `failure` for the platform's, `error` for others'; a check that did not run is `skipped`, with a code as its `type`,
+and so is a failure that was declared beforehand.
 """
 
 import re
@@ -78,6 +79,8 @@ def _case(check: CheckRecord) -> ET.Element:
     facts += [(f"characteristic.{fact.name}", f"{fact.value:g} {fact.unit}") for fact in check.characteristics]
     if check.outcome == "passed_on_retry":
         facts.append(("passed_on_retry", str(len(check.attempts))))
+    if check.known:
+        facts += [("known_failure.issue", check.known.issue), ("known_failure.expires", check.known.expires)]
     case.append(_properties(facts))
     case.extend(_verdict(check))
     return case
@@ -87,6 +90,9 @@ def _verdict(check: CheckRecord) -> Iterable[ET.Element]:
     final = check.final
     if final is None:
         yield ET.Element("error", type="unfinished", message="the run ended before this check came to a verdict")
+    elif check.known and final.failure:
+        until = f"known failure, {check.known.issue}, until {check.known.expires}"
+        yield ET.Element("skipped", type="known_failure", message=_clean(f"{until}: {_message(final.failure)}"))
     elif final.outcome == "failed":
         yield _failed(check, final)
     elif final.outcome in {"not_runnable", "skipped"}:

@@ -19,9 +19,11 @@ _STYLES: Final = {
     "!!!": "bold white on red",
     "FAILED": "bold red",
     "NOT COLLECTED": "bold red",
+    "CONFORMANT EXCEPT": "bold yellow",
     "CONFORMANT": "bold green",
     "NOT CONFORMANT": "bold red",
     "passed on retry": "yellow",
+    "known failure": "magenta",
 }
 
 
@@ -74,7 +76,9 @@ class LiveConsole:
             return
         if event.outcome == "failed" and check.planned.canary:
             self._console.print(canary_line(check), style=_STYLES["!!!"])
-        if event.outcome == "failed" and event.failure:
+        if check.known and event.failure:
+            self._console.print(f"KNOWN FAILURE {event.failure.title}", style="magenta")
+        elif event.outcome == "failed" and event.failure:
             self._console.print(f"FAILED {event.failure.title}", style="bold red")
         elif self._verbosity > 0:
             self._console.print(

@@ -4,14 +4,15 @@ from collections import Counter
 from typing import Final
 
 from harness.engine.canary import SILENT_LIMITS
-from harness.engine.events import Failure, Outcome
+from harness.engine.events import Failure, Verdict
 from harness.engine.record import CheckRecord, RunRecord
 from harness.reporting.traced import traced
 from harness.spec.coverage import Uncovered
 
-WORDS: Final[dict[Outcome, str]] = {
+WORDS: Final[dict[Verdict, str]] = {
     "passed": "passed",
     "failed": "failed",
+    "known_failure": "known failure",
     "not_runnable": "not runnable",
     "skipped": "skipped",
     "passed_on_retry": "passed on retry",
@@ -29,6 +30,24 @@ _CODES = {
 def title_of_code(code: int) -> str:
     """An exit code in capitals."""
     return _CODES.get(code, _CODES[4])
+
+
+def title_of(record: RunRecord) -> str:
+    """The verdict of a run in capitals; one with known failures is never called conformant without them."""
+    code = record.finished.exit_code if record.finished else 5
+    if code == 0 and record.counts["known_failure"]:
+        return "CONFORMANT EXCEPT KNOWN FAILURES"
+    return title_of_code(code)
+
+
+def known_line(check: CheckRecord) -> str:
+    """A failure that was declared beforehand: which, where it is tracked, until when, and why."""
+    known, failure = check.known, check.final.failure if check.final else None
+    if known is None or failure is None:
+        return f"known failure: {check.planned.check_id}"
+    comment = f" ({known.comment})" if known.comment else ""
+    seen = f"expected {failure.expected}, observed {failure.observed}"
+    return f"known failure: {check.planned.check_id}: {failure.requirement}: {seen}; {known.issue}, until {known.expires}{comment}"
 
 
 def classes_line(record: RunRecord) -> str:
@@ -57,9 +76,13 @@ def canary_line(check: CheckRecord) -> str:
     of_limits = any(row.startswith("MAAS-RATE-") for row in check.planned.requirements)
     if failure is None or failure.blame != "platform":
         unknown = "limits enforce anything" if of_limits else "callers are told apart"
-        return f"!!! THE CANARY COULD NOT SING: whether {unknown} is not known, so believe no verdict that depends on it"
+        return (
+            f"!!! THE CANARY COULD NOT SING: whether {unknown} is not known, so believe no verdict that depends on it"
+        )
     if not of_limits:
-        return f"!!! THE CANARY FAILED: expected {failure.expected}, observed {failure.observed}: believe no other verdict"
+        return (
+            f"!!! THE CANARY FAILED: expected {failure.expected}, observed {failure.observed}: believe no other verdict"
+        )
     return f"!!! THE CANARY FAILED: {SILENT_LIMITS}" + (f". Seen here: {failure.detail}" if failure.detail else "")
 
 
@@ -81,6 +104,7 @@ def summary_lines(record: RunRecord, out: str, verbosity: int) -> list[str]:
     for check in record.having("failed"):
         if not check.planned.canary:
             lines += failure_lines(check)
+    lines += [known_line(check) for check in record.having("known_failure")]
     for failed in record.collection_failures:
         lines += [f"NOT COLLECTED {failed.where}", *(f"  {line}" for line in failed.problem.splitlines())]
     if verbosity >= 0:
@@ -137,7 +161,7 @@ def _verdict(record: RunRecord, out: str) -> list[str]:
             f"target {start.target} ({start.stack}), profile {start.profile}; "
             f"{ready}checks in {_pace(record)}, {end.duration_s:.1f} s in all"
         )
-    return [*lines, f"reports in {out}", f"{title_of_code(end.exit_code)} (exit {end.exit_code}): {end.reason}"]
+    return [*lines, f"reports in {out}", f"{title_of(record)} (exit {end.exit_code}): {end.reason}"]
 
 
 def _pace(record: RunRecord) -> str:

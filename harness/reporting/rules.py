@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,6 +67,12 @@ def _journal_in_order(given: Submission) -> Iterable[Objection]:
         count = sum(isinstance(event, kind) for event in given.events)
         if count != 1:
             yield Objection("V005", f"one {kind.__name__}", str(count), AGAIN)
+    start = given.record.started
+    for entry in given.record.declared.values():
+        if start and datetime.fromtimestamp(start.at, UTC).date().isoformat() > entry.expires:
+            yield Objection(
+                "V005", f"known failures in force when the run began, and not {entry.subject}", entry.expires, AGAIN
+            )
     yield from _verdicts_in_order(given)
 
 
@@ -117,9 +123,20 @@ def _report_follows(given: Submission) -> Iterable[Objection]:
     except ValueError as error:
         yield Objection("V007", "a journal from which the report follows", str(error), AGAIN)
         return
+    yield from _same_product(given.report, made)
     told, follows = (_comparable(report) for report in (given.report, made))
     for where, expected, found in _differences(follows, told, ""):
         yield Objection("V007", f"{where} as the journal has it ({_short(expected)})", _short(found), AGAIN)
+
+
+def _same_product(told: ConformanceReport, made: ConformanceReport) -> Iterable[Objection]:
+    """What the run was told of the product stays; what it was not told is the vendor's to fill in."""
+    for name, value in made.implementation.model_dump(exclude_defaults=True).items():
+        found = getattr(told.implementation, name)
+        if found != value:
+            yield Objection(
+                "V007", f"implementation.{name} as the run was told ({_short(value)})", _short(found), AGAIN
+            )
 
 
 def _files_follow(given: Submission) -> Iterable[Objection]:
@@ -164,7 +181,8 @@ def accepted(given: Submission, now: datetime) -> Iterable[Objection]:
     """V011 to V014: what is true of a consistent report and still keeps it from being accepted."""
     result = given.report.result
     if not result.conformant:
-        yield Objection("V011", "a conformant run", result.reason, "Mend the platform and run again.")
+        mend = "Mend what is known to fail, too" if result.known_failures else "Mend the platform"
+        yield Objection("V011", "a conformant run", result.reason, f"{mend}, and run again.")
     if profiles()[given.report.profile].strict and result.passed_on_retry:
         yield Objection("V012", "no check that passed on retry", str(result.passed_on_retry), "Run without --retries.")
     if now > given.report.valid_until:

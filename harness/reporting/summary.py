@@ -29,6 +29,7 @@ def summary(record: RunRecord) -> dict[str, Any]:
         "exit_code": end.exit_code if end else None,
         "passed": counts["passed"],
         "failed": counts["failed"],
+        "known_failure": counts["known_failure"],
         "not_runnable": counts["not_runnable"],
         "skipped": counts["skipped"],
         "passed_on_retry": counts["passed_on_retry"],
@@ -44,6 +45,10 @@ def summary(record: RunRecord) -> dict[str, Any]:
         "catalogue_digest": joined.rows.digest,
         "requirements": _requirements(joined),
         "failures": [_failure(check) for check in record.having("failed")],
+        "known_failures": [
+            {**_failure(check), "known": msgspec.to_builtins(check.known)} for check in record.having("known_failure")
+        ],
+        "outdated_known_failures": [entry.subject for entry in record.outdated],
         "not_runnable_checks": [_reason(check) for check in record.having("not_runnable")],
         "skipped_checks": [_reason(check) for check in record.having("skipped")],
         "passed_on_retry_checks": [check.planned.check_id for check in record.having("passed_on_retry")],

@@ -41,7 +41,7 @@ def traced(record: RunRecord) -> Traced:
 def _state(checks: list[CheckRecord], requirement_id: str) -> State:
     """Broken by one check is broken; proven only when every check of the suite that ran for it passed and at least one ran."""
     for check in checks:
-        if check.outcome == "failed" and _names(check, requirement_id):
+        if check.outcome in ("failed", "known_failure") and _names(check, requirement_id):
             return "broken"
     outcomes = {check.outcome for check in checks}
     if checks and outcomes <= {"passed", "passed_on_retry"}:
