@@ -118,6 +118,7 @@ def built(directory: Path, *admission: str, limiter: tuple[str, ...] = ()) -> It
             world = World(stack.kube())
             world.gateways()
             world.auth_policy()
+            world.telemetry()
             management_route(world, maas_port)
             found = Rig(stack, world, models, model_port, maas, http)
             stack.start_gateway(*found.listeners)

@@ -22,6 +22,17 @@ Gateway = create_namespaced_resource(GATEWAY_API, "v1", "Gateway", "gateways")
 HTTPRoute = create_namespaced_resource(GATEWAY_API, "v1", "HTTPRoute", "httproutes")
 AuthPolicy = create_namespaced_resource("kuadrant.io", "v1", "AuthPolicy", "authpolicies")
 TokenPolicy = create_namespaced_resource("kuadrant.io", "v1alpha1", "TokenRateLimitPolicy", "tokenratelimitpolicies")
+TelemetryPolicy = create_namespaced_resource(
+    "extensions.kuadrant.io", "v1alpha1", "TelemetryPolicy", "telemetrypolicies"
+)
+EVERY_LABEL = {
+    "user": "auth.identity.userid",
+    "group": "auth.identity.group",
+    "subscription": "auth.identity.selected_subscription",
+    "cost_center": "auth.identity.subscription_info.costCenter",
+    "organization_id": "auth.identity.subscription_info.organizationId",
+    "model": 'responseBodyJSON("/model")',
+}
 NUMBER = itertools.count(1)
 PARENT = {"group": GATEWAY_API, "kind": "Gateway", "namespace": INGRESS}
 INFRA = "odh-ai-gateway-infra"
@@ -129,6 +140,12 @@ class World:
         self.create(
             AuthPolicy, INGRESS, name, {"targetRef": {"group": GATEWAY_API, "kind": "Gateway", "name": gateway}}
         )
+
+    def telemetry(self, gateway: str = MAAS, name: str = "maas-telemetry", **labels: str) -> None:
+        """The TelemetryPolicy of a gateway: labels and their expressions, by default all that the limiter knows."""
+        target = {"group": GATEWAY_API, "kind": "Gateway", "name": gateway}
+        default = {"labels": labels or EVERY_LABEL}
+        self.create(TelemetryPolicy, INGRESS, name, {"targetRef": target, "metrics": {"default": default}})
 
     def service(self, namespace: str, name: str, port: int, service_port: int = 8000) -> None:
         """A Service with one endpoint on loopback."""

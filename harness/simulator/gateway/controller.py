@@ -88,7 +88,7 @@ class Controller:
         """Limits first, then routes, so that no route is open before its limits are. Raises when either does not acknowledge."""
         snapshot = self._cluster.snapshot()
         plan = self._plan(snapshot)
-        await self._limiter.put(plan.limits)
+        await self._limiter.put(plan.limits, plan.labels)
         await self._files.apply(*self._rendered(plan, snapshot), plan.clusters, plan.provider_keys)
         self._ports.release(item.endpoint for item in plan.listeners)
         return snapshot, plan
@@ -124,7 +124,9 @@ class Controller:
         certificate = None
         if is_https(item):
             certificate = self._certificates.files(item.name, host, item.listener, snapshot) if item.listener else None
-        config = ListenerConfig(item.name, host, port, item.hosting.governed, certificate, self._reserving)
+        config = ListenerConfig(
+            item.name, host, port, item.hosting.governed, certificate, self._reserving, item.hosting.grouped
+        )
         return listener(config, self._directory / routes_file(item.name), self._directory / "access.log")
 
 

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import httpx
 
 from harness.simulator.gateway.plan.policies import Limits
+from harness.simulator.gateway.plan.telemetry import Labels
 
 LINGER_SECONDS = 60.0
 
@@ -20,21 +22,24 @@ class LimitsClient:
     def __init__(self, url: str) -> None:
         self._http = httpx.AsyncClient(base_url=url, timeout=2.0, trust_env=False)
         self._instance = ""
-        self._sent: dict[str, Limits] | None = None
+        self._sent: dict[str, Any] | None = None
+        self._labels: dict[str, Labels] = {}
         self._left: dict[str, tuple[Limits, float]] = {}
 
-    async def put(self, limits: Mapping[str, Limits]) -> None:
-        """Put the limits in force; nothing is sent when they are. Raises LimiterUnavailableError."""
+    async def put(self, limits: Mapping[str, Limits], labels: Mapping[str, Labels]) -> None:
+        """Put the limits in force, and the labels of their metrics; nothing is sent when they are. Raises LimiterUnavailableError."""
         now = time.monotonic()
-        for domain, group in (self._sent or {}).items():
+        for domain, group in (self._sent or {}).get("domains", {}).items():
             if domain not in limits:
                 self._left.setdefault(domain, (group, now + LINGER_SECONDS))
         self._left = {name: item for name, item in self._left.items() if name not in limits and item[1] > now}
-        wanted = {**{name: group for name, (group, _) in self._left.items()}, **limits}
+        domains = {**{name: group for name, (group, _) in self._left.items()}, **limits}
+        self._labels = {name: found for name, found in {**self._labels, **labels}.items() if name in domains}
+        wanted = {"domains": domains, "labels": self._labels}
         if wanted == self._sent:
             return
         try:
-            answer = await self._http.put("/limits", json={"domains": wanted})
+            answer = await self._http.put("/limits", json=wanted)
         except httpx.HTTPError as error:
             raise LimiterUnavailableError(f"the limiter did not answer PUT /limits: {type(error).__name__}") from error
         if answer.status_code != httpx.codes.OK:

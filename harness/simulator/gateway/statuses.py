@@ -171,10 +171,11 @@ def parent_status(route: Object, item: Attachment, plan: Plan, old: list[Any], s
 
 
 def policies(plan: Plan, snapshot: Snapshot) -> Iterator[Change]:
-    """Accepted and Enforced of both policy kinds; where a policy is not accepted, Enforced is absent."""
+    """Accepted and Enforced of every policy kind; where a policy is not accepted, Enforced is absent."""
     for slot, objects, standings in (
         ("auth_policies", snapshot.auth_policies, plan.auth_standings),
         ("token_policies", snapshot.token_policies, plan.token_standings),
+        ("telemetry_policies", snapshot.telemetry_policies, plan.telemetry_standings),
     ):
         for name, standing in standings.items():
             policy = objects[name]

@@ -54,6 +54,7 @@ KINDS = (
     Kind("secrets", "", "v1", "Secret", "secrets"),
     Kind("auth_policies", KUADRANT, "v1", "AuthPolicy", "authpolicies"),
     Kind("token_policies", KUADRANT, "v1alpha1", "TokenRateLimitPolicy", "tokenratelimitpolicies"),
+    Kind("telemetry_policies", f"extensions.{KUADRANT}", "v1alpha1", "TelemetryPolicy", "telemetrypolicies"),
     Kind("external_models", INFERENCE, "v1alpha1", "ExternalModel", "externalmodels"),
     Kind("external_providers", INFERENCE, "v1alpha1", "ExternalProvider", "externalproviders"),
     Kind("legacy_external_models", MAAS, "v1alpha1", "ExternalModel", "externalmodels"),

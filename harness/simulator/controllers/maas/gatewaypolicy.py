@@ -38,7 +38,7 @@ def auth_policy(gateway: Key, tenant: str, settings: Settings, oidc: Mapping[str
     return {
         "apiVersion": "kuadrant.io/v1",
         "kind": "AuthPolicy",
-        "metadata": _object(auth_policy_name(gateway, tenant), gateway.namespace, "gateway-auth"),
+        "metadata": described(auth_policy_name(gateway, tenant), gateway.namespace, "gateway-auth"),
         "spec": {
             "targetRef": _target(gateway),
             "defaults": {
@@ -60,7 +60,7 @@ def default_deny(gateway: Key, tenant: str) -> Manifest:
     return {
         "apiVersion": "kuadrant.io/v1alpha1",
         "kind": "TokenRateLimitPolicy",
-        "metadata": _object(suffixed("gateway-default-deny", tenant), gateway.namespace, "gateway-default-deny"),
+        "metadata": described(suffixed("gateway-default-deny", tenant), gateway.namespace, "gateway-default-deny"),
         "spec": {"targetRef": _target(gateway), "limits": {"deny-unsubscribed": limit}},
     }
 
@@ -82,7 +82,7 @@ def api_route(gateway: Key, tenant: str, settings: Settings) -> Manifest:
     return {
         "apiVersion": f"{GROUP}/v1",
         "kind": "HTTPRoute",
-        "metadata": _object(suffixed("maas-api-route", tenant), settings.infra, "maas-api"),
+        "metadata": described(suffixed("maas-api-route", tenant), settings.infra, "maas-api"),
         "spec": {"parentRefs": [parent], "rules": rules},
     }
 
@@ -191,7 +191,8 @@ def _target(gateway: Key) -> dict[str, str]:
     return {"group": GROUP, "kind": "Gateway", "name": gateway.name}
 
 
-def _object(name: str, namespace: str, component: str) -> dict[str, Any]:
+def described(name: str, namespace: str, component: str) -> dict[str, Any]:
+    """Metadata of an object that guards a gateway."""
     labels = {
         MANAGED_BY: MANAGER,
         "app.kubernetes.io/part-of": "models-as-a-service",

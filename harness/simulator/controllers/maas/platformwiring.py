@@ -34,6 +34,7 @@ from harness.simulator.controllers.runtime.kind import (
     ROLE,
     SECRET,
     SERVICE,
+    TELEMETRY_POLICY,
     TOKEN_RATE_LIMIT_POLICY,
     VALIDATING_WEBHOOKS,
     Kind,
@@ -155,8 +156,9 @@ class PlatformWiring:
         def drifted(change: Change) -> list[Key]:
             return every(change) if model_of_policy(change.latest) is None and spec_moved(change) else []
 
-        for kind in (AUTH_POLICY, TOKEN_RATE_LIMIT_POLICY):
+        for kind in (AUTH_POLICY, TOKEN_RATE_LIMIT_POLICY, TELEMETRY_POLICY):
             controller.follows(self._cluster.informer(kind), drifted)
+        controller.follows(self._cluster.informer(MAAS_TENANT_CONFIG), every)
         controller.follows(
             self._cluster.informer(HTTP_ROUTE),
             lambda change: every(change) if change.latest["metadata"]["namespace"] == self._view.settings.infra else [],

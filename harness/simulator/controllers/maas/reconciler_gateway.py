@@ -1,13 +1,17 @@
 """The policies and the maas-api route of each MaaS gateway; what a person deletes or edits comes back at once."""
 
 from harness.simulator.controllers.maas.gatewaypolicy import api_route, auth_policy, default_deny
+from harness.simulator.controllers.maas.telemetry import telemetry_name, telemetry_policy
+from harness.simulator.controllers.maas.tenant import CONFIG, namespace_of
 from harness.simulator.controllers.maas.view import View
 from harness.simulator.controllers.runtime.kind import (
     AI_TENANT,
     AUTH_POLICY,
     GATEWAY,
     HTTP_ROUTE,
+    MAAS_TENANT_CONFIG,
     NAMESPACE,
+    TELEMETRY_POLICY,
     TOKEN_RATE_LIMIT_POLICY,
 )
 from harness.simulator.controllers.runtime.manifest import Key, is_deleting, spec
@@ -36,6 +40,18 @@ class GatewayReconciler:
             await self._cluster.apply(AUTH_POLICY, auth_policy(key, tenant, settings, issuer), closed=WHO_IS_LET_IN)
             deny = default_deny(key, tenant)
             await self._cluster.apply(TOKEN_RATE_LIMIT_POLICY, deny, closed=("spec.limits",))
+            await self._label(key, tenant)
             if self._cluster.store(NAMESPACE).get(Key("", settings.infra)) is not None:
                 await self._cluster.apply(HTTP_ROUTE, api_route(key, tenant, settings))
         return None
+
+    async def _label(self, gateway: Key, tenant: str) -> None:
+        """Which labels the gateway's metrics carry."""
+        config = self._cluster.store(MAAS_TENANT_CONFIG).get(Key(namespace_of(tenant, self._view.settings), CONFIG))
+        wanted = telemetry_policy(gateway, tenant, spec(config or {}).get("telemetry") or {})
+        if wanted is not None:
+            await self._cluster.apply(TELEMETRY_POLICY, wanted, closed=("spec.metrics.default.labels",))
+            return
+        present = self._cluster.store(TELEMETRY_POLICY).get(Key(gateway.namespace, telemetry_name(tenant)))
+        if present is not None:
+            await self._cluster.delete(TELEMETRY_POLICY, present)

@@ -66,6 +66,7 @@ HTTP_ROUTE = Kind("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
 LLM_INFERENCE_SERVICE = Kind("serving.kserve.io", "v1alpha2", "LLMInferenceService", "llminferenceservices")
 AUTH_POLICY = Kind("kuadrant.io", "v1", "AuthPolicy", "authpolicies")
 TOKEN_RATE_LIMIT_POLICY = Kind("kuadrant.io", "v1alpha1", "TokenRateLimitPolicy", "tokenratelimitpolicies")
+TELEMETRY_POLICY = Kind("extensions.kuadrant.io", "v1alpha1", "TelemetryPolicy", "telemetrypolicies")
 
 VALIDATING_WEBHOOKS = Kind(
     "admissionregistration.k8s.io",

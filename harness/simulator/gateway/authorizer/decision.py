@@ -151,6 +151,7 @@ class Authorizer:
             "userid": identity.username,
             "username": identity.username,
             "groups": identity.groups,
+            "group": ",".join(identity.groups),
             "request_path": path,
         }
         if identity.key_id:

@@ -78,12 +78,14 @@ def metadata_entry(key: str, namespace: str, field: str) -> JSON:
     }
 
 
-def descriptor(phase: str) -> list[JSON]:
-    """The entries that the limiter reads: phase, identity, path, labels."""
+def descriptor(phase: str, *, grouped: bool = False) -> list[JSON]:
+    """The entries that the limiter reads: phase, identity, path, labels; `grouped`: the caller's groups too."""
     entries: list[JSON] = [{"generic_key": {"descriptor_key": "phase", "descriptor_value": phase}}]
     entries += [metadata_entry("auth.identity." + field, EXT_AUTHZ, field) for field in IDENTITY_FIELDS]
     entries.append(metadata_entry("request.path", EXT_AUTHZ, "request_path"))
-    entries += [metadata_entry("label." + label, EXT_AUTHZ, label) for label in LABELS]
+    entries += [
+        metadata_entry("label." + label, EXT_AUTHZ, label) for label in (*LABELS, *(("group",) if grouped else ()))
+    ]
     if phase == "report":
         entries.append(metadata_entry("label.model", REQUEST, "model"))
     return entries
@@ -96,9 +98,9 @@ def hold(phase: str) -> list[JSON]:
     return [{"request_headers": header}, *most]
 
 
-def rate_limit(*, reserving: bool) -> JSON:
+def rate_limit(*, reserving: bool, grouped: bool) -> JSON:
     """Check before the backend, report when the stream is done. `rate_limits` sits in the filter: in a route `hits_addend` is ignored."""
-    check = descriptor("check") + (hold("check") if reserving else [])
+    check = descriptor("check", grouped=grouped) + (hold("check") if reserving else [])
     phase = {"generic_key": {"descriptor_key": "phase", "descriptor_value": "release"}}
     release = {"actions": [phase, *hold("release")], "hits_addend": {"number": 0}, "apply_on_stream_done": True}
     return http_filter(
@@ -116,7 +118,7 @@ def rate_limit(*, reserving: bool) -> JSON:
         rate_limits=[
             {"actions": check, "hits_addend": {"number": 0}},
             {
-                "actions": descriptor("report"),
+                "actions": descriptor("report", grouped=grouped),
                 "hits_addend": {"format": f"%DYNAMIC_METADATA({USAGE}:total_tokens)%"},
                 "apply_on_stream_done": True,
             },
@@ -165,9 +167,10 @@ def router() -> JSON:
     return http_filter(ROUTER, EXTENSION + "router.v3.Router")
 
 
-def governed(*, reserving: bool = False) -> list[JSON]:
+def governed(*, reserving: bool = False, grouped: bool = False) -> list[JSON]:
     """The chain of a gateway that MaaS governs; `reserving` where the limiter holds tokens for running requests."""
-    return [json_to_metadata(reserving=reserving), ext_authz(), rate_limit(reserving=reserving), lua(), router()]
+    limited = rate_limit(reserving=reserving, grouped=grouped)
+    return [json_to_metadata(reserving=reserving), ext_authz(), limited, lua(), router()]
 
 
 def standard() -> list[JSON]:

@@ -80,6 +80,7 @@ class Admin:
         except (ValidationError, InvalidExpressionError) as error:
             return refusal(422, "limits", error)
         revision = self._admission.replace(limits)
+        self._metrics.label(parsed.labels)
         count = sum(len(group) for group in limits.values())
         return JSONResponse({"instance": self._instance, "revision": revision, "limits": count, "domains": len(limits)})
 

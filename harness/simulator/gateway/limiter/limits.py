@@ -44,6 +44,10 @@ class LimitSet(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     domains: dict[str, list[LimitSpec]]
+    labels: dict[str, dict[str, str]] | None = Field(
+        None,
+        description="of the metrics of each domain: label to what it is taken from; without it, every label that is known",
+    )
 
     def limits(self) -> dict[str, tuple[Limit, ...]]:
         """Domain to limits. Two rates of one limit with the same window are one limit; the first stays (Limitador's set insertion)."""

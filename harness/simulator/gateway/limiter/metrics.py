@@ -15,24 +15,38 @@ HELP = {
 
 
 class TokenMetrics:
-    """Counters by route (`limitador_namespace`) and the labels that the call carried; a label without a value is absent."""
+    """Counters by route (`limitador_namespace`) and labels; a label without a value is absent.
 
-    __slots__ = ("_tallies",)
+    `label` says which labels each route's series have; before it was called, they have all that is known of a call.
+    """
+
+    __slots__ = ("_labels", "_tallies")
 
     def __init__(self) -> None:
+        self._labels: Mapping[str, Mapping[str, str]] | None = None
         self._tallies: dict[str, Tally[Series]] = {name: Tally() for name in HELP}
 
-    def called(self, domain: str, labels: Mapping[str, str]) -> None:
-        """A check allowed a request."""
-        self._tallies["authorized_calls"][series(domain, labels)] += 1
+    def label(self, labels: Mapping[str, Mapping[str, str]] | None) -> None:
+        """From now on, a route's series have these labels, each from a field of the call; None: all fields, under their own names."""
+        self._labels = labels
 
-    def limited(self, domain: str, labels: Mapping[str, str]) -> None:
+    def called(self, domain: str, known: Mapping[str, str]) -> None:
+        """A check allowed a request of which this much is known."""
+        self._tallies["authorized_calls"][self._series(domain, known)] += 1
+
+    def limited(self, domain: str, known: Mapping[str, str]) -> None:
         """A check denied a request."""
-        self._tallies["limited_calls"][series(domain, labels)] += 1
+        self._tallies["limited_calls"][self._series(domain, known)] += 1
 
-    def hit(self, domain: str, labels: Mapping[str, str], tokens: int) -> None:
+    def hit(self, domain: str, known: Mapping[str, str], tokens: int) -> None:
         """A report charged `tokens`."""
-        self._tallies["authorized_hits"][series(domain, labels)] += tokens
+        self._tallies["authorized_hits"][self._series(domain, known)] += tokens
+
+    def _series(self, domain: str, known: Mapping[str, str]) -> Series:
+        if self._labels is None:
+            return domain, tuple(known.items())
+        wanted = self._labels.get(domain, {})
+        return domain, tuple((label, known[field]) for label, field in wanted.items() if field in known)
 
     def text(self) -> str:
         """Prometheus text exposition, format 0.0.4."""
@@ -49,11 +63,6 @@ class TokenMetrics:
         yield "# HELP limitador_up Whether the limiter is serving"
         yield "# TYPE limitador_up gauge"
         yield "limitador_up 1"
-
-
-def series(domain: str, labels: Mapping[str, str]) -> Series:
-    """A hashable name of one series."""
-    return domain, tuple(labels.items())
 
 
 def escaped(text: str) -> str:

@@ -19,6 +19,7 @@ from harness.simulator.gateway.plan.routes import (
     route_configuration,
 )
 from harness.simulator.gateway.plan.snapshot import Snapshot
+from harness.simulator.gateway.plan.telemetry import Labels, labels_at, telemetry_standings
 
 MAAS_LABEL = ("app.kubernetes.io/name", "maas")
 Endpoint = tuple[str, str, str]
@@ -48,12 +49,14 @@ class Plan:
     listeners: tuple[PlannedListener, ...]
     clusters: Mapping[str, ClusterConfig]
     limits: Mapping[str, Limits]
+    labels: Mapping[str, Labels]
     attachments: tuple[Attachment, ...]
     unresolved: Mapping[Key, tuple[str, str]]
     dropped: Mapping[Key, str]
     idle: frozenset[Key]
     auth_standings: Mapping[Key, Standing]
     token_standings: Mapping[Key, Standing]
+    telemetry_standings: Mapping[Key, Standing]
     governed: frozenset[Key]
     provider_keys: Mapping[str, str] = field(repr=False)
 
@@ -95,7 +98,16 @@ def make_plan(snapshot: Snapshot, endpoints: tuple[Endpoint, ...], before: froze
     token = by_target(snapshot.token_policies)
     found = tuple(item for item in attachments(snapshot) if item.parent.gateway in ours)
     slices = Endpoints(snapshot)
-    hostings = {gateway: Hosting(gateway in governed, ("Gateway", gateway) in auth, gateway) for gateway in ours}
+    telemetry, labels = by_target(snapshot.telemetry_policies), dict[str, Labels]()
+    hostings = {
+        gateway: Hosting(
+            governed=gateway in governed,
+            open=("Gateway", gateway) in auth,
+            gateway=gateway,
+            grouped="group" in labels_at(gateway, telemetry).values(),
+        )
+        for gateway in ours
+    }
     by_gateway: dict[Key, dict[Key, list[PlannedRoute]]] = {gateway: {} for gateway in ours}
     limits: dict[str, Limits] = {}
     for item in found:
@@ -107,20 +119,22 @@ def make_plan(snapshot: Snapshot, endpoints: tuple[Endpoint, ...], before: froze
             by_gateway[gateway][item.route] = list(planned(route, snapshot, slices, hostings[gateway]))
         if gateway in governed:
             limits["/".join(item.route)] = effective_limits(item.route, gateway, token)
-    auth_standings, token_standings = standings(
-        snapshot, {gateway: set(routes) for gateway, routes in by_gateway.items()}
-    )
+            labels["/".join(item.route)] = labels_at(gateway, telemetry)
+    served = {gateway: set(routes) for gateway, routes in by_gateway.items()}
+    auth_standings, token_standings = standings(snapshot, served)
     everything = [item for routes in by_gateway.values() for group in routes.values() for item in group]
     return Plan(
         listeners=tuple(planned_listener(item, snapshot, found, by_gateway, hostings) for item in endpoints),
         clusters=clusters(everything),
         limits=limits,
+        labels=labels,
         attachments=found,
         unresolved=unresolved(everything),
         dropped={item.route: reason for item in found if (reason := dropped(snapshot.routes[item.route])) is not None},
         idle=idle(everything),
         auth_standings=auth_standings,
         token_standings=token_standings,
+        telemetry_standings=telemetry_standings(snapshot, served),
         governed=governed,
         provider_keys=provider_keys(everything),
     )

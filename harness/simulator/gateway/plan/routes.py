@@ -28,11 +28,15 @@ RETRY = {"retry_on": "connect-failure,refused-stream,reset-before-request", "num
 
 @dataclass(frozen=True, slots=True)
 class Hosting:
-    """How a gateway serves its routes: with MaaS's policies, and open only while an AuthPolicy is accepted."""
+    """How a gateway serves its routes: with MaaS's policies, and open only while an AuthPolicy is accepted.
+
+    `grouped`: its metrics name the caller's groups.
+    """
 
     governed: bool
     open: bool
     gateway: Key = ("", "")
+    grouped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ class Snapshot:
     endpoint_slices: Objects = field(default_factory=dict)
     auth_policies: Objects = field(default_factory=dict)
     token_policies: Objects = field(default_factory=dict)
+    telemetry_policies: Objects = field(default_factory=dict)
     namespaces: Objects = field(default_factory=dict)
     secrets: Objects = field(default_factory=dict)
     reference_grants: Objects = field(default_factory=dict)
