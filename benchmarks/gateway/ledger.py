@@ -1,137 +1,140 @@
-"""Are the books exact? Mixed requests at high concurrency, then the limiter's book against what clients and Envoy saw.
+"""Are the books exact? Mixed requests at high concurrency through one gateway, and through two that share Redis.
 
-`python -m benchmarks.gateway.ledger [--requests 10000] [--concurrency 200]`: JSON, streams with and without usage asked for, client
-aborts, and backend errors, in equal parts against the mock model server. Exit 1 unless charged = what Envoy's access log says, and the
-complete responses cost exactly what their clients read. (What an aborted stream costs only Envoy knows.)
+`python -m benchmarks.gateway.ledger [--requests 10000] [--concurrency 200] [--gateways 1 2]` sends JSON, streams with and without usage
+asked for, clients that leave, backends that break off, and backends that fail, in equal parts against the mock model server, and
+balances what clients were told, what the model server journalled and what the limiters count (`reckoning.py` has the rules).
+
+Exit 0: balanced to the token; 1: not.
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
-import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import httpx
-
+from benchmarks.gateway.mixed import Account, drive
+from benchmarks.gateway.reckoning import Reckoning, lines_of
+from mock_vllm.testing import MockVLLM
 from tests.gateway.doubles import ManagementApi, served
+from tests.gateway.second import attach_to_both, redis_server, second_gateway
 from tests.gateway.stack import INGRESS, MAAS, Stack, running
 from tests.gateway.world import Model, World, eventually
 
-KINDS = ("json", "stream", "stream with usage", "abort", "error")
+USERS = 4
+SHOWN = 10
+SETTLED_S = 60.0
 
 
-def model_server(folder: Path) -> tuple[subprocess.Popen[bytes], int]:
-    """A mock vLLM with a little time between tokens, so that aborts hit running streams."""
-    ready = folder / "mock.ready"
-    command = [
-        sys.executable,
-        "-m",
-        "mock_vllm",
-        "serve",
-        "m",
-        "--port",
-        "0",
-        "--admin-port",
-        "0",
-        "--ready-file",
-        str(ready),
-    ]
-    command += ["--inter-token-latency", "0.01", "--max-num-seqs", "1000"]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    eventually(ready.exists, 20)
-    return process, int(json.loads(ready.read_text(encoding="utf-8"))["endpoints"]["api"].rsplit(":", 1)[1])
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One or two gateways before one model server."""
+
+    stack: Stack
+    server: MockVLLM
+    maas: ManagementApi
+    urls: tuple[str, ...]
+    logs: tuple[Path, ...]
+
+    def accounts(self) -> tuple[Account, ...]:
+        """Users with a key each."""
+        return tuple(Account(f"user-{number}", self.maas.key(f"user-{number}")) for number in range(USERS))
+
+    def counted(self) -> dict[str, int]:
+        """What the limiter counts, by user."""
+        found: Counter[str] = Counter()
+        for item in self.stack.limiter_admin("/counters").json()["counters"]:
+            found[next(iter(item["variables"].values()))] += item["used"]
+        return dict(found)
+
+    def log(self) -> list[dict[str, Any]]:
+        """The access logs of all gateways."""
+        texts = [path.read_text(encoding="utf-8") for path in self.logs if path.exists()]
+        return [json.loads(line) for text in texts for line in text.splitlines()]
 
 
-async def call(client: httpx.AsyncClient, url: str, kind: str, tokens: int) -> int | None:
-    """One request; the tokens its client read, None for an aborted one."""
-    body = {"model": "m", "messages": [{"role": "user", "content": "hello"}], "max_tokens": tokens, "ignore_eos": True}
-    headers = {"X-Request-Id": f"{kind}-{uuid.uuid4().hex}"}
-    if kind == "error":
-        body["max_tokens"] = -1
-    if kind in ("json", "error"):
-        answer = await client.post(url, json=body, headers=headers)
-        return answer.json().get("usage", {}).get("total_tokens", 0)
-    body["stream"] = True
-    if kind == "stream with usage":
-        body["stream_options"] = {"include_usage": True}
-    total = 0
-    async with client.stream("POST", url, json=body, headers=headers) as answer:
-        seen = 0
-        async for line in answer.aiter_lines():
-            seen += bool(line)
-            if kind == "abort" and seen > tokens // 2:
-                return None
-            if '"usage"' in line:
-                total = json.loads(line.removeprefix("data: "))["usage"]["total_tokens"]
-    return total
+@contextlib.contextmanager
+def site(folder: Path, gateways: int) -> Iterator[Site]:
+    """Start everything for the length of the block."""
+    maas = ManagementApi()
+    with (
+        contextlib.ExitStack() as stack_of,
+        MockVLLM("m", inter_token_latency=5, max_num_seqs=2000, journal_size=200_000) as server,
+        served(maas.app()) as port,
+    ):
+        shared = stack_of.enter_context(redis_server(folder / "socket")) if gateways > 1 else None
+        options = ("--redis", shared) if shared else ()
+        stack = Stack(folder, f"http://127.0.0.1:{port}", limiter_options=options)
+        with running(stack):
+            world = World(stack.kube())
+            world.gateways()
+            world.auth_policy()
+            stack.start_gateway(f"{INGRESS}/{MAAS}/http")
+            model = governed(world, maas, server)
+            urls, logs = [stack.url() + model.path], [stack.access_log()]
+            if shared:
+                second = folder / "second"
+                second.mkdir()
+                other = stack_of.enter_context(second_gateway(stack, world, second, shared))
+                attach_to_both(world, model)
+                urls, logs = [*urls, other.url + model.path], [*logs, other.access_log]
+            try:
+                yield Site(stack, server, maas, tuple(urls), tuple(logs))
+            finally:
+                stack_of.close()
 
 
-async def drive(url: str, key: str, requests: int, concurrency: int) -> Counter[str]:
-    """All requests; tokens read, by kind."""
-    book: Counter[str] = Counter()
-    waiting = iter(range(requests))
-    limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
-    headers = {"Authorization": f"Bearer {key}"}
-    async with httpx.AsyncClient(limits=limits, trust_env=False, verify=False, timeout=60, headers=headers) as client:
-
-        async def work() -> None:
-            for number in waiting:
-                kind = KINDS[number % len(KINDS)]
-                tokens = await call(client, url, kind, 4 + number % 13) or 0
-                book[kind] += tokens
-                book[kind + " requests"] += 1
-
-        await asyncio.gather(*(work() for _ in range(concurrency)))
-    return book
+def governed(world: World, maas: ManagementApi, server: MockVLLM) -> Model:
+    """The mock server as a model with an ample limit that everybody may use."""
+    model: Model = world.model(int(server.url.rsplit(":", 1)[1]))
+    world.limit(model, (10**12, "24h"))
+    maas.grant("*", model.reference, resolved=model.reference)
+    return model
 
 
-def main() -> int:
+def reckon(place: Site, requests: int, concurrency: int) -> Reckoning:
+    """Drive, wait until the last reports are booked, and put the books side by side."""
+    seen = asyncio.run(drive(place.urls, place.accounts(), requests, concurrency))
+    log = eventually(lambda: found if len(found := place.log()) >= requests else None, SETTLED_S)
+    journal = eventually(lambda: found if len(found := place.server.journal()) >= requests else None, SETTLED_S)
+    due = sum(entry["tokens_total"] or 0 for entry in log)
+    with contextlib.suppress(AssertionError):  # then the reckoning says what is missing
+        eventually(lambda: sum(place.counted().values()) == due, 5)
+    return Reckoning(lines_of(seen, journal, log), place.counted())
+
+
+def balanced(gateways: int, requests: int, concurrency: int) -> bool:
+    """One site, one table; whether every book agrees."""
+    with tempfile.TemporaryDirectory() as folder, site(Path(folder), gateways) as place:
+        started = time.monotonic()
+        result = reckon(place, requests, concurrency)
+        took = time.monotonic() - started
+    problems = list(result.problems())
+    where = "one gateway" if gateways == 1 else f"{gateways} gateways that share Redis"
+    print(f"{where}: {requests:,} requests at concurrency {concurrency} in {took:.1f} s")
+    print(result.table())
+    print("balanced to the token\n" if not problems else f"NOT BALANCED: {len(problems)} findings")
+    for problem in problems[:SHOWN]:
+        print(f"  {problem}")
+    return not problems
+
+
+def main(words: Sequence[str] | None = None) -> int:
     """Run it."""
-    line = argparse.ArgumentParser(description=__doc__)
+    line = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     line.add_argument("--requests", type=int, default=10_000)
     line.add_argument("--concurrency", type=int, default=200)
-    arguments = line.parse_args()
-    maas = ManagementApi()
-    with tempfile.TemporaryDirectory() as folder, served(maas.app()) as port:
-        process, model_port = model_server(Path(folder))
-        try:
-            with running(Stack(Path(folder), f"http://127.0.0.1:{port}")) as stack:
-                return balance(stack, model_port, maas, arguments)
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def balance(stack: Stack, model_port: int, maas: ManagementApi, arguments: argparse.Namespace) -> int:
-    """Drive, then compare the books."""
-    world = World(stack.kube())
-    world.gateways()
-    world.auth_policy()
-    stack.start_gateway(f"{INGRESS}/{MAAS}/http")
-    model: Model = world.model(model_port)
-    world.limit(model, (10**12, "1h"))
-    maas.grant("*", model.reference, resolved=model.reference)
-    started = time.monotonic()
-    read = asyncio.run(drive(stack.url() + model.path, maas.key("ledger"), arguments.requests, arguments.concurrency))
-    took = time.monotonic() - started
-
-    def entries() -> list[dict[str, object]]:
-        lines = [json.loads(item) for item in stack.access_log().read_text(encoding="utf-8").splitlines()]
-        return lines if len(lines) >= arguments.requests else []
-
-    logged = eventually(entries, 30)
-    known = sum(item["tokens_total"] or 0 for item in logged)
-    complete = sum(item["tokens_total"] or 0 for item in logged if not str(item["request_id"]).startswith("abort"))
-    charged = sum(item["used"] for item in stack.limiter_admin("/counters").json()["counters"])
-    clients = sum(read[kind] for kind in KINDS)
-    print(f"{arguments.requests} requests in {took:.1f} s: {dict(read)}")
-    print(f"charged {charged:,}, Envoy saw {known:,}; complete responses: Envoy {complete:,}, clients {clients:,}")
-    return 0 if charged == known and complete == clients else 1
+    line.add_argument("--gateways", type=int, nargs="+", choices=(1, 2), default=[1, 2])
+    chosen = line.parse_args(words)
+    results = [balanced(gateways, chosen.requests, chosen.concurrency) for gateways in chosen.gateways]
+    return 0 if all(results) else 1
 
 
 if __name__ == "__main__":

@@ -9,34 +9,18 @@ import httpx
 import pytest
 
 from tests.gateway.conftest import Rig, built
-from tests.gateway.stack import INGRESS, MAAS, launch
-from tests.gateway.world import GATEWAY_API, PARENT, AuthPolicy, Gateway, HTTPRoute, eventually, fresh
+from tests.gateway.second import attach_to_both, redis_server, second_gateway
+from tests.gateway.stack import launch
+from tests.gateway.world import eventually, fresh
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
-SECOND = "maas-second-gateway"
 
 
 @pytest.fixture(scope="module")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     path = tmp_path_factory.mktemp("redis") / "socket"
-    with redis_server(path):
-        yield f"unix://{path}"
-
-
-class redis_server:  # noqa: N801  a context manager
-    """A Redis on a Unix socket, without persistence."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        command = ["redis-server", "--port", "0", "--unixsocket", str(self.path), "--save", "", "--appendonly", "no"]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=self.path.parent)
-        eventually(self.path.exists)
-
-    def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        self.process.wait(60)
+    with redis_server(path) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -48,28 +32,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator
 @pytest.fixture(scope="module")
 def second_url(shared: Rig, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A second gateway with a limiter of its own and the same Redis."""
-    directory = tmp_path_factory.mktemp("second")
-    everywhere = {"namespaces": {"from": "All"}}
-    listeners = [{"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": everywhere}]
-    spec = {"gatewayClassName": "openshift-default", "listeners": listeners}
-    shared.world.create(Gateway, INGRESS, SECOND, spec, labels={"app.kubernetes.io/name": "maas"})
-    target = {"group": GATEWAY_API, "kind": "Gateway", "name": SECOND}
-    shared.world.create(AuthPolicy, INGRESS, "second-maas-auth", {"targetRef": target})
-    limiter = launch(directory, "limiter", "harness.simulator.gateway.limiter", "--redis", redis_url)
-    authorizer = shared.stack.parts["authorizer"].endpoints["grpc"]
-    try:
-        gateway = launch(
-            directory, "gateway", "harness.simulator.gateway",
-            "--kubeconfig", str(shared.stack.kubeconfig), "--dir", str(directory / "envoy"), "--authorizer", authorizer,
-            "--limiter", limiter.endpoints["grpc"], "--limiter-admin", limiter.endpoints["admin"],
-            "--listen", f"{INGRESS}/{SECOND}/http=127.0.0.1:0",
-        )  # fmt: skip
-        try:
-            yield gateway.endpoints[f"{INGRESS}/{SECOND}/http"]
-        finally:
-            gateway.stop()
-    finally:
-        limiter.stop()
+    with second_gateway(shared.stack, shared.world, tmp_path_factory.mktemp("second"), redis_url) as other:
+        yield other.url
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -98,9 +62,7 @@ def test_several_windows_apply_and_an_advanced_clock_ends_the_short_one_of_one_s
 
 def test_two_gateways_share_one_budget_to_the_token(shared: Rig, second_url: str) -> None:
     caller = shared.limited((150, "1h"))
-    parents = [{**PARENT, "name": name} for name in (MAAS, SECOND)]
-    shared.world.patch(HTTPRoute, caller.model.namespace, caller.model.route, {"spec": {"parentRefs": parents}})
-    shared.world.route_in_force(caller.model)
+    attach_to_both(shared.world, caller.model)
     with httpx.Client(trust_env=False, verify=False) as client:
 
         def call(number: int) -> int:

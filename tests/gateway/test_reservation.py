@@ -10,7 +10,7 @@ import pytest
 
 from harness.simulator.gateway.limiter.holds import HOLD_SECONDS, Holds
 from tests.gateway.conftest import Rig, built
-from tests.gateway.test_redis import redis_server
+from tests.gateway.second import redis_server
 from tests.gateway.world import eventually
 
 KEY = (("d", "p", "n", 60, ()), ("alice",))
@@ -28,9 +28,9 @@ def reserving_in_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed")
     path = tmp_path_factory.mktemp("redis") / "socket"
-    with redis_server(path):
+    with redis_server(path) as url:
         directory = tmp_path_factory.mktemp("shared-reservation")
-        with built(directory, "--admission", "reservation", limiter=("--redis", f"unix://{path}")) as found:
+        with built(directory, "--admission", "reservation", limiter=("--redis", url)) as found:
             yield found
 
 
