@@ -158,7 +158,7 @@ class _Reading:
         self._head(answer.http_request, answer.status_code, answer.headers)
         parsed = answer.parse()
         if not self.call.body.get("stream"):
-            self._body = answer.content
+            self._body = answer.http_response.content
             return
         for event in cast("Iterator[Any]", parsed):
             self._event(event)

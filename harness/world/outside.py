@@ -20,7 +20,7 @@ from harness.world.governance import MAAS
 
 INFERENCE: Final = "inference.opendatahub.io/v1alpha1"
 SERVED: Final = "maas-conformance.dev/Served"
-"""What the reference gateway says of a route whose backends have endpoints; platforms without that word are asked for no more than theirs."""
+"""What the reference gateway says of a route whose backends have endpoints; other platforms do not, and are not asked to."""
 PORT: Final = 8000
 KEY_ENTRY: Final = "api-key"
 IMAGE: Final = "mock-vllm"
@@ -66,14 +66,26 @@ class StandIn:
     def credential(self, key: Secret | None = None) -> Manifest:
         """The Secret, with its own key or another one."""
         metadata = {"labels": {"inference.llm-d.ai/ipp-managed": "true"}}
-        return _manifest(self.secret, metadata=metadata, type="Opaque", stringData={KEY_ENTRY: (key or self.key).reveal()})
+        return _manifest(
+            self.secret, metadata=metadata, type="Opaque", stringData={KEY_ENTRY: (key or self.key).reveal()}
+        )
 
     def manifests(self, *also_accepts: Secret) -> tuple[Manifest, ...]:
         """Deployment and Service; `also_accepts`: further keys that open it."""
         labels = {"app.kubernetes.io/name": self.server}
         header = "x-api-key" if self.format == "messages" else "authorization"
         keys = [key.reveal() for key in (self.key, *also_accepts)]
-        command = ["mock-vllm", "serve", self.target, "--port", str(PORT), "--api-key-header", header, "--api-key", *keys]
+        command = [
+            "mock-vllm",
+            "serve",
+            self.target,
+            "--port",
+            str(PORT),
+            "--api-key-header",
+            header,
+            "--api-key",
+            *keys,
+        ]
         container = {"name": "main", "image": self.image, "command": command, "ports": [{"containerPort": PORT}]}
         template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
         deployment = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}

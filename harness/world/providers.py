@@ -45,7 +45,9 @@ class Providers:
         `takes`: keys that open the provider besides its own. `given`: the key that the platform is given in place of it.
         """
         one = self.stand_in(api)
-        made = ExternalModel(handle_of(f"{self._world.name}-gpt{self._count}", one.namespace), one, legacy, reference=reference)
+        made = ExternalModel(
+            handle_of(f"{self._world.name}-gpt{self._count}", one.namespace), one, legacy, reference=reference
+        )
         objects = (*one.manifests(*takes), one.credential(given), *made.backend(), made.registration())
         self._world.declare(*objects, until=made.in_force(governed=governed))
         return made

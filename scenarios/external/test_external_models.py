@@ -7,20 +7,19 @@ import pytest
 
 from harness.engine.declaration import check
 from harness.kube.columns import Column, columns_of
-from harness.kube.manifest import Ref
-from harness.kube.wait import Bound, has_phase, is_gone, wait_for
+from harness.kube.wait import is_gone, wait_for
 from harness.world.admission import changed, expect_invalid
-from harness.world.expectations import expect, expect_equal, expect_json, expect_served, listed_ids, model_ids
+from harness.world.expectations import expect, expect_equal, expect_json, expect_served
 from harness.world.force import model_ref
 from harness.world.governance import MAAS
 from harness.world.inference import Ask
-from harness.world.outside import INFERENCE, ExternalModel, handle_of, leads_somewhere
+from harness.world.outside import INFERENCE, ExternalModel, leads_somewhere
+from harness.world.patience import until
 from harness.world.providers import Providers
 from harness.world.sandwich import Sandwich
 from harness.world.world import World
 
 BODY: Final = Ask(style="body")
-PORT: Final = "maas.opendatahub.io/port"
 
 
 def entry_of(document: Any, name: str) -> dict[str, Any]:
@@ -68,9 +67,7 @@ def test_a_backend_is_found_by_its_kind(world: World, providers: Providers) -> N
         expected="a route and an endpoint for each, by the rules of its kind",
         observed=str({name: (item.get("httpRouteName"), item.get("endpoint")) for name, item in found.items()}),
     )
-    valid = outside.registration() | {
-        "metadata": {"name": f"{world.name}-kind", "namespace": outside.handle.namespace}
-    }
+    valid = outside.registration() | {"metadata": {"name": f"{world.name}-kind", "namespace": outside.handle.namespace}}
     expect_invalid(world.estate.cluster, valid, changed(valid, "spec.modelRef.kind", "InferenceService"))
 
 
@@ -90,9 +87,10 @@ def test_an_external_model_is_guarded_by_both_gates(
     )
 
 
+@pytest.mark.parametrize("legacy", [False, True], ids=["inference", "legacy"])
 @check("MAAS-GW-018", needs={"kube", "providers"})
-def test_a_deleted_external_model_takes_its_route_along(world: World, providers: Providers) -> None:
-    gone, stays = providers.model(), providers.model()
+def test_a_deleted_external_model_takes_its_route_along(world: World, providers: Providers, legacy: bool) -> None:
+    gone, stays = providers.model(legacy=legacy), providers.model(legacy=legacy)
     customer = world.customer(models=(gone.handle, stays.handle))
     expect_served(customer.infer(BODY, model=gone.handle), when="the model is there")
     world.withdraw(gone.ref)
@@ -119,12 +117,19 @@ def test_the_inference_group_goes_before_the_legacy_one(world: World, providers:
     world.subscription(who, models=model.handle)
     world.policy(who, models=model.handle)
     world.settle()
-    cluster, bound = world.estate.cluster, world.estate.ready_bound
-    registered = cluster.get(model_ref(model.handle)) or {}
-    expect_equal(registered["status"].get("httpRouteName"), model.route.name, of="the route while both exist")
+    expect_equal(route_name(world, model), model.route.name, of="the route while both exist")
     world.withdraw(model.ref)
-    fallback = wait_for(cluster, has_route(model, namesake.route.name), bound) or {}
-    expect_equal(fallback["status"].get("httpRouteName"), namesake.route.name, of="the route when the legacy one is left")
+    left, _ = until(
+        lambda: route_name(world, model), lambda name: name == namesake.route.name, world.estate.ready_bound
+    )
+    expect_equal(left, namesake.route.name, of="the route when the legacy one is left")
+
+
+def route_name(world: World, model: ExternalModel) -> str | None:
+    """The route that the registered model names in its status."""
+    registered = world.estate.cluster.get(model_ref(model.handle)) or {}
+    name: str | None = (registered.get("status") or {}).get("httpRouteName")
+    return name
 
 
 @check("MAAS-CRD-066", needs={"kube"})

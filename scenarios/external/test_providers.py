@@ -18,7 +18,15 @@ from harness.world.world import World
 
 BODY: Final = Ask(style="body")
 SIZES: Final = (1, 17, 64)
-PERSONAL: Final = ("authorization", "x-api-key", "x-maas-", "cookie", "x-forwarded-for", "forwarded", "x-gateway-model-name")
+PERSONAL: Final = (
+    "authorization",
+    "x-api-key",
+    "x-maas-",
+    "cookie",
+    "x-forwarded-for",
+    "forwarded",
+    "x-gateway-model-name",
+)
 SESSION: Final = {"Cookie": "session=of-the-caller", "X-MaaS-Subscription": "of-the-caller"}
 NEXT_KEY: Final = Secret("provider-takes-this-key-next")
 
