@@ -152,16 +152,19 @@ class World(Grants):
     # --- tenants ----------------------------------------------------------------------------------------------------------
 
     def tenant(self, **options: Any) -> "Tenant":
-        """A tenant of the check's own, with a gateway; see `Tenant` for what may be said of it (`oidc`, `listeners`)."""
+        """A tenant of the check's own, with a gateway; see `Tenant` for what may be said of it (`oidc`, `listeners`).
+
+        With `opened` False nothing of it is made yet; it is removed at the end all the same.
+        """
         return self.tenants(1, **options)[0]
 
-    def tenants(self, number: int, **options: Any) -> "tuple[Tenant, ...]":
+    def tenants(self, number: int, *, opened: bool = True, **options: Any) -> "tuple[Tenant, ...]":
         """Several, made together. Raises NotReady when they do not come into force or cannot be reached."""
         from harness.world.tenant import Tenant, open_tenants
 
         made = tuple(Tenant(self, **options) for _ in range(number))
         self._tenants += made
-        open_tenants(made)
+        open_tenants(made if opened else ())
         return made
 
     def remove(self) -> None:

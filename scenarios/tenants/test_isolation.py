@@ -1,8 +1,9 @@
 """Tenants are kept apart: keys, metadata, subscriptions, models and budgets of one mean nothing at another's gateway."""
 
-from functools import partial
-
+from harness.client.exchange import Exchange
 from harness.engine.declaration import check
+from harness.kube.manifest import Ref
+from harness.platforms.platform import Need
 from harness.world.caller import Caller
 from harness.world.expectations import (
     any_refusal,
@@ -13,19 +14,39 @@ from harness.world.expectations import (
     expect_served,
     expect_status,
     flat_error,
-    listed_ids,
+    model_ids,
 )
+from harness.world.force import subscription_in_force
+from harness.world.governance import MAAS, People, Rate, Subscription
+from harness.world.identity import Identity
 from harness.world.quota import spend
-from harness.world.sandwich import Sandwich
 from harness.world.tenant import Tenant
 from harness.world.world import World
 
-NEEDS = {"kube", "models", "tenants"}
+NEEDS: tuple[Need, ...] = ("kube", "models", "tenants")
+LIMIT = 40
 
 
-def at(tenant: Tenant, caller: Caller) -> Caller:
-    """The same credential, shown at another tenant's gateway for that tenant's model."""
-    return tenant.caller(caller.credential, model=tenant.model())
+def expect_stranger(exchange: Exchange, *, what: str) -> None:
+    """401 or 403, as the row allows, and nothing told."""
+    expect(
+        exchange.status in (401, 403),
+        expected=f"401 or 403 for {what}",
+        observed=str(exchange.status),
+        exchange=exchange,
+    )
+    told = any_refusal(exchange)
+    expect(told is None, expected="a refusal that tells nothing", observed=str(told), exchange=exchange)
+
+
+def subscribed(tenant: Tenant, who: Identity, name: str) -> Subscription:
+    """Quota under a name that the check chooses, and access, both for that user on the tenant's own model."""
+    ref = Ref(MAAS, "MaaSSubscription", name, tenant.namespace)
+    made = Subscription(ref, People.of(who), (tenant.model(),), (Rate(LIMIT, "1h"),))
+    in_force = subscription_in_force(made, with_limits=tenant.estate.has_limit_policies)
+    tenant.declare(made.manifest(), until=in_force)
+    tenant.policy(who)
+    return made
 
 
 @check("MAAS-MT-003", "MAAS-SETUP-007", needs=NEEDS)
@@ -34,14 +55,92 @@ def test_a_key_of_one_tenant_is_nothing_at_another(world: World) -> None:
     customer, neighbour = here.customer(), there.customer()
     expect_served(customer.infer())
     expect_served(neighbour.infer())
-    stranger = at(there, customer)
+    stranger = there.caller(customer.credential, model=there.model())
     for exchange in (stranger.infer(), stranger.models()):
-        expect(
-            exchange.status in (401, 403),
-            expected="401 or 403 for a key of another tenant",
-            observed=str(exchange.status),
-            exchange=exchange,
-        )
-        expect(any_refusal(exchange) is None, expected="a refusal that tells nothing", observed=str(any_refusal(exchange)))
+        expect_stranger(exchange, what="a key of another tenant")
     expect_served(customer.infer(), when="only another tenant refused the key")
     expect_served(neighbour.infer(), when="only a stranger's key was refused here")
+
+
+@check("MAAS-MT-003", "MAAS-SETUP-007", needs=NEEDS)
+def test_a_key_of_a_tenant_is_nothing_at_the_default_gateway_nor_the_other_way_round(world: World) -> None:
+    tenant = world.tenant()
+    inside, outside = tenant.customer(), world.customer()
+    expect_served(inside.infer())
+    expect_served(outside.infer())
+    expect_stranger(world.caller(inside.credential).infer(), what="a tenant's key at the default gateway")
+    expect_stranger(tenant.caller(outside.credential).infer(), what="a key of the default tenant at a tenant's gateway")
+    expect_served(inside.infer())
+    expect_served(outside.infer())
+
+
+@check("MAAS-MT-004", "MAAS-SETUP-007", needs=NEEDS)
+def test_what_is_known_of_a_key_is_known_to_its_tenant_alone(world: World) -> None:
+    here, there = world.tenants(2)
+    who = world.identity()
+    for tenant in (here, there):
+        subscription = tenant.subscription(who)
+        tenant.policy(who)
+        tenant.settle()
+        if tenant is here:
+            key = here.key(who, subscription)
+    owner, namesake = here.person(who), there.person(who)
+    path = f"/v1/api-keys/{key.id}"
+    expect_status(owner.manage("GET", path), 200, when="the owner asks the tenant that the key belongs to")
+    for method in ("GET", "DELETE"):
+        refusal = namesake.manage(method, path)
+        expect_refused(refusal, 404, flat_error(text="API key not found"), when=f"{method} of another tenant's key")
+    expect_equal(found(owner), {key.id}, of="keys that the owner finds at the tenant")
+    expect_equal(found(namesake), set(), of="keys that the same user finds at another tenant")
+    expect_status(owner.manage("GET", path), 200, when="only another tenant was asked to delete the key")
+    expect_served(here.caller(key).infer(), when="the key was not revoked")
+
+
+def found(person: Caller) -> set[str]:
+    """Ids of the keys that a search shows."""
+    answer = expect_status(person.manage("POST", "/v1/api-keys/search", json={}), 200, when="keys are searched")
+    return {str(entry["id"]) for entry in expect_json(answer)["data"] or ()}
+
+
+@check("MAAS-MT-005", "MAAS-RATE-024", "MAAS-SETUP-007", needs=NEEDS)
+def test_subscriptions_of_the_same_name_have_models_and_budgets_of_their_own(world: World) -> None:
+    here, there = world.tenants(2)
+    who, name = world.identity(), f"{world.name}-team"
+    first, second = (subscribed(tenant, who, name) for tenant in (here, there))
+    spender, other = here.subscriber(who, first), there.subscriber(who, second)
+    for tenant, caller in ((here, spender), (there, other)):
+        expect_equal(listed(caller), {name: {tenant.model().name}}, of=f"subscriptions at tenant {tenant.name}")
+        expect_equal(model_ids(caller.models()), (tenant.model().model_id,), of=f"models at tenant {tenant.name}")
+    spend(spender.infer, limit=LIMIT, requirement="MAAS-RATE-024")
+    expect_status(
+        other.infer(),
+        200,
+        when="only another tenant's budget of the same user and name is spent",
+        requirement="MAAS-RATE-024",
+    )
+    expect_status(spender.infer(), 429, when="the budget was spent before", requirement="MAAS-RATE-024")
+
+
+def listed(caller: Caller) -> dict[str, set[str]]:
+    """Names of subscriptions that the caller sees, and their models."""
+    answer = expect_status(caller.gateway("GET", "/v1/subscriptions"), 200, when="subscriptions are listed")
+    return {
+        str(entry["subscription_id_header"]): {str(model["name"]) for model in entry["model_refs"]}
+        for entry in expect_json(answer)
+    }
+
+
+@check("MAAS-MT-006", needs=NEEDS)
+def test_a_tenants_model_is_reached_through_its_own_gateway_alone(world: World) -> None:
+    here, there = world.tenants(2)
+    customer, neighbour, outsider = here.customer(), there.customer(), world.customer()
+    expect_served(customer.infer())
+    for caller, where in ((neighbour, "another tenant's gateway"), (outsider, "the default gateway")):
+        expect_served(caller.infer())
+        expect_stranger(caller.infer(model=here.model()), what=f"a tenant's model at {where}")
+        expect(
+            here.model().model_id not in model_ids(caller.models()),
+            expected=f"{here.model().model_id} is not listed at {where}",
+            observed="it is",
+        )
+    expect_served(customer.infer())
