@@ -15,11 +15,14 @@ from harness.world.expectations import (
     expect_refused,
     expect_served,
     expect_status,
+    flat_error,
     model_ids,
     quota_refusal,
 )
 from harness.world.governance import MAAS, Rate
+from harness.world.inference import Ask
 from harness.world.patience import until
+from harness.world.providers import Providers
 from harness.world.world import CACHES, World
 
 ROUTE = "gateway.networking.k8s.io/v1"
@@ -33,13 +36,13 @@ def absent(world: World) -> ModelHandle:
     return world.model().model_copy(update={"name": name, "model_id": name, "path": f"/llm/{name}"})
 
 
-def registration(name: str, backend: str, namespace: str) -> Manifest:
+def registration(name: str, backend: str, namespace: str, kind: str = "LLMInferenceService") -> Manifest:
     """A MaaSModelRef of somebody who brings no backend."""
     return {
         "apiVersion": MAAS,
         "kind": "MaaSModelRef",
         "metadata": {"name": name, "namespace": namespace},
-        "spec": {"modelRef": {"kind": "LLMInferenceService", "name": backend}},
+        "spec": {"modelRef": {"kind": kind, "name": backend}},
     }
 
 
@@ -75,6 +78,35 @@ def test_a_failed_subscription_is_refused_and_not_a_server_error(world: World) -
         CACHES,
     )
     expect_status(answer, 403, when="the named subscription has failed")
+
+
+@check("MAAS-SEC-006", needs={"kube", "providers"})
+def test_a_name_that_somebody_took_elsewhere_still_means_ones_own_model(world: World, providers: Providers) -> None:
+    """An external model has a name without a namespace, which anybody who may write in some namespace can take first."""
+    name, elsewhere = f"{world.name}-gpt1", f"{world.name}-elsewhere"
+    taken = registration(name, name, elsewhere, kind="ExternalModel")
+    world.declare({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": elsewhere}}, taken)
+    world.settle()
+    _await_a_later_second(world, taken)
+    model = providers.model()
+    expect_equal(model.handle.name, name, of="the name that was taken")
+    answer = world.customer(models=model.handle).infer(Ask(style="body"))
+    expect_status(answer, 200, when="the body names one's own model, and an elder one elsewhere is called so too")
+
+
+def _await_a_later_second(world: World, elder: Manifest) -> None:
+    """Creation times have whole seconds, and the age decides who was first."""
+    found = world.estate.cluster.get(Ref.of(elder))
+    since = str(found["metadata"]["creationTimestamp"]) if found else ""
+    where = str(elder["metadata"]["namespace"])
+    clock = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "clock", "namespace": where}}
+
+    def now() -> str:
+        created = world.estate.cluster.apply(clock)["metadata"]["creationTimestamp"]
+        world.estate.cluster.delete(Ref.of(clock))
+        return str(created)
+
+    until(now, lambda time: time > since, CACHES)
 
 
 @check("MAAS-SEC-010", needs={"kube"})
@@ -133,6 +165,16 @@ def test_a_key_without_a_wish_is_bound_to_a_subscription_that_serves(world: Worl
     world.policy(who)
     bound = world.key(who).document["subscription"]
     expect_equal(bound, works.name, of="subscription of a key that names none, the first one having failed")
+
+
+@check("MAAS-KEY-038", needs={"kube", "oidc"})
+def test_a_group_that_cannot_be_kept_with_a_key_is_the_callers_affair(world: World) -> None:
+    who = world.oidc_user("/Engineering")
+    subscription = world.subscription(who)
+    world.policy(who)
+    caller = world.person(who)
+    answer = caller.manage("POST", "/v1/api-keys", json={"name": "key", "subscription": subscription.name})
+    expect_refused(answer, 400, flat_error(), when="a group of the caller cannot be stored with a key")
 
 
 @check("MAAS-KEY-055", needs={"kube"})
