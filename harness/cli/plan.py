@@ -23,6 +23,7 @@ from harness.spec.profile import DEFAULT_PROFILE, profile_named
 OBJECTS: Final[dict[Need, tuple[str, ...]]] = {
     "kube": ("Namespace", "ServiceAccount", "MaaSSubscription", "MaaSAuthPolicy"),
     "models": ("LLMInferenceService", "MaaSModelRef"),
+    "administrators": ("Role", "RoleBinding"),
 }
 """Kinds that checks with this need create; all carry the run's labels and go with it."""
 

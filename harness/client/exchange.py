@@ -63,6 +63,11 @@ class Exchange:
         """Every value of a header in order of arrival: a gateway may send one twice."""
         return tuple(value for key, value in self.headers if key.lower() == name.lower())
 
+    @property
+    def text(self) -> str:
+        """The body as text; what is no UTF-8 is replaced."""
+        return self.body.decode("utf-8", errors="replace")
+
     def json(self) -> Any:
         """The body as JSON. Raises ValueError when it is none."""
         import orjson

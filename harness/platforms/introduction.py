@@ -110,7 +110,10 @@ def _policies(platform: Platform, model: ModelHandle) -> list[Manifest]:
             home,
             {"modelRefs": [_ref(model)], "subjects": {"users": list(users.values())}},
         ),
-        *(_subscription(name, home, model, users[who], limit, window) for who, (name, limit, window) in BUDGETS.items()),
+        *(
+            _subscription(name, home, model, users[who], limit, window)
+            for who, (name, limit, window) in BUDGETS.items()
+        ),
     ]
 
 

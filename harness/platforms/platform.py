@@ -24,6 +24,7 @@ Need = Literal[
     "standard-gateway",  # a second, standard gateway is reachable
     "models",  # model backends can be created (a KServe or its stand-in answers)
     "disposable",  # the platform may be harmed: components stopped, policies deleted
+    "tls",  # the MaaS gateway is reached by HTTPS
     "kuadrant",  # Kuadrant's kinds exist: subscriptions and access become its policies
     "tiers",  # the tier annotation of a model gives ServiceAccounts of tiers access to it
     "components",  # components can be stopped and started again
@@ -31,6 +32,7 @@ Need = Literal[
     "oidc",  # an issuer that the platform trusts signs tokens for any user and groups that a check names
     "providers",  # stand-ins of external model providers can be run and reached
     "second-caller",  # two callers of different users: made where there is a kubeconfig, else given
+    "administrators",  # Roles and RoleBindings can be made that turn an identity into an administrator of the platform
     "exhaustion",  # a budget that may be spent to its end: made where there is a kubeconfig, else given
 ]
 Admission = Literal["check-then-report", "reservation", "estimate"]
@@ -59,6 +61,9 @@ class Parameters(_Edge):
     ready_bound_s: float = Field(60, gt=0, description="an object applied is an object in force")
     revocation_bound_s: float = Field(75, gt=0, description="a revoked credential is refused (60 s cache and slack)")
     metrics_bound_s: float = Field(35, gt=0, description="a charge is visible in the metrics (one scrape interval)")
+    recovery_bound_s: float = Field(
+        30, gt=0, description="a component that is started again has its part in serving again"
+    )
     request_timeout_s: float = Field(30, gt=0, description="one inference call")
     admission: Admission | None = Field(None, description="how requests are admitted; None: found out by measuring")
 

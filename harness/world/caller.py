@@ -94,7 +94,9 @@ class Caller:
         target = model or self.model
         exchange = self._ask(ask, target, headers, abort_after, patience_s)
         if exchange.status == 429 and self._is_lent:
-            raise NotReady("the key that the person gave is out of budget (429): give one with more, or wait for its window")
+            raise NotReady(
+                "the key that the person gave is out of budget (429): give one with more, or wait for its window"
+            )
         if self.username and self.subscription:
             self.wire.book.enter(self.account(target), exchange)
         return exchange

@@ -26,16 +26,20 @@ def describe(plan: Plan, announced: Announced, found: Found, supervisor: Supervi
     if plan.backend == "vllm":
         reasons["backends"] = "a real vLLM keeps no journal of what it served"
         reasons["providers"] = "a real vLLM shows nobody which credential it was sent"
+    if plan.tls_listener is None:
+        reasons["tls"] = "the world's MaaS gateway has no HTTPS listener"
     if standard is None:
         reasons["standard-gateway"] = "the world has no second Gateway"
     needs: tuple[Need, ...] = (
         "kube",
+        "administrators",
         "clock",
         "backends",
         "metrics",
         "standard-gateway",
         "models",
         "disposable",
+        "tls",
         "kuadrant",
         "tiers",
         "components",

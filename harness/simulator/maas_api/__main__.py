@@ -86,6 +86,14 @@ _EXISTING = click.Path(dir_okay=False, exists=True, path_type=Path)
 @click.option(
     "--admin-cache-entries", type=click.IntRange(min=1), envvar="SAR_CACHE_MAX_SIZE", default=8192, show_default=True
 )
+@click.option(
+    "--admin-cache-seconds",
+    "admin_cache_s",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="How long a former administrator may keep the right.",
+)
 @click.option("--debug", is_flag=True, envvar="DEBUG_MODE", help="Allow browsers on this machine (CORS).")
 @click.option("--quirks", type=_Quirks(), default="none", show_default=True, help="none, upstream, or requirement ids.")
 @click.option(

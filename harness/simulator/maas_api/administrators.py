@@ -12,13 +12,13 @@ from .metrics import Metrics
 log = logging.getLogger(__name__)
 
 YES_S = 30.0
-"""How long a yes is remembered: the longest time that a former administrator keeps the right."""
+"""How long a yes is remembered: the longest time that a former administrator keeps the right, as upstream has it."""
 NO_S = 2.0
 """How long a no is remembered: the longest time that a new administrator waits."""
 
 
 class Administrators:
-    """Answers from SubjectAccessReviews, remembered for a bounded time. A failing review is a no, and is not remembered."""
+    """Answers from SubjectAccessReviews, remembered for a bounded time: a yes for `yes_s`. A failing review is a no, and is not remembered."""
 
     def __init__(
         self,
@@ -26,12 +26,14 @@ class Administrators:
         namespace: str,
         metrics: Metrics,
         entries: int,
+        yes_s: float = YES_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._kubernetes = kubernetes
         self._access = Access("create", "maas.opendatahub.io", "maasauthpolicies", namespace)
         self._metrics = metrics
         self._entries = entries
+        self._yes_s = yes_s
         self._clock = clock
         self._known: OrderedDict[tuple[str, tuple[str, ...]], tuple[bool, float]] = OrderedDict()
 
@@ -49,7 +51,7 @@ class Administrators:
             log.warning("the administrator question was not answered: %s", error)
             return False
         self._known.pop(key, None)
-        self._known[key] = (answer, self._clock() + (YES_S if answer else NO_S))
+        self._known[key] = (answer, self._clock() + (self._yes_s if answer else NO_S))
         while len(self._known) > self._entries:
             self._known.popitem(last=False)
         return answer

@@ -85,7 +85,11 @@ async def _service(settings: Settings) -> AsyncIterator[Service]:
             await _within(settings, _gateway_service(kubernetes, settings), missing)
         metrics = Metrics(settings.tenant)
         administrators = Administrators(
-            kubernetes, settings.subscription_namespace, metrics, settings.admin_cache_entries
+            kubernetes,
+            settings.subscription_namespace,
+            metrics,
+            settings.admin_cache_entries,
+            settings.admin_cache_s,
         )
         usage = UsageMemory(store, settings.last_used_debounce_s)
         stack.push_async_callback(usage.settle)

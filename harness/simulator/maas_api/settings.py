@@ -34,6 +34,7 @@ class Settings:
     max_expiration_days: int = 90
     last_used_debounce_s: float = 60.0
     admin_cache_entries: int = 8192
+    admin_cache_s: float = 30.0
     debug: bool = False
     quirks: frozenset[Quirk] = frozenset()
     listener: Listener = Listener("127.0.0.1", 0)
