@@ -17,7 +17,7 @@ from harness.platforms.target import Progress, TargetOptions
 
 MOST_EXHAUSTIBLE: Final = 100_000
 """Tokens: more would take a check for minutes, and somebody's money."""
-GIVEN: Final[tuple[Need, ...]] = ("standard-gateway", "metrics", "second-caller", "exhaustion")
+GIVEN: Final[tuple[Need, ...]] = ("tls", "standard-gateway", "metrics", "second-caller", "exhaustion")
 """What a person can give by URLs and keys alone."""
 NO_KUBERNETES: Final = "a hosted endpoint gives no access to its Kubernetes API"
 
@@ -129,6 +129,10 @@ def _platform(environment: Environment, folder: Path) -> Platform:
         )
     reasons: dict[Need, str] = {need: NO_KUBERNETES for need in get_args(Need) if need not in GIVEN}
     reasons["oidc"] = "a hosted platform trusts its own issuers, and none of them signs tokens for a check"
+    if not addresses.gateway.startswith("https://"):
+        reasons["tls"] = (
+            "endpoints.gateway of the environment file is a plain HTTP address, as on development platforms"
+        )
     if addresses.standard_gateway is None:
         reasons["standard-gateway"] = "the environment file names no endpoints.standard_gateway"
     if addresses.metrics is None:

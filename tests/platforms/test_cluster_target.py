@@ -94,7 +94,8 @@ def test_what_is_missing_has_a_reason_that_says_how_to_give_it(embedded: Platfor
     assert "--set disposable=true" in platform.reasons["disposable"]
     limiter = str(embedded.endpoints.limiter_admin)
     told = seen(embedded, **{"limiter-admin": limiter, "disposable": "yes", "tiers": "yes"})
-    assert all(told.provides.values())
+    assert {need for need, provided in told.provides.items() if not provided} == {"tls"}
+    assert "plain HTTP" in told.reasons["tls"]
     assert told.endpoints.metrics == f"{limiter}/metrics"
 
 

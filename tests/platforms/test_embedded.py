@@ -62,6 +62,7 @@ def test_it_says_what_it_is_and_provides_everything(platform: Platform) -> None:
         "standard-gateway",
         "models",
         "disposable",
+        "tls",
         "kuadrant",
         "tiers",
     }
