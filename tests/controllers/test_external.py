@@ -35,6 +35,17 @@ SPEC = {
 }
 
 
+PROVIDER = {
+    "provider": "openai",
+    "endpoint": "api.example.com",
+    "auth": {"type": "apikey", "secretRef": {"name": "key"}},
+}
+
+
+def reference(provider: str, target: str = "t", **more: Any) -> dict[str, Any]:
+    return {"ref": {"name": provider}, "targetModel": target, "apiFormat": "openai", **more}
+
+
 def model(**notes: str) -> dict[str, Any]:
     annotations = {f"maas.opendatahub.io/{name}": value for name, value in notes.items()}
     return made("ExternalModel", "gpt-4o", metadata={"annotations": annotations}, spec=SPEC)
@@ -122,11 +133,9 @@ def test_a_legacy_model_with_a_port_that_is_none_gets_no_route_and_a_warning(wor
 def test_a_model_of_the_inference_group_goes_before_a_legacy_one(world: World) -> None:
     client, name = world.client, world.name("gpt")
     client.create(LEGACY_EXTERNAL_MODEL, name, world.namespace, spec=SPEC)
-    reference = {"ref": {"name": "provider"}, "targetModel": "t", "apiFormat": "openai"}
-    client.create(EXTERNAL_MODEL, name, world.namespace, spec={"externalProviderRefs": [reference]})
+    client.create(EXTERNAL_MODEL, name, world.namespace, spec={"externalProviderRefs": [reference("provider")]})
     client.until(EXTERNAL_MODEL, name, world.namespace, phase("Failed"))
-    provider = {"provider": "openai", "endpoint": "api.example.com", "auth": {"type": "apikey"}}
-    client.create(EXTERNAL_PROVIDER, "provider", world.namespace, spec=provider)
+    client.create(EXTERNAL_PROVIDER, "provider", world.namespace, spec=PROVIDER)
     found = client.until(EXTERNAL_MODEL, name, world.namespace, phase("Ready"))
     assert found is not None
     assert found["status"]["httpRouteName"] == name
@@ -136,3 +145,47 @@ def test_a_model_of_the_inference_group_goes_before_a_legacy_one(world: World) -
     )
     assert model is not None
     assert model["status"]["httpRouteName"] == name
+
+
+def test_a_provider_has_one_service_whichever_models_refer_to_it(world: World) -> None:
+    client, provider = world.client, world.name("provider")
+    client.create(EXTERNAL_PROVIDER, provider, world.namespace, spec=PROVIDER)
+    client.until(EXTERNAL_PROVIDER, provider, world.namespace, phase("Ready"))
+    names = [world.name("gpt"), world.name("other")]
+    for name in names:
+        client.create(
+            EXTERNAL_MODEL, name, world.namespace, spec={"externalProviderRefs": [reference(provider, "same")]}
+        )
+    for name in names:
+        client.until(EXTERNAL_MODEL, name, world.namespace, phase("Ready"))
+        route = client.get(HTTP_ROUTE, name, world.namespace)
+        assert route is not None
+        by_name = route["spec"]["rules"][1]["matches"]
+        assert [match["headers"][0]["value"] for match in by_name] == [name]
+    service = client.get(SERVICE, provider, world.namespace)
+    assert service is not None
+    assert service["metadata"]["labels"]["maas.opendatahub.io/external-provider"] == provider
+    assert [owner["kind"] for owner in service["metadata"]["ownerReferences"]] == ["ExternalProvider"]
+    client.delete(SERVICE, provider, world.namespace)
+    client.until(SERVICE, provider, world.namespace, bool)
+    client.delete(EXTERNAL_PROVIDER, provider, world.namespace)
+    client.until(SERVICE, provider, world.namespace, gone)
+    client.until(EXTERNAL_MODEL, names[0], world.namespace, phase("Failed"))
+
+
+@pytest.mark.parametrize(
+    ("auth", "said"),
+    [({"type": "sigv4"}, "type sigv4, expected apikey or simple"), ({"type": "apikey"}, "names no Secret")],
+)
+def test_a_provider_that_cannot_be_authenticated_to_is_none(world: World, auth: dict[str, Any], said: str) -> None:
+    client, name = world.client, world.name("provider")
+    client.create(EXTERNAL_PROVIDER, name, world.namespace, spec={**PROVIDER, "auth": auth})
+    client.create(EXTERNAL_MODEL, name, world.namespace, spec={"externalProviderRefs": [reference(name)]})
+    for kind in (EXTERNAL_PROVIDER, EXTERNAL_MODEL):
+        found = client.until(kind, name, world.namespace, phase("Failed"))
+        assert found is not None
+        assert said in found["status"]["conditions"][0]["message"]
+    own = reference(name, auth={"type": "apikey", "secretRef": {"name": "own"}})
+    client.patch(EXTERNAL_MODEL, name, {"spec": {"externalProviderRefs": [own]}}, world.namespace)
+    client.until(EXTERNAL_MODEL, name, world.namespace, phase("Ready"))
+    client.until(SERVICE, name, world.namespace, bool)

@@ -7,6 +7,7 @@ from harness.simulator.controllers.maas.reconciler_access import AccessReconcile
 from harness.simulator.controllers.maas.reconciler_config import TenantConfigReconciler
 from harness.simulator.controllers.maas.reconciler_external import (
     ExternalModelReconciler,
+    ExternalProviderReconciler,
     LegacyExternalModelReconciler,
 )
 from harness.simulator.controllers.maas.reconciler_gateway import GatewayReconciler
@@ -46,10 +47,11 @@ def install(
     lifetime = manager.add("lifetime", LifetimeReconciler(view), workers=1)
     legacy = manager.add("externalmodel-legacy", LegacyExternalModelReconciler(view, recorder), workers=1)
     external = manager.add("externalmodel", ExternalModelReconciler(view), workers=1)
+    providers = manager.add("externalprovider", ExternalProviderReconciler(view, recorder), workers=1)
     wiring, platform = Wiring(view), PlatformWiring(view)
     platform.of_spaces(spaces)
     platform.of_lifetime(lifetime)
-    platform.of_external(legacy, external)
+    platform.of_external(legacy, external, providers)
     platform.of_tenants(tenants, configs)
     wiring.of_models(models)
     wiring.of_limits(limits)

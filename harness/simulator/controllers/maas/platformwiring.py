@@ -8,6 +8,7 @@ from harness.simulator.controllers.maas.changes import (
 )
 from harness.simulator.controllers.maas.names import model_of_policy
 from harness.simulator.controllers.maas.provider import MODEL_LABEL as EXTERNAL_LABEL
+from harness.simulator.controllers.maas.provider import PROVIDER_LABEL
 from harness.simulator.controllers.maas.reconciler_external import (
     models_of_provider,
 )
@@ -56,7 +57,7 @@ class PlatformWiring:
         self._view = view
         self._cluster = view.cluster
 
-    def of_external(self, legacy: Controller, external: Controller) -> None:
+    def of_external(self, legacy: Controller, external: Controller, providers: Controller) -> None:
         """External models: their providers, and drift of what was written for them."""
         cluster = self._cluster
         legacy.owns(cluster.informer(LEGACY_EXTERNAL_MODEL))
@@ -65,13 +66,19 @@ class PlatformWiring:
             cluster.informer(EXTERNAL_PROVIDER), lambda change: models_of_provider(self._view, change.latest)
         )
 
-        def written_for(change: Change) -> list[Key]:
-            name = labels(change.latest).get(EXTERNAL_LABEL)
-            return [Key(change.latest["metadata"]["namespace"], name)] if name and spec_moved(change) else []
+        providers.owns(cluster.informer(EXTERNAL_PROVIDER))
+
+        def written_for(label: str) -> Mapping:
+            def keys(change: Change) -> list[Key]:
+                name = labels(change.latest).get(label)
+                return [Key(change.latest["metadata"]["namespace"], name)] if name and spec_moved(change) else []
+
+            return keys
 
         for kind in (HTTP_ROUTE, SERVICE):
             for controller in (legacy, external):
-                controller.follows(cluster.informer(kind), written_for)
+                controller.follows(cluster.informer(kind), written_for(EXTERNAL_LABEL))
+        providers.follows(cluster.informer(SERVICE), written_for(PROVIDER_LABEL))
 
     def of_spaces(self, controller: Controller) -> None:
         """The platform's namespaces: their end, and that of the wait for the control namespace."""

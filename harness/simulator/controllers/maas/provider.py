@@ -11,9 +11,12 @@ from harness.simulator.controllers.runtime.manifest import Key, Manifest, annota
 
 MANAGER = "maas-external-model-reconciler"
 MODEL_LABEL = "maas.opendatahub.io/external-model"
+PROVIDER_LABEL = "maas.opendatahub.io/external-provider"
 PORT = "maas.opendatahub.io/port"
 TLS = "maas.opendatahub.io/tls"
 TIMEOUT = "300s"
+KEYED = ("apikey", "simple")
+"""Forms of authentication that a key in a header satisfies; the others sign requests or fetch tokens, which no gateway does here."""
 
 
 class InvalidProviderError(ValueError):
@@ -42,8 +45,21 @@ def described(owner: Manifest, service: str, weight: int = 1) -> Provider:
     return Provider(service, str(spec(owner)["endpoint"]), int(port), tls == "true", weight)
 
 
-def provider_service(owner: Manifest, provider: Provider, model: str) -> Manifest:
-    """An ExternalName Service; the name of its port says whether the provider is spoken to with TLS."""
+def authenticated(auth: dict[str, Any], provider: str) -> None:
+    """Whether the gateway can authenticate to a provider. Raises InvalidProviderError, naming the provider."""
+    if auth["type"] not in KEYED:
+        raise InvalidProviderError(
+            f"ExternalProvider {provider} asks for authentication of type {auth['type']}, expected {' or '.join(KEYED)}"
+        )
+    if not (auth.get("secretRef") or {}).get("name"):
+        raise InvalidProviderError(f"ExternalProvider {provider} names no Secret in auth.secretRef")
+
+
+def provider_service(owner: Manifest, provider: Provider, model: str = "") -> Manifest:
+    """An ExternalName Service; the name of its port says whether the provider is spoken to with TLS.
+
+    Without `model` it is that of a provider that several models may share, and carries the provider's name alone.
+    """
     scheme = "https" if provider.tls else "http"
     port = {
         "name": scheme,
@@ -55,7 +71,9 @@ def provider_service(owner: Manifest, provider: Provider, model: str) -> Manifes
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": _metadata(owner, provider.service, model),
+        "metadata": _metadata(
+            owner, provider.service, {MODEL_LABEL: model} if model else {PROVIDER_LABEL: provider.service}
+        ),
         "spec": {"type": "ExternalName", "externalName": provider.host, "ports": [port]},
     }
 
@@ -66,7 +84,7 @@ def service_entry(owner: Manifest, provider: Provider, model: str) -> Manifest:
     return {
         "apiVersion": "networking.istio.io/v1",
         "kind": "ServiceEntry",
-        "metadata": _metadata(owner, provider.service, model),
+        "metadata": _metadata(owner, provider.service, {MODEL_LABEL: model}),
         "spec": {
             "hosts": [provider.host],
             "location": "MESH_EXTERNAL",
@@ -81,7 +99,7 @@ def destination_rule(owner: Manifest, provider: Provider, model: str) -> Manifes
     return {
         "apiVersion": "networking.istio.io/v1",
         "kind": "DestinationRule",
-        "metadata": _metadata(owner, provider.service, model),
+        "metadata": _metadata(owner, provider.service, {MODEL_LABEL: model}),
         "spec": {"host": provider.host, "trafficPolicy": {"tls": {"mode": "SIMPLE"}}},
     }
 
@@ -118,7 +136,7 @@ def external_route(owner: Manifest, name: str, models: list[str], providers: lis
     return {
         "apiVersion": f"{GROUP}/v1",
         "kind": "HTTPRoute",
-        "metadata": _metadata(owner, name, model),
+        "metadata": _metadata(owner, name, {MODEL_LABEL: model}),
         "spec": {"parentRefs": [parent], "rules": [rule | shared for rule in rules]},
     }
 
@@ -128,10 +146,10 @@ def legacy_provider(owner: Manifest) -> Provider:
     return described(owner, legacy_name(owner["metadata"]["name"]))
 
 
-def _metadata(owner: Manifest, name: str, model: str) -> Manifest:
+def _metadata(owner: Manifest, name: str, about: dict[str, str]) -> Manifest:
     return {
         "name": name,
         "namespace": owner["metadata"]["namespace"],
-        "labels": {MANAGED_BY: MANAGER, MODEL_LABEL: model},
+        "labels": {MANAGED_BY: MANAGER, **about},
         "ownerReferences": [owner_reference(owner)],
     }

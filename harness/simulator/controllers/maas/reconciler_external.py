@@ -6,6 +6,7 @@ from harness.simulator.controllers.maas.external import legacy_name
 from harness.simulator.controllers.maas.provider import (
     InvalidProviderError,
     Provider,
+    authenticated,
     described,
     destination_rule,
     external_route,
@@ -89,6 +90,37 @@ class LegacyExternalModelReconciler:
         await self._cluster.write_status(LEGACY_EXTERNAL_MODEL, model, wanted)
 
 
+class ExternalProviderReconciler:
+    """ExternalProvider: the Service that stands for its host, whichever models refer to it."""
+
+    def __init__(self, view: View, recorder: Recorder) -> None:
+        self._cluster = view.cluster
+        self._recorder = recorder
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Bring one provider to rest; its Service goes with it by garbage collection.
+
+        The Service is there however the provider wants to be authenticated to: a model may bring credentials of its own.
+        """
+        owner = self._cluster.store(EXTERNAL_PROVIDER).get(key)
+        if owner is None or is_deleting(owner):
+            return None
+        try:
+            await self._cluster.apply(SERVICE, provider_service(owner, described(owner, key.name)))
+            authenticated(spec(owner)["auth"], str(key))
+        except InvalidProviderError as error:
+            self._recorder.record(owner, "Warning", "InvalidProvider", str(error))
+            await self._say(owner, "Failed", "InvalidSpec", str(error))
+            return None
+        await self._say(owner, "Ready", "Reconciled", "the Service that stands for the host is written")
+        return None
+
+    async def _say(self, owner: Manifest, phase: str, reason: str, message: str) -> None:
+        ready = Condition("Ready", truth(phase == "Ready"), reason, message, generation(owner))
+        wanted = {"phase": phase, "conditions": update(status(owner).get("conditions"), [ready], timestamp())}
+        await self._cluster.write_status(EXTERNAL_PROVIDER, owner, wanted)
+
+
 class ExternalModelReconciler:
     """ExternalModel of the inference group: weighted references to ExternalProviders."""
 
@@ -102,28 +134,27 @@ class ExternalModelReconciler:
         if model is None or is_deleting(model):
             return None
         try:
-            providers, targets = await self._providers(key, model)
+            providers = self._providers(key, model)
         except InvalidProviderError as error:
             await self._say(model, None, str(error))
             return None
-        names = [key.name, str(spec(model).get("modelName") or key.name), *targets]
+        names = [key.name, str(spec(model).get("modelName") or key.name)]
         route = external_route(model, key.name, names, providers, self._view.settings.gateway)
         await self._cluster.apply(HTTP_ROUTE, route)
         await self._say(model, key.name, "the route to the providers is written")
         return None
 
-    async def _providers(self, key: Key, model: Manifest) -> tuple[list[Provider], list[str]]:
-        """Services of the referenced providers, written; raises InvalidProviderError when one is missing or malformed."""
+    def _providers(self, key: Key, model: Manifest) -> list[Provider]:
+        """The referenced providers; raises InvalidProviderError when one is missing or malformed."""
         found: list[Provider] = []
         for reference in spec(model)["externalProviderRefs"]:
             name = reference["ref"]["name"]
             owner = self._cluster.store(EXTERNAL_PROVIDER).get(Key(key.namespace, name))
             if owner is None:
                 raise InvalidProviderError(f"ExternalProvider {key.namespace}/{name} not found")
-            provider = described(owner, name, int(reference.get("weight", 1)))
-            await self._cluster.apply(SERVICE, provider_service(owner, provider, key.name))
-            found.append(provider)
-        return found, [str(reference["targetModel"]) for reference in spec(model)["externalProviderRefs"]]
+            found.append(described(owner, name, int(reference.get("weight", 1))))
+            authenticated(reference.get("auth") or spec(owner)["auth"], f"{key.namespace}/{name}")
+        return found
 
     async def _say(self, model: Manifest, route: str | None, message: str) -> None:
         reason = "Reconciled" if route else "ReconcileFailed"
