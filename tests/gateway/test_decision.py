@@ -8,7 +8,7 @@ import pytest
 from envoy.service.auth.v3 import external_auth_pb2
 
 from harness.simulator.gateway.authorizer.cache import AnswerCache, Fresh
-from harness.simulator.gateway.authorizer.check import CheckMethod, statuses
+from harness.simulator.gateway.authorizer.check import CheckMethod
 from harness.simulator.gateway.authorizer.credentials import with_authenticated
 from harness.simulator.gateway.authorizer.decision import (
     DENIED,
@@ -20,6 +20,7 @@ from harness.simulator.gateway.authorizer.decision import (
     Selection,
     UnavailableError,
 )
+from harness.simulator.gateway.authorizer.metrics import AuthMetrics
 from harness.simulator.gateway.authorizer.oidc import Issuer, caller
 from harness.simulator.gateway.authorizer.quirks import Quirk
 from harness.simulator.gateway.authorizer.request import AccessRequest, Purpose
@@ -132,9 +133,9 @@ def test_a_quirk_changes_its_own_decision_alone(quirks: frozenset[Quirk]) -> Non
         Quirk.QUERY_IS_PART_OF_PATH: found.metadata["request_path"] == "/llm/m/v1/x?y=/v1/models",
         Quirk.CREDENTIAL_REACHES_MODEL: "authorization" not in found.remove_headers,
         Quirk.INTERNAL_BEHIND_GATEWAY: internal is not DENIED,
-        Quirk.CLIENT_MAY_BE_MISSING: caller({"sub": "a", "exp": 1}, ISSUER, quirks) is not DENIED,
+        Quirk.CLIENT_MAY_BE_MISSING: caller({"sub": "a", "exp": 1}, ISSUER, quirks) != DENIED,
         Quirk.ISSUERS_NAME_CLUSTER_USERS: caller({"sub": "system:a", "azp": "maas", "exp": 1}, ISSUER, quirks)
-        is not DENIED,
+        != DENIED,
     }
     assert shown == {quirk: quirk in quirks for quirk in Quirk}
 
@@ -204,8 +205,8 @@ async def answered(check: CheckMethod, message: bytes) -> external_auth_pb2.Chec
 def test_answers_are_repeated_while_fresh_and_keyed_by_everything_they_depend_on() -> None:
     now = 10.0
     identities = Known(KEY, 12.0)
-    tally, count = statuses()
-    check = CheckMethod(Authorizer(identities, Chooses(CHOICE)), count, lambda: now)
+    metrics = AuthMetrics()
+    check = CheckMethod(Authorizer(identities, Chooses(CHOICE)), metrics, now=lambda: now)
 
     async def scenario() -> list[int]:
         nonlocal now
@@ -222,7 +223,7 @@ def test_answers_are_repeated_while_fresh_and_keyed_by_everything_they_depend_on
         return asked
 
     assert asyncio.run(scenario()) == [1, 1, 2, 3]
-    assert tally == {200: 4}
+    assert metrics.answers == {200: 4}
 
 
 def test_what_cannot_be_decided_is_refused_and_not_remembered() -> None:
@@ -232,7 +233,7 @@ def test_what_cannot_be_decided_is_refused_and_not_remembered() -> None:
             raise UnavailableError("maas-api did not answer")
 
     broken = Broken(KEY)
-    check = CheckMethod(Authorizer(broken, Chooses(CHOICE)), statuses()[1])
+    check = CheckMethod(Authorizer(broken, Chooses(CHOICE)), AuthMetrics())
 
     async def scenario() -> list[int]:
         return [(await answered(check, check_message())).denied_response.status.code for _ in range(2)]

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import logging
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,21 +14,24 @@ from lightkube import AsyncClient, KubeConfig
 from lightkube.core.exceptions import ConfigError
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from harness.simulator import component
+from harness.simulator.exposition import CONTENT_TYPE
 from harness.simulator.gateway import options, quirks
-from harness.simulator.gateway.authorizer.check import CheckMethod, metrics_text, statuses
+from harness.simulator.gateway.authorizer.check import CheckMethod
 from harness.simulator.gateway.authorizer.credentials import Credentials
 from harness.simulator.gateway.authorizer.decision import Authorizer
 from harness.simulator.gateway.authorizer.instances import Instances
 from harness.simulator.gateway.authorizer.maas_api import MaasApi
+from harness.simulator.gateway.authorizer.measured import MeasuredJwts, MeasuredKeys, MeasuredTokens
+from harness.simulator.gateway.authorizer.metrics import AuthMetrics, Rules
 from harness.simulator.gateway.authorizer.oidc import OidcTokens, issuer_at
 from harness.simulator.gateway.authorizer.quirks import Quirk
 from harness.simulator.gateway.authorizer.tokens import ClusterTokens
 from harness.simulator.gateway.grpc_server import grpc_serving
-from harness.simulator.gateway.plan.gatewayapi import Key, Object
+from harness.simulator.gateway.plan.gatewayapi import Key, Object, text
 from harness.simulator.gateway.watch import KINDS, Kind, Watch
 from harness.simulator.web import serving
 
@@ -35,6 +39,7 @@ EXTERNAL_MODELS = Kind("external_models", "inference.opendatahub.io", "v1alpha1"
 AUTH_POLICIES, ENDPOINT_SLICES = (
     next(kind for kind in KINDS if kind.slot == slot) for slot in ("auth_policies", "endpoint_slices")
 )
+LOG = logging.getLogger("authorizer")
 AUDIENCE = "https://kubernetes.default.svc"
 SYNC_SECONDS = 5.0
 TIMEOUT = httpx.Timeout(1.5, connect=1.0)
@@ -52,11 +57,21 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--oidc-ca", type=Path, help="CA certificate of the tenants' OIDC issuers; default: the system's")
     line.add_argument("--audience", default=AUDIENCE, help="audience that tokens must carry")
     line.add_argument(
+        "--metadata-cache-ttl",
         "--cache-ttl",
-        type=float,
+        dest="metadata_ttl",
+        type=seconds,
         default=2.0,
         metavar="SECONDS",
-        help="how long an answer is repeated: the bound within which a revoked key or a withdrawn policy is refused; 0: never repeated",
+        help="how long an answer about a credential or a subscription is repeated: the bound within which a revoked key or a "
+        "withdrawn policy is refused; 0: never repeated",
+    )
+    line.add_argument(
+        "--authz-cache-ttl",
+        dest="authz_ttl",
+        type=seconds,
+        metavar="SECONDS",
+        help="how long a whole decision is repeated, no longer than what it rests on; 0: never; default: --metadata-cache-ttl",
     )
     line.add_argument(
         "--quirks",
@@ -67,20 +82,46 @@ def parser() -> argparse.ArgumentParser:
     return line
 
 
+def seconds(text: str) -> float:
+    """A time to live. Raises ArgumentTypeError for what is none."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected seconds, 0 or more, got {text!r}")
+    return value
+
+
+def decision_ttl(arguments: argparse.Namespace) -> float:
+    """Seconds for which a whole decision is repeated: never longer than what it rests on."""
+    longest: float = arguments.metadata_ttl
+    if arguments.authz_ttl is None:
+        return longest
+    if arguments.authz_ttl > longest:
+        LOG.warning(
+            "--authz-cache-ttl %g is above --metadata-cache-ttl %g, which decisions rest on; %g is used",
+            arguments.authz_ttl,
+            longest,
+            longest,
+        )
+    return min(float(arguments.authz_ttl), longest)
+
+
 def speaks_messages(models: Iterable[Object]) -> bool:
     """Whether some external model takes Anthropic's format, whose clients send their key as `x-api-key`."""
     references = (ref for model in models for ref in (model.get("spec") or {}).get("externalProviderRefs") or ())
     return any(ref.get("apiFormat") == "messages" for ref in references)
 
 
-def admin(tally: dict[int, int]) -> Starlette:
+def admin(found: AuthMetrics) -> Starlette:
     """The administrative endpoint."""
 
     async def metrics(_request: Request) -> Response:
-        return PlainTextResponse(metrics_text(tally), media_type="text/plain; version=0.0.4")
+        return Response(found.text(), media_type=CONTENT_TYPE)
 
     async def status(_request: Request) -> Response:
-        return JSONResponse({"status": "ok", "answers": {str(key): number for key, number in tally.items()}})
+        return JSONResponse({"status": "ok", "answers": {str(key): number for key, number in found.answers.items()}})
 
     return Starlette(routes=[Route("/metrics", metrics), Route("/status", status)])
 
@@ -93,6 +134,7 @@ async def run(arguments: argparse.Namespace) -> None:
         raise options.ConfigurationError(f"expected a kubeconfig at {arguments.kubeconfig}: {error}") from error
     verify = str(arguments.maas_api_ca) if arguments.maas_api_ca else True
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
+    metrics = AuthMetrics()
     issuer_ca = str(arguments.oidc_ca) if arguments.oidc_ca else True
     async with (
         contextlib.AsyncExitStack() as clients,
@@ -103,15 +145,17 @@ async def run(arguments: argparse.Namespace) -> None:
         def decider(url: str, gateway: Key) -> Authorizer:
             http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT, limits=limits, verify=verify, trust_env=False)
             clients.push_async_callback(http.aclose)
-            maas_api = MaasApi(http, arguments.cache_ttl)
+            rules = Rules(metrics, text(gateway))
+            maas_api = MaasApi(http, arguments.metadata_ttl, rules)
+            issued = OidcTokens(web, lambda: issuer_at(gateway, policies.objects), arguments.quirks)
             credentials = Credentials(
-                maas_api,
-                ClusterTokens(cluster, arguments.audience),
-                arguments.cache_ttl,
-                OidcTokens(web, lambda: issuer_at(gateway, policies.objects), arguments.quirks),
+                MeasuredKeys(maas_api, rules),
+                MeasuredTokens(ClusterTokens(cluster, arguments.audience), rules),
+                arguments.metadata_ttl,
+                MeasuredJwts(issued, rules),
                 lambda: speaks_messages(models.objects.values()),
             )
-            return Authorizer(credentials, maas_api, arguments.quirks)
+            return Authorizer(credentials, maas_api, arguments.quirks, rules.denied)
 
         def moved() -> None:
             instances.changed()
@@ -122,11 +166,10 @@ async def run(arguments: argparse.Namespace) -> None:
         following = [asyncio.create_task(watch.run(cluster)) for watch in watches]
         with contextlib.suppress(TimeoutError):  # without its policies, a gateway is refused until they are known
             await asyncio.wait_for(asyncio.gather(policies.synced.wait(), slices.synced.wait()), SYNC_SECONDS)
-        tally, count = statuses()
-        check = CheckMethod(instances, count)
+        check = CheckMethod(instances, metrics, decision_ttl(arguments))
         grpc_socket = component.listen(*options.address(arguments.bind))
         admin_socket = component.listen(*options.address(arguments.admin_bind))
-        async with grpc_serving(check, grpc_socket), serving(admin(tally), admin_socket):
+        async with grpc_serving(check, grpc_socket), serving(admin(metrics), admin_socket):
             component.announce(
                 arguments.ready_file,
                 {"grpc": component.address(grpc_socket), "admin": f"http://{component.address(admin_socket)}"},

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from envoy.config.core.v3 import base_pb2
@@ -20,6 +20,7 @@ from harness.simulator.gateway.authorizer.decision import (
     Refusal,
     UnavailableError,
 )
+from harness.simulator.gateway.authorizer.metrics import AuthMetrics
 from harness.simulator.gateway.authorizer.request import AccessRequest
 
 LOG = logging.getLogger("authorizer")
@@ -90,10 +91,16 @@ class CheckMethod:
     """The method `envoy.service.auth.v3.Authorization/Check`, bytes to bytes; repeats an answer while its parts are fresh."""
 
     def __init__(
-        self, authorizer: Decider, count: Callable[[int], None], now: Callable[[], float] = time.monotonic
+        self,
+        authorizer: Decider,
+        metrics: AuthMetrics,
+        ttl: float = float("inf"),
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`ttl`: seconds for which a whole answer is repeated at most, 0: never."""
         self._authorizer = authorizer
-        self._count = count
+        self._metrics = metrics
+        self._ttl = ttl
         self._now = now
         self._memo: dict[Question, Fresh[tuple[bytes, int]]] = {}
 
@@ -104,22 +111,24 @@ class CheckMethod:
         known = self._memo.get(question)
         if known is not None and known.until > self._now():
             answer, status = known.value
-            self._count(status)
+            self._metrics.answered(request.gateway, status, 0.0)
             return answer
         return self._decide(question, request)
 
     async def _decide(self, question: Question, request: AccessRequest) -> bytes:
+        asked, started = self._now(), time.perf_counter()
         try:
             decision: Fresh[Decision] = await self._authorizer.decide(request)
         except UnavailableError as error:
             LOG.warning("refused %s %s: %s", request.method, request.bare_path, error)
-            self._count(UNAVAILABLE.status)
+            self._metrics.answered(request.gateway, UNAVAILABLE.status, time.perf_counter() - started)
             return refused(UNAVAILABLE)
         value = decision.value
         answer = refused(value) if isinstance(value, Refusal) else admitted(value)
         status = value.status if isinstance(value, Refusal) else 200
-        self._count(status)
-        self._remember(question, Fresh((answer, status), decision.until))
+        self._metrics.answered(request.gateway, status, time.perf_counter() - started)
+        if self._ttl > 0:
+            self._remember(question, Fresh((answer, status), min(decision.until, asked + self._ttl)))
         return answer
 
     def _remember(self, question: Question, answer: Fresh[tuple[bytes, int]]) -> None:
@@ -134,23 +143,3 @@ def key_of(request: AccessRequest) -> Question:
         (name, digest(value) if name in CREDENTIAL_HEADERS else value) for name, value in request.headers.items()
     )
     return request.method, request.path, request.model, request.route, request.gateway, headers
-
-
-def statuses() -> tuple[dict[int, int], Callable[[int], None]]:
-    """A tally of answers by status, and the function that counts into it."""
-    tally: dict[int, int] = {}
-
-    def count(status: int) -> None:
-        tally[status] = tally.get(status, 0) + 1
-
-    return tally, count
-
-
-def metrics_text(tally: Mapping[int, int]) -> str:
-    """Prometheus text: `auth_server_response_status{status=...}`, Authorino's name."""
-    lines = [
-        "# HELP auth_server_response_status Answers of the authorizer by HTTP status",
-        "# TYPE auth_server_response_status counter",
-    ]
-    lines += [f'auth_server_response_status{{status="{status}"}} {number}' for status, number in sorted(tally.items())]
-    return "\n".join(lines) + "\n"

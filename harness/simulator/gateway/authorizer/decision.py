@@ -4,7 +4,7 @@ The order is Authorino's: identity, then identity-header spoofing, then the subs
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -90,11 +90,12 @@ class Selector(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Authorizer:
-    """Decides. `quirks` are weaknesses of upstream to repeat."""
+    """Decides. `quirks` are weaknesses of upstream to repeat; `denied` hears of each rule that denies."""
 
     identities: IdentitySource
     selector: Selector
     quirks: frozenset[Quirk] = frozenset()
+    denied: Callable[[str], None] = field(default=lambda _rule: None, compare=False)
 
     async def decide(self, request: AccessRequest) -> Fresh[Decision]:
         """The decision and how long it may be repeated. Raises UnavailableError."""
@@ -102,6 +103,7 @@ class Authorizer:
         if isinstance(caller.value, Refusal):
             return Fresh(caller.value, caller.until)
         if USERNAME in request.headers or GROUP in request.headers:
+            self.denied("deny-client-identity-headers")
             return Fresh(DENIED, caller.until)
         purpose = request.purpose()
         if purpose is Purpose.INFERENCE:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.simulator.gateway.authorizer.cache import AnswerCache, Fresh
 from harness.simulator.gateway.authorizer.decision import Identity, Refusal, Selection, UnavailableError
+from harness.simulator.gateway.authorizer.metrics import Rules
 
 Parsed = TypeVar("Parsed", bound=BaseModel)
 
@@ -40,8 +41,9 @@ class Choice(BaseModel):
 class MaasApi:
     """The client. An answer other than 200 with the documented JSON is no answer: the request is refused, nothing is remembered."""
 
-    def __init__(self, client: httpx.AsyncClient, ttl: float) -> None:
+    def __init__(self, client: httpx.AsyncClient, ttl: float, rules: Rules) -> None:
         self._client = client
+        self._rules = rules
         self._choices: AnswerCache[Selection | Refusal] = AnswerCache(ttl)
 
     async def validate(self, key: str) -> Identity | None:
@@ -63,12 +65,13 @@ class MaasApi:
             "requestedModel": model,
             "requestedSubscription": subscription,
         }
-        answer = await self._post("/internal/v1/subscriptions/select", question, Choice)
-        if answer.error or not answer.accessAllowed or not answer.name or not answer.resolvedModel:
-            return Refusal(403, one_line(answer.error) or "unauthorized", answer.message or "Access denied")
-        return Selection(
-            answer.namespace, answer.name, answer.resolvedModel, answer.costCenter or "", answer.organizationId or ""
-        )
+        with self._rules.evaluating("subscription-info"):
+            answer = await self._post("/internal/v1/subscriptions/select", question, Choice)
+        with self._rules.evaluating("subscription-valid"):
+            chosen = choice(answer)
+            if isinstance(chosen, Refusal):
+                self._rules.denied("subscription-valid")
+        return chosen
 
     async def _post(self, path: str, body: dict[str, Any], kind: type[Parsed]) -> Parsed:
         try:
@@ -81,6 +84,15 @@ class MaasApi:
             return kind.model_validate_json(response.content)
         except ValidationError as error:
             raise UnavailableError(f"maas-api answered {path} with a body of another shape") from error
+
+
+def choice(answer: Choice) -> Selection | Refusal:
+    """What the answer means: it pays only when it has no error and access is allowed."""
+    if answer.error or not answer.accessAllowed or not answer.name or not answer.resolvedModel:
+        return Refusal(403, one_line(answer.error) or "unauthorized", answer.message or "Access denied")
+    return Selection(
+        answer.namespace, answer.name, answer.resolvedModel, answer.costCenter or "", answer.organizationId or ""
+    )
 
 
 def one_line(text: str) -> str:

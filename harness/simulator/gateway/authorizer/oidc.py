@@ -10,7 +10,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -36,6 +36,10 @@ REFETCH_SECONDS = 1.0
 """Between two fetches for keys that nobody knows: whoever sends such tokens must not drive the issuer."""
 LARGEST_DOCUMENT = 256 * 1024
 CLIENT_CLAIM = "auth.identity.azp"
+ANOTHERS = replace(DENIED)
+"""The refusal of a token that was issued to another client."""
+UNSAFE = replace(DENIED)
+"""The refusal of a token that names somebody, or a group, that it must not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,17 +188,17 @@ def caller(
 ) -> Identity | Refusal | None:
     """Who a verified token stands for."""
     if not meant_for(claims, issuer, quirks):
-        return DENIED
+        return ANOTHERS
     username = claims.get("preferred_username") or claims.get("sub")
     groups = claims.get("groups") or []
     if not isinstance(username, str) or not isinstance(groups, list):
         return None
     if not SAFE_NAME.fullmatch(username):
-        return DENIED
+        return UNSAFE
     if not all(isinstance(group, str) and SAFE_GROUP.fullmatch(group) for group in groups):
-        return DENIED
+        return UNSAFE
     if Quirk.ISSUERS_NAME_CLUSTER_USERS not in quirks and any(map(of_the_cluster, (username, *groups))):
-        return DENIED
+        return UNSAFE
     return Identity(username, with_authenticated(tuple(groups)), expires=float(claims["exp"]))
 
 

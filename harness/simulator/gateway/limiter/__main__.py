@@ -106,7 +106,7 @@ async def in_redis(shared: SharedCounters, arguments: argparse.Namespace, metric
 async def run(arguments: argparse.Namespace) -> None:
     """Serve until asked to stop."""
     metrics = TokenMetrics()
-    shared = SharedCounters(arguments.redis) if arguments.redis else None
+    shared = SharedCounters(arguments.redis, metrics) if arguments.redis else None
     if shared:
         parts = await in_redis(shared, arguments, metrics)
     else:

@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from harness.simulator.exposition import CONTENT_TYPE
 from harness.simulator.gateway.limiter.admission import Admission
 from harness.simulator.gateway.limiter.limits import LimitSet
 from harness.simulator.gateway.limiter.metrics import TokenMetrics
@@ -55,7 +56,7 @@ class Admin:
 
     async def show_metrics(self, _request: Request) -> Response:
         """Prometheus text."""
-        return PlainTextResponse(self._metrics.text(), media_type="text/plain; version=0.0.4")
+        return Response(self._metrics.text(), media_type=CONTENT_TYPE)
 
     async def show_status(self, _request: Request) -> Response:
         """Which process this is, since when, and which revision of the limits is in force (0: none yet)."""

@@ -1,12 +1,15 @@
 """Token metrics under Limitador's names, for Prometheus.
 
-Own text rendering, because prometheus_client appends `_total` to counters and Limitador does not.
+`datastore_latency` has the counters' store alone: those in memory answer within the call, and are not timed.
 """
 
 from collections import Counter as Tally
 from collections.abc import Iterator, Mapping
 
+from harness.simulator.exposition import Family, Histogram, exposition, gauge, tallied
+
 Series = tuple[str, tuple[tuple[str, str], ...]]
+STORE_BOUNDS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 HELP = {
     "authorized_calls": "Requests that passed the check",
     "authorized_hits": "Tokens charged",
@@ -20,10 +23,12 @@ class TokenMetrics:
     `label` says which labels each route's series have; before it was called, they have all that is known of a call.
     """
 
-    __slots__ = ("_labels", "_tallies")
+    __slots__ = ("_labels", "_latency", "_partitioned", "_tallies")
 
     def __init__(self) -> None:
         self._labels: Mapping[str, Mapping[str, str]] | None = None
+        self._latency = Histogram(STORE_BOUNDS_S)
+        self._partitioned = False
         self._tallies: dict[str, Tally[Series]] = {name: Tally() for name in HELP}
 
     def label(self, labels: Mapping[str, Mapping[str, str]] | None) -> None:
@@ -48,23 +53,22 @@ class TokenMetrics:
         wanted = self._labels.get(domain, {})
         return domain, tuple((label, known[field]) for label, field in wanted.items() if field in known)
 
+    def asked(self, seconds: float, *, answered: bool) -> None:
+        """The counters' store was asked and took this long; one that did not answer is cut off."""
+        self._latency.observe((), seconds)
+        self._partitioned = not answered
+
     def text(self) -> str:
-        """Prometheus text exposition, format 0.0.4."""
-        return "\n".join(self._lines()) + "\n"
+        """Prometheus text."""
+        return exposition(self._families())
 
-    def _lines(self) -> Iterator[str]:
+    def _families(self) -> Iterator[Family]:
         for name, tally in self._tallies.items():
-            yield f"# HELP {name} {HELP[name]}"
-            yield f"# TYPE {name} counter"
-            for (domain, labels), value in sorted(tally.items()):
-                pairs = [("limitador_namespace", domain), *labels]
-                inner = ",".join(f'{label}="{escaped(text)}"' for label, text in pairs)
-                yield f"{name}{{{inner}}} {value}"
-        yield "# HELP limitador_up Whether the limiter is serving"
-        yield "# TYPE limitador_up gauge"
-        yield "limitador_up 1"
-
-
-def escaped(text: str) -> str:
-    """A label value in the exposition format."""
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+            yield tallied(
+                name,
+                HELP[name],
+                {(("limitador_namespace", domain), *labels): value for (domain, labels), value in tally.items()},
+            )
+        yield gauge("limitador_up", "Whether the limiter is serving.", 1)
+        yield gauge("datastore_partitioned", "Whether the counters' store does not answer.", self._partitioned)
+        yield self._latency.family("datastore_latency", "Seconds that the counters' store took to answer.")

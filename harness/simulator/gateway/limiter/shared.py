@@ -6,6 +6,7 @@ sequential accounting exact (see the package).
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -15,6 +16,7 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from harness.simulator.gateway.limiter.counters import Counter, CounterKey
+from harness.simulator.gateway.limiter.metrics import TokenMetrics
 
 PREFIX = "maas-limit"
 CHARGE = """
@@ -64,7 +66,8 @@ def key_of(name: str) -> tuple[CounterKey, str]:
 class SharedCounters:
     """The counters behind one Redis URL. Every method raises SharedStoreError when Redis does not answer."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, metrics: TokenMetrics) -> None:
+        self._metrics = metrics
         self._redis = redis.asyncio.Redis.from_url(
             url, single_connection_client=True, socket_timeout=1.0, socket_connect_timeout=1.0
         )
@@ -119,10 +122,16 @@ class SharedCounters:
 
     async def _ask(self, call: Awaitable[Any]) -> Any:
         async with self._turn:
+            started = time.perf_counter()
+            answered = False
             try:
-                return await call
+                answer = await call
+                answered = True
             except (RedisError, OSError) as error:
                 raise SharedStoreError(f"Redis did not answer: {type(error).__name__}") from error
+            finally:
+                self._metrics.asked(time.perf_counter() - started, answered=answered)
+            return answer
 
 
 def literal(text: str) -> str:
