@@ -231,10 +231,14 @@ class Cluster:
         ref = Ref.of(manifest)
         return self._request(f"replace {ref}", "put", ref, subresource, body=dict(manifest))
 
-    def delete(self, ref: Ref) -> bool:
-        """Ask for deletion, dependents in the background; False when there was nothing to delete."""
+    def delete(self, ref: Ref, *, grace_s: int | None = None) -> bool:
+        """Ask for deletion, dependents in the background; False when there was nothing to delete.
+
+        `grace_s` is what a Pod's processes get to end; None leaves that to the Pod.
+        """
+        options: dict[str, Any] = {} if grace_s is None else {"grace_period_seconds": grace_s}
         try:
-            self._request(f"delete {ref}", "delete", ref, propagation_policy="Background")
+            self._request(f"delete {ref}", "delete", ref, propagation_policy="Background", **options)
         except Rejected as error:
             if error.status == 404:
                 return False

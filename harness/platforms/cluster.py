@@ -13,6 +13,7 @@ from harness.kube.janitor import sweep
 from harness.kube.wait import Bound
 from harness.outcome import EnvironmentFault, UsageFault
 from harness.platforms import inventory
+from harness.platforms.deployments import NOTHING_FOUND, component_deployments
 from harness.platforms.gpu import deploy_profile
 from harness.platforms.platform import Endpoints, Namespaces, Need, Parameters, Platform, Stack
 from harness.platforms.settings import ADMISSION, admission_model, require_known, switch
@@ -27,7 +28,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "oidc-issuer": "URL of an issuer that the default tenant trusts for the client `maas`",
     "oidc-issuer-admin": "URL where that issuer signs tokens on demand (the reference platform's issuer does)",
     "ca-file": "CA of the gateway's certificate",
-    "disposable": "true: checks may harm this platform",
+    "disposable": "true: checks may harm this platform, and scale the Deployments of its components to nothing and back",
     "tiers": "true: access by tiers is in use here, so the tier annotation of a model has to take effect",
     "context": "context of the kubeconfig; default: its current one",
     "model-ready-bound": "seconds in which a model deployed by --gpu-profile has to be Ready; default 1800",
@@ -97,8 +98,11 @@ def describe(cluster: Cluster, options: TargetOptions, progress: Progress, *, st
         "backends",
         "metrics",
         "standard-gateway",
+        "administrators",
         "models",
         "disposable",
+        "components",
+        "tls",
         "kuadrant",
         "tiers",
         "oidc",
@@ -157,10 +161,26 @@ def rights_needed(places: Namespaces) -> tuple[Rights, ...]:
             ),
         ),
         Rights(
+            "administrators",
+            (
+                *_managed("roles", "rbac.authorization.k8s.io", places.subscriptions),
+                *_managed("rolebindings", "rbac.authorization.k8s.io", places.subscriptions),
+            ),
+        ),
+        Rights(
             "models",
             (
                 *_managed("llminferenceservices", "serving.kserve.io", places.models),
                 *_managed("maasmodelrefs", maas, places.models),
+            ),
+        ),
+        Rights(
+            "components",
+            (
+                Permission("list", "deployments", "apps"),
+                Permission("patch", "deployments", "apps"),
+                Permission("list", "pods"),
+                Permission("delete", "pods"),
             ),
         ),
         Rights(
@@ -191,6 +211,8 @@ def _reasons(cluster: Cluster, places: Namespaces, endpoints: Endpoints, *, disp
             reasons[rights.need] = f"the kubeconfig's identity may not {'; nor '.join(missing[:TOLD])}{more}"
     if "models" not in reasons and inventory.model_service_version(cluster) is None:
         reasons["models"] = "the cluster serves no LLMInferenceService, so KServe is not installed"
+    if not endpoints.gateway.startswith("https://"):
+        reasons["tls"] = "the gateway is reached by plain HTTP, as development platforms are"
     if not cluster.knows("kuadrant.io/v1alpha1", "TokenRateLimitPolicy"):
         reasons["kuadrant"] = (
             "the cluster serves no TokenRateLimitPolicy of kuadrant.io, so limits take another form here"
@@ -212,9 +234,17 @@ def _reasons(cluster: Cluster, places: Namespaces, endpoints: Endpoints, *, disp
         )
     if not _journalled(cluster, places.models):
         reasons["backends"] = "the model servers keep no journal: their Pods lack the annotation of the mock"
+    return reasons | _harm(cluster, places, reasons, disposable=disposable)
+
+
+def _harm(cluster: Cluster, places: Namespaces, known: Mapping[Need, str], *, disposable: bool) -> dict[Need, str]:
+    """Why checks may not harm this cluster, or not stop its components."""
     if not disposable:
-        reasons["disposable"] = "others may use this cluster; allow checks to harm it with --set disposable=true"
-    return reasons
+        reason = "others may use this cluster; allow checks to harm it with --set disposable=true"
+        return {"disposable": reason, "components": reason}
+    if "components" not in known and not component_deployments(cluster, places):
+        return {"components": NOTHING_FOUND}
+    return {}
 
 
 def _journalled(cluster: Cluster, namespace: str) -> bool:

@@ -22,6 +22,11 @@ class LocalComponents:
     secret: Secret
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=ACTION_BOUND_S, trust_env=False))
 
+    @property
+    def pauses(self) -> bool:
+        """Processes can be stopped for a while."""
+        return True
+
     @classmethod
     def of(cls, platform: Platform) -> "LocalComponents | None":
         """That of this platform; None where it has none."""

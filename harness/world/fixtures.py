@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from harness.engine.declaration import declaration_of
 from harness.engine.recorder import Recorder
 from harness.kube.wait import Bound
 from harness.ledger.book import ClientBook
@@ -12,6 +13,7 @@ from harness.platforms.platform import Platform
 from harness.world.books import Books
 from harness.world.caller import Caller, Wire
 from harness.world.clock import Clock
+from harness.world.components import Components, components_of
 from harness.world.detection import Admissions
 from harness.world.estate import Estate
 from harness.world.providers import Providers
@@ -66,6 +68,17 @@ def stranger(world: World) -> Caller:
 def clock(platform: Platform) -> Clock:
     """Lets windows of a subscription pass."""
     return Clock(platform)
+
+
+@pytest.fixture
+def components(estate: Estate, request: pytest.FixtureRequest) -> Iterator[Components]:
+    """The components of the platform, to be taken away by a check that runs alone; all run again at its end."""
+    declared = declaration_of(request.node)
+    if declared is not None and not declared.alone:
+        raise ValueError(f"{declared.check_id} stops components and would disturb others: declare it with alone=True")
+    made = components_of(estate)
+    yield made
+    made.restore()
 
 
 @pytest.fixture

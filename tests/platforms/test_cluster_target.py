@@ -92,9 +92,11 @@ def test_what_is_missing_has_a_reason_that_says_how_to_give_it(embedded: Platfor
     assert "--set limiter-admin=URL" in platform.reasons["clock"]
     assert "--set metrics=URL" in platform.reasons["metrics"]
     assert "--set disposable=true" in platform.reasons["disposable"]
+    assert "--set disposable=true" in platform.reasons["components"]
     limiter = str(embedded.endpoints.limiter_admin)
     told = seen(embedded, **{"limiter-admin": limiter, "disposable": "yes", "tiers": "yes"})
-    assert {need for need, provided in told.provides.items() if not provided} == {"tls"}
+    assert {need for need, provided in told.provides.items() if not provided} == {"tls", "components"}
+    assert "no Deployment of a component was found: maas-controller, maas-api," in told.reasons["components"]
     assert "plain HTTP" in told.reasons["tls"]
     assert told.endpoints.metrics == f"{limiter}/metrics"
 

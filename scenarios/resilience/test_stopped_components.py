@@ -1,0 +1,190 @@
+"""Components that are down: nobody is served who may not be, whoever may is served as promised, and all is as before when they are back."""
+
+from typing import Final
+
+import pytest
+
+from harness.client.measuring import Call
+from harness.engine.declaration import check
+from harness.kube.fault import Rejected
+from harness.kube.manifest import Ref
+from harness.platforms.component_state import Action
+from harness.platforms.platform import Need, Platform
+from harness.world.components import Components
+from harness.world.crowd import (
+    ANSWERED,
+    ENTITLED,
+    FEW,
+    LIMIT,
+    SPENT,
+    STRANGER,
+    Crowd,
+    expect_all_refused,
+    expect_never_served,
+)
+from harness.world.expectations import expect, expect_equal, expect_served, expect_status
+from harness.world.inference import Ask
+from harness.world.quota import spend
+from harness.world.traffic import Traffic
+from harness.world.world import World
+
+NEEDS: Final[tuple[Need, ...]] = ("kube", "components", "disposable")
+NO_WEBHOOK: Final = 'no endpoints available for service "maas-controller-webhook-service"'
+
+
+@pytest.mark.parametrize("by", ["kill", "pause"])
+@check("MAAS-AUTH-068", needs=NEEDS, alone=True)
+def test_without_the_authorizer_nobody_is_served(world: World, components: Components, by: Action) -> None:
+    crowd = Crowd(world)
+    with crowd.calling() as traffic:
+        with components.without("authorizer", by=by):
+            for exchanges in traffic.gather(FEW if by == "kill" else 1, ANSWERED).values():
+                expect_all_refused(exchanges, when="nobody can tell who calls")
+        crowd.expect_recovery(traffic, "authorizer")
+    expect_never_served(traffic, STRANGER, SPENT)
+    expect_status(crowd.spent.infer(), 429, when="the budget was spent before the outage")
+
+
+@check("MAAS-RATE-023", "MAAS-RATE-022", needs=NEEDS, alone=True)
+def test_without_the_limiter_nobody_is_served_and_afterwards_limits_hold(world: World, components: Components) -> None:
+    crowd = Crowd(world)
+    saver = world.customer(limit=LIMIT)
+    spend(saver.infer, limit=LIMIT)
+    with crowd.calling() as traffic:
+        with components.without("limiter"):
+            down = traffic.gather(FEW, ANSWERED)
+            for name in (ENTITLED, SPENT):
+                expect_all_refused(down[name], when="nobody can tell what is left", requirement="MAAS-RATE-023")
+        crowd.expect_recovery(traffic, "limiter")
+    expect_never_served(traffic, STRANGER, requirement="MAAS-RATE-023")
+    first = saver.infer()
+    kept = first.status == 429
+    world.wire.recorder.characteristic("spent_budgets_kept_by_a_limiter_started_again", float(kept), "of 1")
+    if not kept:  # counters in memory: the whole budget is there again, and not a token more
+        answers = iter([first])
+        spend(lambda: next(answers, None) or saver.infer(), limit=LIMIT, requirement="MAAS-RATE-022")
+
+
+@check("MAAS-AUTH-068", needs=NEEDS, alone=True)
+def test_without_maas_api_nobody_is_served_and_no_key_is_lost(world: World, components: Components) -> None:
+    crowd, unused = Crowd(world), world.customer()
+    who = world.identity()
+    subscription = world.subscription(who)
+    world.policy(who)
+    key, person = world.key(who, subscription), world.person(who)
+    revoked = world.caller(key)
+    expect_served(revoked.infer())
+    expect_status(person.manage("DELETE", f"/v1/api-keys/{key.id}"), 200, when="a key is revoked")
+    refusal = world.once_refused(revoked.infer)
+    unused.credential.secret()
+    with crowd.calling() as traffic:
+        with components.without("maas-api", by="stop"):
+            expect_all_refused([unused.infer()], when="nobody can tell whether the key is valid")
+            world.until(crowd.entitled.infer, lambda answer: answer.status != 200)
+            for exchanges in traffic.gather(FEW, ANSWERED).values():
+                expect_all_refused(exchanges, when="nothing that maas-api said may be repeated any more")
+        crowd.expect_recovery(traffic, "maas-api")
+    expect_never_served(traffic, STRANGER, SPENT)
+    expect_served(unused.infer(), when="the key was minted before the outage")
+    expect_equal(revoked.infer().status, refusal.status, of="status for a key that was revoked before the outage")
+
+
+@check("MAAS-WH-007", needs=NEEDS, alone=True)
+def test_without_the_controller_writes_are_refused_and_inference_goes_on(world: World, components: Components) -> None:
+    crowd = Crowd(world)
+    late = world.identity()
+    with crowd.calling() as traffic:
+        with components.without("maas-controller", by="stop"):
+            subscription = world.subscription(late, awaited=False)
+            policy = world.policy(late, awaited=False)
+            for manifest in (subscription.manifest(), policy.manifest()):
+                with pytest.raises(Rejected) as refused:
+                    world.estate.cluster.apply(manifest)
+                expect(NO_WEBHOOK in str(refused.value), expected=NO_WEBHOOK, observed=str(refused.value))
+            for exchange in traffic.gather(FEW, ANSWERED)[ENTITLED]:
+                expect_served(exchange, when="the controller is down")
+        crowd.expect_recovery(traffic, "maas-controller")
+    expect_never_served(traffic, STRANGER, SPENT)
+    world.await_in_force(subscription, policy)
+    expect_served(world.subscriber(late, subscription).infer(), when="the controller is back")
+
+
+@check("MAAS-AUTH-068", needs=NEEDS, alone=True)
+def test_without_the_kubernetes_api_no_token_is_believed_and_no_object_is_lost(
+    world: World, components: Components
+) -> None:
+    components.require("kubeapi")
+    crowd, late = Crowd(world), world.identity()
+    subscription = world.subscription(late)
+    world.policy(late)
+    newcomer = world.caller(world.token(late), identity=late, subscription=subscription)
+    before = {
+        ref: uid_of(world, ref) for ref in (subscription.ref, Ref("v1", "Namespace", late.account.namespace or ""))
+    }
+    with crowd.calling() as traffic:
+        with components.without("kubeapi"):
+            traffic.gather(FEW, ANSWERED)
+            expect_all_refused([newcomer.infer()], when="nobody can tell whether the token is good")
+        crowd.expect_recovery(traffic, "kubeapi")
+    expect_never_served(traffic, STRANGER, SPENT)
+    after = {ref: uid_of(world, ref) for ref in before}
+    expect_equal(after, before, of="uids of objects that were acknowledged before the outage")
+    expect_served(newcomer.infer(), when="the Kubernetes API is back")
+
+
+def uid_of(world: World, ref: Ref) -> str | None:
+    """The uid of an object; None when it is gone."""
+    found = world.estate.cluster.get(ref)
+    return None if found is None else str(found["metadata"]["uid"])
+
+
+@check("MAAS-AUTH-068", needs=NEEDS, alone=True)
+def test_a_gateway_that_starts_without_its_authorizer_serves_nobody(world: World, components: Components) -> None:
+    components.require("gateway", "authorizer")
+    crowd = Crowd(world)
+    with crowd.calling() as traffic:
+        with components.without("authorizer"):
+            components.restart("gateway")
+            for exchanges in traffic.gather(FEW, ANSWERED).values():
+                expect_all_refused(exchanges, when="the gateway has been started and its authorizer has not")
+        crowd.expect_recovery(traffic, "gateway")
+    expect_never_served(traffic, STRANGER, SPENT)
+    expect_status(crowd.spent.infer(), 429, when="the budget was spent before the gateway was started again")
+
+
+@check("MAAS-SETUP-006", needs=(*NEEDS, "standard-gateway", "models"), alone=True)
+def test_the_standard_gateway_answers_while_every_service_of_maas_is_down(
+    world: World, platform: Platform, components: Components
+) -> None:
+    twin = world.new_model(gateway="unnamed", registered=False)
+    crowd = Crowd(world)
+    assert platform.endpoints.standard_gateway is not None
+    call = Call("POST", Ask().url(platform.endpoints.standard_gateway, twin.handle), json=Ask().body(twin.handle))
+    world.until(lambda: world.wire.send(call), lambda answer: answer.status == 200)
+    name = "the standard gateway"
+    with Traffic({name: lambda: world.wire.send(call)}) as traffic:
+        usual = max(exchange.duration_s for exchange in traffic.gather(FEW, ANSWERED)[name])
+        with components.without("authorizer", "limiter", "maas-api"):
+            expect_all_refused([crowd.entitled.infer()], when="every service of MaaS is down")
+            down = traffic.gather(FEW, ANSWERED)[name]
+    for exchange in traffic.of(name):
+        expect_served(exchange, when="MaaS has trouble")
+    slowest = max(exchange.duration_s for exchange in down)
+    world.wire.recorder.characteristic("standard_gateway_latency_while_maas_is_down", slowest - usual, "s added")
+    with crowd.calling() as traffic:
+        crowd.expect_recovery(traffic, "authorizer, limiter and maas-api")
+
+
+@check("MAAS-CTRL-007", needs=(*NEEDS, "models"), alone=True)
+def test_a_model_declared_while_kserve_is_down_serves_once_it_is_back(world: World, components: Components) -> None:
+    crowd = Crowd(world)
+    twin = world.new_model()
+    customer = world.customer(models=twin.handle)
+    with crowd.calling() as traffic:
+        with components.without("kserve"):
+            for manifest in twin.manifests:
+                world.estate.cluster.apply(manifest)
+            for exchange in traffic.gather(FEW, ANSWERED)[ENTITLED]:
+                expect_served(exchange, when="KServe is down and the model was there before")
+        expect_served(customer.infer(), when="KServe is back and has made the model")
+    expect_never_served(traffic, STRANGER, SPENT)
