@@ -128,7 +128,7 @@ class ExchangeRecorded(Event, frozen=True, kw_only=True, tag="exchange"):
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why a check failed, in the words that every report shows."""
+    """Why a check failed, in the words that every report shows; `curl` repeats it: kubectl where it is about an object."""
 
     title: str
     requirement: str

@@ -14,6 +14,7 @@ from harness.engine.events import Blame, Failure
 from harness.engine.failure import NotConformant, NotReady
 from harness.engine.record import CheckRecord, RunRecord
 from harness.engine.redaction import redact
+from harness.kube.fault import WaitExpired
 from harness.outcome import EnvironmentFault, ExitCode
 from harness.spec.catalogue import Catalogue
 
@@ -34,10 +35,20 @@ def failure_of(
         requirement_text=requirement.requirement,
         expected=redact(verdict.expected if verdict else requirement.expectation),
         observed=redact(verdict.observed if verdict else _sentence(error)),
-        curl=redact(curl_line(exchange.request)) if exchange else None,
+        curl=_repeated(error, exchange),
         blame=blame_of(error),
         detail=redact(verdict.detail if verdict else ""),
     )
+
+
+def _repeated(error: BaseException, exchange: Exchange | None) -> str | None:
+    """The line that shows it again: the object that was waited for in vain, else the exchange."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, WaitExpired):
+            return cause.ref.kubectl()
+        cause = cause.__cause__
+    return redact(curl_line(exchange.request)) if exchange else None
 
 
 def blame_of(error: BaseException) -> Blame:

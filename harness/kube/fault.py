@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from harness.kube.manifest import Ref
 from harness.outcome import EnvironmentFault
 
 
@@ -22,4 +23,8 @@ class Rejected(EnvironmentFault):
 
 
 class WaitExpired(EnvironmentFault):
-    """An object was not as it should be within a named bound."""
+    """An object was not as it should be within a named bound; `ref` says which."""
+
+    def __init__(self, text: str, ref: Ref) -> None:
+        self.ref = ref
+        super().__init__(text)

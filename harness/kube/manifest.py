@@ -22,6 +22,12 @@ class Ref:
         metadata = manifest["metadata"]
         return cls(manifest["apiVersion"], manifest["kind"], metadata["name"], metadata.get("namespace"))
 
+    def kubectl(self) -> str:
+        """The line that shows the object as it stands."""
+        group, slash, _ = self.api_version.partition("/")
+        kind = f"{self.kind.lower()}.{group}" if slash else self.kind.lower()
+        return f"kubectl get {kind} {self.name}" + (f" -n {self.namespace}" if self.namespace else "") + " -o yaml"
+
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 

@@ -88,7 +88,8 @@ def _wait_until(cluster: Cluster, expectation: Expectation, bound: Bound, deadli
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raise WaitExpired(
-                f"{ref} was not {expectation.what} within {bound.seconds:g} s ({bound.name}): {describe_status(seen)}"
+                f"{ref} was not {expectation.what} within {bound.seconds:g} s ({bound.name}): {describe_status(seen)}",
+                ref,
             )
         watched = cluster.watch(
             ref.api_version,

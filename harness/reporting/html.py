@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 
+from harness.client.trace import trace_id
 from harness.engine.canary import SILENT_LIMITS
 from harness.engine.events import AnyEvent, ExchangeRecorded
 from harness.engine.record import CheckRecord, RunRecord
@@ -17,7 +18,7 @@ from harness.reporting.allure import http_text
 from harness.reporting.areas import area_of
 from harness.reporting.data import report_data
 from harness.reporting.document import Document
-from harness.reporting.outline import WORDS, title_of
+from harness.reporting.outline import BLAMES, WORDS, title_of
 from harness.reporting.plot import Distribution, histogram, number
 from harness.reporting.timing import Timing
 from harness.reporting.traced import traced
@@ -146,15 +147,23 @@ def _failure(check: CheckRecord) -> dict[str, Any]:
         "exchanges": [
             {
                 "line": f"{exchange.method} {exchange.url} → {exchange.status or exchange.error}",
+                "trace": _trace(exchange),
                 "text": http_text(exchange),
             }
             for exchange in check.exchanges
         ],
+        "blame": BLAMES[final.failure.blame] if final and final.failure else "",
         "objects": taken.objects if taken else (),
         "logs": taken.logs if taken else {},
         "traceback": taken.traceback if taken else "",
         "unavailable": taken.unavailable if taken else (),
     }
+
+
+def _trace(exchange: ExchangeRecorded) -> str:
+    headers = {name.lower(): value for name, value in exchange.request_headers.items()}
+    trace = trace_id(headers.get("traceparent"))
+    return " ".join(filter(None, [f"trace {trace}" if trace else "", f"request {exchange.request_id}"]))
 
 
 def _check(record: RunRecord, check: CheckRecord) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""`junit.xml` (xunit2): what every CI system reads.
+"""`junit.xml` (xunit2): what every CI system reads, and valid against the schema that Jenkins publishes for it.
 
-A case's `name` and `classname` never change, so that a link to it holds. Its requirements, level, file and line are properties. The fault
-decides the element: `failure` for the platform's, `error` for others'; a check that did not run is `skipped`, with a code as its `type`,
-and so is a failure that was declared beforehand.
+A case's `name` and `classname` never change, so that a link to it holds. That schema has no properties of a case: its requirements, level,
+file and line are lines `[[PROPERTY|name=value]]` of its output, as test management tools read them. The fault decides the element:
+`failure` for the platform's, `error` for others'; a check that did not run is `skipped`, with a code as its `type`, and so is a failure
+that was declared beforehand. Earlier attempts are `flakyFailure` where a later one passed, else `rerunFailure`.
 """
 
 import re
@@ -79,10 +80,12 @@ def _case(check: CheckRecord) -> ET.Element:
     facts += [(f"characteristic.{fact.name}", f"{fact.value:g} {fact.unit}") for fact in check.characteristics]
     if check.outcome == "passed_on_retry":
         facts.append(("passed_on_retry", str(len(check.attempts))))
+    facts += [("blame", final.failure.blame)] if (final := check.final) and final.failure else []
     if check.known:
         facts += [("known_failure.issue", check.known.issue), ("known_failure.expires", check.known.expires)]
-    case.append(_properties(facts))
     case.extend(_verdict(check))
+    output = ET.SubElement(case, "system-out")
+    output.text = _clean("\n".join(f"[[PROPERTY|{name}={_one_line(value)}]]" for name, value in facts))
     return case
 
 
@@ -98,10 +101,11 @@ def _verdict(check: CheckRecord) -> Iterable[ET.Element]:
     elif final.outcome in {"not_runnable", "skipped"}:
         word = "not runnable: " if final.outcome == "not_runnable" else ""
         yield ET.Element("skipped", type=final.outcome, message=_clean(word + (final.reason or "")))
+    tag = "flakyFailure" if check.outcome == "passed_on_retry" else "rerunFailure"
     for earlier in check.attempts[:-1]:
         if earlier.failure:
-            again = ET.Element("system-out")
-            again.text = _clean(f"attempt {earlier.attempt} failed: {_message(earlier.failure)}")
+            again = ET.Element(tag, type=earlier.failure.blame, message=_clean(_message(earlier.failure)))
+            again.text = f"attempt {earlier.attempt}"
             yield again
 
 
@@ -131,6 +135,10 @@ def _properties(facts: Iterable[tuple[str, str]]) -> ET.Element:
     for name, value in facts:
         ET.SubElement(element, "property", name=_clean(name), value=_clean(value))
     return element
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _count(cases: list[ET.Element], tag: str) -> str:

@@ -3,8 +3,9 @@
 from collections import Counter
 from typing import Final
 
+from harness.client.trace import trace_id
 from harness.engine.canary import SILENT_LIMITS
-from harness.engine.events import Failure, Verdict
+from harness.engine.events import Blame, Failure, Verdict
 from harness.engine.record import CheckRecord, RunRecord
 from harness.reporting.traced import traced
 from harness.spec.coverage import Uncovered
@@ -17,6 +18,12 @@ WORDS: Final[dict[Verdict, str]] = {
     "skipped": "skipped",
     "passed_on_retry": "passed on retry",
 }
+BLAMES: Final[dict[Blame, str]] = {
+    "platform": "what is promised was compared with what came",
+    "environment": "something did not answer or work in time; nothing is said about the promise",
+    "harness": "a fault of ours, please report it; nothing is said about the promise",
+}
+"""What each answer to the question of whose fault it is means."""
 _CODES = {
     0: "CONFORMANT",
     1: "NOT CONFORMANT",
@@ -67,7 +74,7 @@ def failure_lines(check: CheckRecord) -> list[str]:
     failure = final.failure if final else None
     if failure is None:
         return [f"FAILED {check.planned.check_id}", "  without a recorded failure: see the traceback in the journal"]
-    return [f"FAILED {failure.title}", f"  check    {check.planned.check_id}", *_told(failure)]
+    return [f"FAILED {failure.title}", f"  check    {check.planned.check_id}", *_told(failure), *_traced(check)]
 
 
 def canary_line(check: CheckRecord) -> str:
@@ -90,10 +97,20 @@ def _told(failure: Failure) -> list[str]:
     lines = [f"  expected {failure.expected}", f"  observed {failure.observed}"]
     if failure.detail:
         lines.append(f"  detail   {failure.detail}")
-    lines.append(f"  blame    {failure.blame}")
+    lines.append(f"  blame    {failure.blame}: {BLAMES[failure.blame]}")
     if failure.curl:
         lines.append(f"  repeat   {failure.curl}")
     return lines
+
+
+def _traced(check: CheckRecord) -> list[str]:
+    """The names under which the last request is found in the logs of gateways and servers."""
+    last = check.exchanges[-1] if check.exchanges else None
+    if last is None:
+        return []
+    headers = {name.lower(): value for name, value in last.request_headers.items()}
+    trace = trace_id(headers.get("traceparent"))
+    return [f"  trace    {trace + ', ' if trace else ''}request {last.request_id}"]
 
 
 def summary_lines(record: RunRecord, out: str, verbosity: int) -> list[str]:

@@ -36,8 +36,17 @@ def test_late():
 """
 
 
+KNOWN = """
+knownFailures:
+  - check: test_doubtful
+    issue: https://example.com/issues/7
+    expires: 2099-01-31
+    comment: mended in 4.3
+"""
+
+
 class Runs:
-    """A conformant run and one that is not, of the same suite."""
+    """A conformant run, one that is not, one whose failure was known and whose product is named, and a part; all of the same suite."""
 
     def __init__(self, folder: Path) -> None:
         suite = Suite(folder)
@@ -45,6 +54,11 @@ class Runs:
         arguments = ("-n", "2", "--maas-retries", "1")
         assert suite.run(*arguments, "--maas-out", str(folder / "good")).code == 0
         assert suite.run(*arguments, "--maas-out", str(folder / "bad"), BREAK="1").code == 1
+        known = folder / "known.yaml"
+        known.write_text(KNOWN, encoding="utf-8")
+        product = ("--maas-product", "Example MaaS", "--maas-product-version", "4.2", "--maas-organization", "Example")
+        told = (*arguments, *product, "--maas-known-failures", str(known), "--maas-out", str(folder / "known"))
+        assert suite.run(*told, BREAK="1").code == 0
         assert suite.run(*arguments, "--maas-out", str(folder / "partial"), "-k", "list or canary").code == 0
         self.folder = folder
         events = read_journal(folder / "good")

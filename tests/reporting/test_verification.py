@@ -67,6 +67,7 @@ def test_a_report_says_what_the_run_was(good: Path) -> None:
         "reason": "conformant in all that was judged",
         "passed": 3,
         "failed": 0,
+        "knownFailures": 0,
         "notRunnable": 1,
         "skipped": 0,
         "passedOnRetry": 1,
