@@ -2,10 +2,11 @@
 
 import asyncio
 import hashlib
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+
+import orjson
 
 from harness.simulator.gateway.credential_files import CredentialFiles
 from harness.simulator.gateway.envoy_config.clusters import ClusterConfig, cluster
@@ -81,7 +82,7 @@ class EnvoyFiles:
         self._clusters = dict(clusters)
 
     def _write(self, name: str, items: list[JSON]) -> None:
-        content = json.dumps(items)
+        content = orjson.dumps(items).decode()
         version = hashlib.sha256(content.encode()).hexdigest()[:16]
         if self._versions.get(name) != version:
             temporary = self._directory / f".{name}"

@@ -155,12 +155,14 @@ def planned_listener(
     if existing is None:
         closed = Hosting(governed=False, open=False)
         return PlannedListener(endpoint, None, closed, route_configuration(name, {}, closed))
-    by_host: dict[str, list[PlannedRoute]] = {}
+    attached: dict[str, dict[Key, list[PlannedRoute]]] = {}
     for item in found:
         if item.parent.gateway == gateway and item.accepted:
             for hostname in dict(item.hostnames).get(section, ()):
-                group = by_host.setdefault(hostname, [])
-                group += [route for route in by_gateway[gateway][item.route] if route not in group]
+                attached.setdefault(hostname, {})[item.route] = by_gateway[gateway][item.route]
+    by_host = {
+        hostname: [route for group in routes.values() for route in group] for hostname, routes in attached.items()
+    }
     hosting = hostings[gateway]
     return PlannedListener(endpoint, existing, hosting, route_configuration(name, by_host, hosting))
 
