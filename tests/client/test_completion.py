@@ -1,7 +1,7 @@
 import orjson
 import pytest
 
-from harness.client.completion import carries_text, last_usage, usage_of
+from harness.client.completion import carries_text, counts_of, last_usage, usage_of, whole_text
 from harness.client.exchange import Usage
 
 
@@ -55,9 +55,34 @@ def test_embeddings_have_no_completion_tokens():
         (chunk(text="h"), True),
         (chunk(delta={}, finish_reason="stop"), False),
         (with_usage(7), False),
+        ('{"type":"response.output_text.delta","delta":"h"}', True),
+        ('{"type":"response.completed","response":{"output":[]}}', False),
+        ('{"type":"content_block_delta","delta":{"type":"text_delta","text":"h"}}', True),
+        ('{"type":"content_block_start","content_block":{"type":"text","text":""}}', False),
         ("[DONE]", False),
         ("not json", False),
     ],
 )
 def test_the_first_token_is_the_first_text_not_the_role_chunk(event, text):
     assert carries_text(event) is text
+
+
+@pytest.mark.parametrize("holder", ["response", "message"])
+def test_a_streamed_event_states_usage_inside_of_what_it_tells_of(holder):
+    usage = {"input_tokens": 3, "output_tokens": 4}
+    assert counts_of({holder: {"usage": usage}}) == (3, 4)
+    assert usage_of({holder: {"usage": usage}}) is None
+    assert usage_of({holder: {"usage": {**usage, "total_tokens": 7}}}) == Usage(3, 4, 7)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"choices": [{"message": {"content": "hi"}}]},
+        {"choices": [{"text": "hi"}]},
+        {"output": [{"content": [{"type": "output_text", "text": "hi"}]}]},
+        {"content": [{"type": "text", "text": "hi"}]},
+    ],
+)
+def test_the_text_of_an_answer_in_one_piece(document):
+    assert whole_text(document) == "hi"
