@@ -10,15 +10,17 @@ from dataclasses import replace
 from typing import Any, Final, Literal
 
 from harness.client.measuring import Call
+from harness.client.secret import Secret
 from harness.engine.failure import NotReady
 from harness.kube.apply import apply_manifests, delete_all
 from harness.kube.fault import WaitExpired
 from harness.kube.manifest import Manifest, Ref
 from harness.kube.wait import Bound, Expectation, exists, has_condition, has_phase, wait_for, wait_for_all
 from harness.platforms.platform import ModelHandle, Platform
-from harness.world.caller import Wire
+from harness.world.caller import Caller, Credential, Wire
 from harness.world.force import model_in_force
-from harness.world.governance import MAAS
+from harness.world.governance import MAAS, Subscription
+from harness.world.identity import Person
 from harness.world.patience import until
 from harness.world.twin import MAAS_GATEWAY, PLAIN, Twin, Variant, twin_of
 from harness.world.world import World
@@ -162,6 +164,19 @@ class Tenant(World):
         forced = model_in_force(twin.handle, twin.backend, registered=registered, governed=governed and variant.routed)
         self.declare(*assigned.manifests, until=forced)
         return assigned
+
+    def caller(
+        self,
+        credential: Credential | Secret | None = None,
+        *,
+        identity: Person | None = None,
+        subscription: Subscription | None = None,
+        model: ModelHandle | None = None,
+    ) -> Caller:
+        """As every world's; where no model is named and the tenant has none yet, none is made for it."""
+        if model is None and subscription is None:
+            model = next(iter(self._own), None) or super().model()
+        return super().caller(credential, identity=identity, subscription=subscription, model=model)
 
     def _assigned(self, manifest: Manifest) -> Manifest:
         if manifest["kind"] != "MaaSModelRef":

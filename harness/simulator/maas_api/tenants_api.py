@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,6 +14,8 @@ from .identity import bearer
 from .kubernetes import KubernetesError
 from .service import Service
 
+_ANNOUNCED = "maas-conformance.dev/listener-urls"
+"""Where the gateway stand-in says that its listeners are reached, when that is not at the ports of the Gateway."""
 _SECURE = frozenset({"HTTPS", "TLS"})
 _USUAL_PORTS = {"http": 80, "https": 443}
 
@@ -23,6 +27,12 @@ class Address:
     protocol: str
     host: str
     port: int
+
+    @classmethod
+    def of(cls, url: str) -> "Address":
+        """The parts of a URL."""
+        parts = urlsplit(url)
+        return cls(parts.scheme, parts.hostname or "", parts.port or _USUAL_PORTS[parts.scheme])
 
     @property
     def url(self) -> str:
@@ -85,11 +95,23 @@ def gateway_address(gateway: Mapping[str, Any]) -> Address:
     ]
     ready.sort(key=lambda listener: listener["protocol"] not in _SECURE)
     best = ready[0] if ready else {}
+    announced = _announced(gateway).get(best.get("name", ""))
+    if announced and not best.get("hostname"):
+        return Address.of(announced)
     protocol = "http" if best.get("protocol") == "HTTP" else "https"
     host = best.get("hostname") or _first_address(status)
     if not host or host.endswith(".svc.cluster.local"):
         raise TenantError(500, "Failed to resolve gateway", "the Gateway has no address that works outside the cluster")
     return Address(protocol, host, best.get("port", 443))
+
+
+def _announced(gateway: Mapping[str, Any]) -> Mapping[str, str]:
+    text = (gateway.get("metadata", {}).get("annotations") or {}).get(_ANNOUNCED) or "{}"
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _first_address(status: Mapping[str, Any]) -> str:
