@@ -1,0 +1,35 @@
+"""What is granted takes effect, also for somebody whom the platform has just refused."""
+
+import pytest
+
+from harness.engine.declaration import check
+from harness.world.expectations import expect_status
+from harness.world.identity import Identity
+from harness.world.world import World
+
+REFUSALS = 3
+"""Enough that a platform which remembers decisions has remembered the refusal."""
+
+
+def grant(world: World, who: Identity, what: str) -> None:
+    """One of the two things that a call takes."""
+    if what == "quota":
+        world.subscription(who)
+    else:
+        world.policy(who)
+
+
+@pytest.mark.parametrize("lacking", ["access", "quota"])
+@check("MAAS-REV-007", needs={"kube"})
+def test_a_grant_reaches_somebody_who_was_refused(world: World, lacking: str) -> None:
+    who = world.identity()
+    grant(world, who, "quota" if lacking == "access" else "access")
+    person, other = world.person(who), world.customer()
+    for _ in range(REFUSALS):
+        expect_status(person.infer(), 403, when=f"{lacking} is lacking")
+        expect_status(other.infer(), 200, when=f"{lacking} is lacking to somebody else alone")
+    grant(world, who, lacking)
+    world.settle()
+    served, seconds = world.until(person.infer, lambda answer: answer.status == 200)
+    world.wire.recorder.characteristic(f"grant_of_{lacking}_to_served", seconds, "s")
+    expect_status(served, 200, when=f"{lacking} was granted to somebody who had been refused")
