@@ -48,8 +48,9 @@ def test_every_report_shows_it_and_none_counts_it_as_passed(known: Path) -> None
     assert ISSUE in skipped.attrib["message"]
 
     results = [json.loads(path.read_bytes()) for path in (known / "allure-results").glob("*-result.json")]
-    (allure,) = [result for result in results if result["name"] == "doubtful"]
-    assert (allure["status"], allure["statusDetails"]["known"]) == ("failed", True)
+    attempts = [result for result in results if result["name"] == "doubtful"]
+    assert {result["status"] for result in attempts} == {"failed"}
+    (allure,) = [result for result in attempts if result["statusDetails"].get("known")]
     assert {"type": "issue", "name": ISSUE, "url": ISSUE} in allure["links"]
 
     page = (known / "report.html").read_text(encoding="utf-8")
