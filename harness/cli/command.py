@@ -21,6 +21,7 @@ SUBCOMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "up": ("harness.cli.up", "Start a MaaS platform on this machine and say how to use it."),
     "down": ("harness.cli.down", "Stop the platform that `up` started."),
     "diagnose": ("harness.cli.diagnose", "Say why a model cannot be used, and what mends it."),
+    "component": ("harness.cli.component", "Stop or start a component of the platform that `up` started."),
     "load": ("harness.cli.load", "Drive a load profile and end with a verdict."),
     "doctor": ("harness.cli.doctor", "Say what this machine can run, and what is missing."),
     "selftest": ("harness.cli.selftest", "Break the platform in each known way and show that the checks notice."),

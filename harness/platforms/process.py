@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from harness.outcome import EnvironmentFault
 from harness.platforms.lease import RUN_VARIABLE, Lease, ProcessRecord
 
 TAIL_LINES: Final = 12
+PAUSE_BOUND_S: Final = 2.0
+LOOK_INTERVAL_S: Final = 0.002
 _LAUNCHER: Final = "harness.platforms.launcher"
 
 
@@ -111,8 +114,13 @@ class Component:
         self._process.wait()
 
     def pause(self) -> None:
-        """SIGSTOP to its session: it keeps its connections and answers nothing."""
+        """SIGSTOP to its session, and return when it stands still: it keeps its connections and answers nothing."""
         self._signal_session(signal.SIGSTOP)
+        deadline = time.monotonic() + PAUSE_BOUND_S
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self._process.pid)
+            while process.status() != psutil.STATUS_STOPPED and time.monotonic() < deadline:
+                time.sleep(LOOK_INTERVAL_S)
 
     def resume(self) -> None:
         """SIGCONT to its session."""
