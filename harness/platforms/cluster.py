@@ -25,6 +25,9 @@ SETTINGS: Final[Mapping[str, str]] = {
     "limiter-admin": "URL of a limiter whose clock can be advanced (the reference platform's)",
     "admission": ADMISSION,
     "metrics": "URL of Prometheus text with authorized_hits and its sisters",
+    "api-metrics": "URL of Prometheus text with maas_api_http_requests_total and its sisters",
+    "gateway-metrics": "URL of Prometheus text with istio_request_duration_milliseconds",
+    "authorizer-metrics": "URL of Prometheus text with auth_server_response_status (Authorino's /server-metrics)",
     "oidc-issuer": "URL of an issuer that the default tenant trusts for the client `maas`",
     "oidc-issuer-admin": "URL where that issuer signs tokens on demand (the reference platform's issuer does)",
     "ca-file": "CA of the gateway's certificate",
@@ -33,6 +36,8 @@ SETTINGS: Final[Mapping[str, str]] = {
     "context": "context of the kubeconfig; default: its current one",
     "model-ready-bound": "seconds in which a model deployed by --gpu-profile has to be Ready; default 1800",
 }
+SCRAPES: Final[Mapping[Need, str]] = {"gateway-metrics": "gateway", "authorizer-metrics": "authorizer"}
+"""Needs of series, and the component that tells them."""
 DELETION_BOUND: Final = Bound("deletion_bound_s", 300)
 IMAGES: Final = ("maas-controller", "maas-api", "limitador", "authorino", "kserve-controller-manager", "istiod")
 TOLD: Final = 4
@@ -81,8 +86,10 @@ def describe(cluster: Cluster, options: TargetOptions, progress: Progress, *, st
         standard_gateway=options.settings.get("standard-gateway") or inventory.standard_gateway_url(cluster),
         limiter_admin=limiter,
         metrics=options.settings.get("metrics") or (f"{limiter}/metrics" if limiter else None),
+        api_metrics=options.settings.get("api-metrics"),
         issuer=options.settings.get("oidc-issuer"),
         issuer_admin=options.settings.get("oidc-issuer-admin"),
+        scrapes={name: options.settings[need] for need, name in SCRAPES.items() if need in options.settings},
     )
     reasons = _reasons(cluster, places, endpoints, disposable=switch(options.settings, "disposable", default=False))
     if not switch(options.settings, "tiers", default=stack == "reference"):
@@ -97,6 +104,7 @@ def describe(cluster: Cluster, options: TargetOptions, progress: Progress, *, st
         "clock",
         "backends",
         "metrics",
+        "api-metrics",
         "standard-gateway",
         "administrators",
         "models",
@@ -106,6 +114,7 @@ def describe(cluster: Cluster, options: TargetOptions, progress: Progress, *, st
         "kuadrant",
         "tiers",
         "oidc",
+        *SCRAPES,
     )
     return Platform(
         target=options.target,
@@ -223,11 +232,9 @@ def _reasons(cluster: Cluster, places: Namespaces, endpoints: Endpoints, *, disp
         )
     if endpoints.metrics is None:
         reasons["metrics"] = "no metrics endpoint is known; name it with --set metrics=URL"
-    if endpoints.issuer is None or endpoints.issuer_admin is None:
-        reasons["oidc"] = (
-            "no issuer is known that signs tokens for any user; name one that the default tenant trusts with "
-            "--set oidc-issuer=URL and --set oidc-issuer-admin=URL"
-        )
+    if endpoints.api_metrics is None:
+        reasons["api-metrics"] = "the management API's series are not known; name them with --set api-metrics=URL"
+    reasons |= _untold(endpoints)
     if endpoints.standard_gateway is None:
         reasons["standard-gateway"] = (
             "no second Gateway with an address was found; name it with --set standard-gateway=URL"
@@ -245,6 +252,21 @@ def _harm(cluster: Cluster, places: Namespaces, known: Mapping[Need, str], *, di
     if "components" not in known and not component_deployments(cluster, places):
         return {"components": NOTHING_FOUND}
     return {}
+
+
+def _untold(endpoints: Endpoints) -> dict[Need, str]:
+    """Why what only a person can tell of is not provided."""
+    reasons: dict[Need, str] = {
+        need: f"no metrics endpoint of the {name} is known; name it with --set {need}=URL"
+        for need, name in SCRAPES.items()
+        if name not in endpoints.scrapes
+    }
+    if endpoints.issuer is None or endpoints.issuer_admin is None:
+        reasons["oidc"] = (
+            "no issuer is known that signs tokens for any user; name one that the default tenant trusts with "
+            "--set oidc-issuer=URL and --set oidc-issuer-admin=URL"
+        )
+    return reasons
 
 
 def _journalled(cluster: Cluster, namespace: str) -> bool:

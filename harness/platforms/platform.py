@@ -20,7 +20,10 @@ Need = Literal[
     "kube",  # a kubeconfig that may create namespaces, ServiceAccounts and MaaS objects
     "clock",  # time of a subscription's windows can be advanced
     "backends",  # the model servers keep a journal that can be read
+    "api-metrics",  # the management API's own series can be scraped
     "metrics",  # authorized_hits, authorized_calls and limited_calls can be scraped
+    "gateway-metrics",  # the gateway's durations by subscription can be scraped
+    "authorizer-metrics",  # the series of whatever authorizes can be scraped, under Authorino's names
     "standard-gateway",  # a second, standard gateway is reachable
     "models",  # model backends can be created (a KServe or its stand-in answers)
     "disposable",  # the platform may be harmed: components stopped, policies deleted
@@ -77,9 +80,13 @@ class Endpoints(_Edge):
     gateway_tls: str | None = Field(None, description="the MaaS gateway by HTTPS, where it has such a listener")
     limiter_admin: str | None = Field(None, description="counters and the clock of the embedded limiter")
     metrics: str | None = Field(None, description="Prometheus text with authorized_hits and its sisters")
+    api_metrics: str | None = Field(
+        None, description="Prometheus text with maas_api_http_requests_total and its sisters"
+    )
     components: str | None = Field(None, description="control of the components of an embedded platform: stop, start")
     issuer: str | None = Field(None, description="OIDC issuer that the default tenant trusts, for the client `maas`")
     issuer_admin: str | None = Field(None, description="where that issuer makes realms and signs tokens on demand")
+    scrapes: Annotated[Mapping[str, str], Field(description="Prometheus text of each component that tells it")] = {}
 
 
 class ModelHandle(_Edge):

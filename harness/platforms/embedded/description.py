@@ -36,6 +36,7 @@ def describe(plan: Plan, announced: Announced, found: Found, supervisor: Supervi
         "clock",
         "backends",
         "metrics",
+        "api-metrics",
         "standard-gateway",
         "models",
         "disposable",
@@ -46,6 +47,8 @@ def describe(plan: Plan, announced: Announced, found: Found, supervisor: Supervi
         "providers",
         "tenants",
         "oidc",
+        "gateway-metrics",
+        "authorizer-metrics",
     )
     return Platform(
         target="embedded",
@@ -57,8 +60,10 @@ def describe(plan: Plan, announced: Announced, found: Found, supervisor: Supervi
             gateway_tls=_listening(gateway, plan.tls_listener),
             limiter_admin=limiter,
             metrics=f"{limiter}/metrics",
+            api_metrics=announced["maas-api"]["metrics"],
             issuer=realm_url(announced[ISSUER]["issuer"]),
             issuer_admin=announced[ISSUER]["admin"],
+            scrapes=scrapes(announced),
         ),
         ca_file=plan.gateway_ca if plan.gateway_ca.exists() else None,
         kubeconfig=plan.kubeconfig,
@@ -78,6 +83,15 @@ def describe(plan: Plan, announced: Announced, found: Found, supervisor: Supervi
         processes=supervisor.local_processes,
         startup_s=round(startup_s, 3),
     )
+
+
+def scrapes(announced: Announced) -> dict[str, str]:
+    """Where each component tells its series: at an endpoint of that name, else below its administrative one."""
+    return {
+        name: endpoints["metrics"] if "metrics" in endpoints else f"{endpoints['admin']}/metrics"
+        for name, endpoints in announced.items()
+        if {"metrics", "admin"} & set(endpoints)
+    }
 
 
 def _listening(announced: Mapping[str, str], listener: Listener | None) -> str | None:
