@@ -5,9 +5,9 @@ from typing import Final
 
 from harness.client.exchange import Exchange
 from harness.kube.wait import Bound
+from harness.world.calling import Calling
 from harness.world.expectations import any_refusal, describe, expect, expect_served, expect_status
 from harness.world.quota import spend
-from harness.world.traffic import Traffic
 from harness.world.world import World
 
 ENTITLED: Final = "somebody entitled"
@@ -31,12 +31,12 @@ class Crowd:
         spend(self.spent.infer, limit=LIMIT)
         expect_status(self.stranger.infer(), 401, when="there is no credential")
 
-    def calling(self) -> Traffic:
+    def calling(self) -> Calling:
         """All three, calling for the length of a `with` block."""
-        return Traffic({ENTITLED: self.entitled.infer, SPENT: self.spent.infer, STRANGER: self.stranger.infer})
+        return Calling({ENTITLED: self.entitled.infer, SPENT: self.spent.infer, STRANGER: self.stranger.infer})
 
-    def expect_recovery(self, traffic: Traffic, component: str) -> None:
-        """Traffic is back within the platform's bound, and stays; the seconds are published."""
+    def expect_recovery(self, traffic: Calling, component: str) -> None:
+        """Calling is back within the platform's bound, and stays; the seconds are published."""
         bound = Bound("recovery_bound_s", self._world.wire.platform.parameters.recovery_bound_s)
         seconds = traffic.until_served(ENTITLED, bound)
         name = f"recovery_of_{component.replace('-', '_')}"
@@ -59,7 +59,7 @@ def expect_all_refused(exchanges: Iterable[Exchange], *, when: str, requirement:
         )
 
 
-def expect_never_served(traffic: Traffic, *names: str, requirement: str | None = None) -> None:
+def expect_never_served(traffic: Calling, *names: str, requirement: str | None = None) -> None:
     """These callers got no 200 at any time: not before, not meanwhile, not while the component came back."""
     for name in names:
         for exchange in traffic.of(name):

@@ -10,6 +10,7 @@ from harness.kube.fault import Rejected
 from harness.kube.manifest import Ref
 from harness.platforms.component_state import Action
 from harness.platforms.platform import Need, Platform
+from harness.world.calling import Calling
 from harness.world.components import Components
 from harness.world.crowd import (
     ANSWERED,
@@ -25,7 +26,6 @@ from harness.world.crowd import (
 from harness.world.expectations import expect, expect_equal, expect_served, expect_status
 from harness.world.inference import Ask
 from harness.world.quota import spend
-from harness.world.traffic import Traffic
 from harness.world.world import World
 
 NEEDS: Final[tuple[Need, ...]] = ("kube", "components", "disposable")
@@ -162,7 +162,7 @@ def test_the_standard_gateway_answers_while_every_service_of_maas_is_down(
     call = Call("POST", Ask().url(platform.endpoints.standard_gateway, twin.handle), json=Ask().body(twin.handle))
     world.until(lambda: world.wire.send(call), lambda answer: answer.status == 200)
     name = "the standard gateway"
-    with Traffic({name: lambda: world.wire.send(call)}) as traffic:
+    with Calling({name: lambda: world.wire.send(call)}) as traffic:
         usual = max(exchange.duration_s for exchange in traffic.gather(FEW, ANSWERED)[name])
         with components.without("authorizer", "limiter", "maas-api"):
             expect_all_refused([crowd.entitled.infer()], when="every service of MaaS is down")
