@@ -59,6 +59,14 @@ def address(server: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def place(text: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT` (`[HOST]:PORT` for IPv6). Raises ValueError with what was expected."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise ValueError(f"expected HOST:PORT such as 127.0.0.1:0, got {text!r}")
+    return host.strip("[]"), int(port)
+
+
 async def until_stopped() -> None:
     """Return when SIGTERM or SIGINT asks this process to end."""
     stopped = asyncio.Event()

@@ -208,7 +208,12 @@ def control_plane(plan: Plan) -> list[Part]:
             lambda ready: ["kserve", *kubeconfig, *_listening_again(ready, "kserve", bind="metrics")],
             "kubeapi",
         ),
-        part("kubelet", "kubelet", lambda _: [*kubeconfig, *kubelet], "kubeapi"),
+        part(
+            "kubelet",
+            "kubelet",
+            lambda ready: [*kubeconfig, *kubelet, *_listening_again(ready, "kubelet", bind="metrics")],
+            "kubeapi",
+        ),
         part(
             CONTROLLER,
             "controllers",
@@ -240,6 +245,7 @@ def _gateway_arguments(plan: Plan, ready: Endpoints) -> Sequence[str]:
         plan.admission,
         "--listen-any",  # a tenant's gateway is made while the platform runs
         LOOPBACK,
+        *_listening_again(ready, "gateway", metrics_bind="metrics"),
         *listens,
     ]
 

@@ -12,15 +12,17 @@ from lightkube.core.exceptions import ConfigError
 
 from harness.simulator import component
 from harness.simulator.gateway import options
-from harness.simulator.gateway.controller import Controller
+from harness.simulator.gateway.controller import ACCESS_LOG, Controller
 from harness.simulator.gateway.envoy_config.bootstrap import bootstrap
 from harness.simulator.gateway.envoy_files import EnvoyFiles, NotAcknowledgedError
 from harness.simulator.gateway.envoy_process import Envoy
+from harness.simulator.gateway.latency import scraped
 from harness.simulator.gateway.limits_client import LimiterUnavailableError, LimitsClient
 from harness.simulator.gateway.plan.plan import Endpoint
 from harness.simulator.gateway.ports import Ports
 from harness.simulator.gateway.statuses import Statuses
 from harness.simulator.gateway.watch import Cluster
+from harness.simulator.web import serving
 
 
 def parser() -> argparse.ArgumentParser:
@@ -52,6 +54,12 @@ def parser() -> argparse.ArgumentParser:
     )
     line.add_argument(
         "--concurrency", type=int, default=1, help="Envoy's worker threads; with one, sequential accounting is exact"
+    )
+    line.add_argument(
+        "--metrics-bind",
+        default="127.0.0.1:0",
+        metavar="HOST:PORT",
+        help="where /metrics listens (durations by subscription)",
     )
     line.add_argument("--envoy-log-level", default="error", help="Envoy's own log level")
     return line
@@ -112,8 +120,11 @@ async def run(arguments: argparse.Namespace) -> None:
                 group.create_task(work) for work in (controller.follow(), controller.watch_limiter(), envoy.supervise())
             ]
             urls = {"/".join(item): url for item, url in controller.urls(plan).items()}
-            component.announce(arguments.ready_file, {**urls, "admin": envoy.admin})
-            await component.until_stopped()
+            scrapes = component.listen(*options.address(arguments.metrics_bind))
+            urls |= {"admin": envoy.admin, "metrics": f"http://{component.address(scrapes)}/metrics"}
+            async with serving(scraped(directory / ACCESS_LOG, envoy.admin), scrapes):
+                component.announce(arguments.ready_file, urls)
+                await component.until_stopped()
             for task in background:
                 task.cancel()
     finally:

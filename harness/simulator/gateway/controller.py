@@ -25,6 +25,7 @@ RETRY_SECONDS = 0.3
 LIMITER_POLL_SECONDS = 0.3
 
 
+ACCESS_LOG = "access.log"
 class Controller:
     """One Envoy, one limiter, the objects of one cluster."""
 
@@ -127,7 +128,7 @@ class Controller:
         config = ListenerConfig(
             item.name, host, port, item.hosting.governed, certificate, self._reserving, item.hosting.grouped
         )
-        return listener(config, self._directory / routes_file(item.name), self._directory / "access.log")
+        return listener(config, self._directory / routes_file(item.name), self._directory / ACCESS_LOG)
 
 
 def is_https(item: PlannedListener) -> bool:

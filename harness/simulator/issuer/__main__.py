@@ -18,10 +18,6 @@ from harness.simulator.web import serving
 CA_FILE = "ca.crt"
 
 
-class StartError(Exception):
-    """The issuer cannot start; the text says what was expected and what came."""
-
-
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     line = argparse.ArgumentParser(
@@ -41,14 +37,6 @@ def parser() -> argparse.ArgumentParser:
     return line
 
 
-def address(text: str) -> tuple[str, int]:
-    """Host and port of `HOST:PORT`. Raises StartError."""
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65_535:
-        raise StartError(f"expected HOST:PORT with a port of 0 to 65535, got {text!r}")
-    return host.strip("[]"), int(port)
-
-
 def certified(directory: Path, host: str) -> tuple[Path, Path]:
     """A certificate for the host by an authority of this process's own: PEM files of chain and key."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -63,10 +51,10 @@ def certified(directory: Path, host: str) -> tuple[Path, Path]:
 
 
 async def run(arguments: argparse.Namespace) -> None:
-    """Serve until asked to stop. Raises StartError and OSError."""
-    host, port = address(arguments.bind)
+    """Serve until asked to stop. Raises ValueError and OSError."""
+    host, port = component.place(arguments.bind)
     certificate = certified(arguments.dir, host)
-    listening, admin = component.listen(host, port), component.listen(*address(arguments.admin_bind))
+    listening, admin = component.listen(host, port), component.listen(*component.place(arguments.admin_bind))
     base = (arguments.url or f"https://{component.address(listening)}").rstrip("/")
     realms = Realms(base)
     for name in arguments.realm:
@@ -87,7 +75,7 @@ def main() -> int:
         component.die_with_parent()
     try:
         asyncio.run(run(arguments))
-    except (StartError, OSError) as error:
+    except (ValueError, OSError) as error:
         sys.stderr.write(f"issuer: {error}\n")
         return 3
     return 0

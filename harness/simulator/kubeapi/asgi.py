@@ -13,6 +13,7 @@ from harness.simulator.kubeapi.bodies import LIMIT
 from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.forwarding import SUBPROTOCOL, Tunnel
 from harness.simulator.kubeapi.status import ApiError, bad_request, internal, too_large
+from harness.simulator.kubeapi.tally import NO_RESOURCE
 
 _log = logging.getLogger("kubeapi")
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -32,6 +33,7 @@ class Request:
     extras: dict[str, list[str]]
     receive: Receive
     warnings: list[str] = field(default_factory=list)
+    asked: tuple[str, str, str, str] = NO_RESOURCE
 
     def flag(self, name: str) -> bool:
         """A boolean parameter; Python clients write `True`, Go clients `true` or `1`."""
@@ -108,7 +110,14 @@ class Application:
             return
         if scope["type"] != "http":
             return
-        request = read_request(scope, receive)
+        tally = self._cluster.tally
+        tally.in_flight += 1
+        try:
+            await self._http(read_request(scope, receive), receive, send)
+        finally:
+            tally.in_flight -= 1
+
+    async def _http(self, request: Request, receive: Receive, send: Send) -> None:
         try:
             response = await self._handle(request)
         except ApiError as error:
@@ -122,6 +131,7 @@ class Application:
         except Exception:  # noqa: BLE001 - the last resort: a fault must not look like a dropped connection
             _log.exception("%s %s failed", request.method, request.path)
             response = json_response(500, internal("the server met a fault of its own; its log has the details").body())
+        self._cluster.tally.answered(request.asked, response.code)
         await self._send(request, response, receive, send)
 
     async def _websocket(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:

@@ -7,6 +7,7 @@ from harness.simulator.kubeapi.identity import Identities
 from harness.simulator.kubeapi.persistence import Archive
 from harness.simulator.kubeapi.resources import Registry, Resource
 from harness.simulator.kubeapi.store import Store
+from harness.simulator.kubeapi.tally import Tally
 
 if TYPE_CHECKING:
     from harness.simulator.kubeapi.admission import Admission
@@ -25,6 +26,7 @@ class Cluster:
     archive: Archive | None = None
     draining: set[str] = field(default_factory=set)
     closing: bool = False
+    tally: Tally = field(default_factory=Tally)
 
     async def settle(self) -> None:
         """Return when everything written so far is durable; at once where nothing is kept on disk. Raises ApiError 500."""

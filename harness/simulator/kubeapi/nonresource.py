@@ -4,11 +4,15 @@ from typing import Any
 
 import orjson
 
+from harness.simulator.exposition import CONTENT_TYPE
 from harness.simulator.kubeapi import discovery
 from harness.simulator.kubeapi.asgi import Request, Response, json_response
 from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.status import method_not_allowed, no_such_path
 
+PATHS = (
+    "/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version",
+)  # fmt: skip
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
@@ -30,6 +34,8 @@ def answer(cluster: Cluster, request: Request, address: str) -> Response:
     """Discovery and OpenAPI. Raises ApiError 404 or 405."""
     if request.method not in {"GET", "HEAD"}:
         raise method_not_allowed()
+    if request.path == "/metrics":
+        return Response(200, cluster.tally.text().encode(), CONTENT_TYPE)
     accept = request.headers.get("accept", "")
     parts = [part for part in request.path.split("/") if part]
     registry = cluster.registry
@@ -52,11 +58,7 @@ def answer(cluster: Cluster, request: Request, address: str) -> Response:
 
             return openapi.answer(cluster, rest, request)
         case []:
-            found = {
-                "paths": sorted(
-                    ["/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
-                )
-            }
+            found = {"paths": list(PATHS)}
     if found is None:
         raise no_such_path()
     return json_response(200, found)

@@ -45,6 +45,7 @@ class Router:
             allow(self._cluster, user, Attributes(request.method.lower(), path=request.path))
             return nonresource.answer(self._cluster, request, self._address)
         verb = verb_of(request, target)
+        request.asked = (verb, target.group, target.plural, target.subresource)
         asked = Attributes(
             verb, target.group, target.plural, target.subresource, target.namespace, target.name, version=target.version
         )

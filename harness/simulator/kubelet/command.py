@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 import click
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, start_http_server
 
-from harness.simulator.component import die_with_parent
+from harness.simulator.component import die_with_parent, place
 from harness.simulator.controllers.runtime.cluster import Cluster
 from harness.simulator.controllers.runtime.connection import UnusableConnectionError, connect
 from harness.simulator.controllers.runtime.controller import Manager
@@ -38,13 +38,12 @@ class UnreadyMachine(click.ClickException):
 )
 @click.option("--runtime", type=click.Choice(["mock", "vllm"]), default="mock", show_default=True)
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Where to announce that it runs.")
-@click.option("--bind", default="127.0.0.1:0", hidden=True, help="Accepted like everywhere; nothing listens here.")
+@click.option("--bind", default="127.0.0.1:0", show_default=True, help="HOST:PORT of the metrics.")
 @click.option("--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
 def main(
     kubeconfig: Path | None, folder: Path, runtime: Runtime, ready_file: Path | None, bind: str, log_level: str
 ) -> None:
     """Read the options and run until SIGTERM."""
-    del bind
     # libraries stay quiet at any level: their debug lines hold request headers
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("harness").setLevel(log_level.upper())
@@ -57,15 +56,21 @@ def main(
     except OSError as error:
         raise click.ClickException(f"cannot use --dir {folder}: {error.strerror}") from error
     try:
-        asyncio.run(run(kubeconfig, folder.resolve(), runtime, ready_file))
+        where = place(bind)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--bind") from error
+    try:
+        asyncio.run(run(kubeconfig, folder.resolve(), runtime, ready_file, where))
     except UnusableConnectionError as error:
         raise click.ClickException(str(error)) from error
 
 
-async def run(kubeconfig: Path | None, folder: Path, runtime: Runtime, ready_file: Path | None) -> None:
+async def run(
+    kubeconfig: Path | None, folder: Path, runtime: Runtime, ready_file: Path | None, bind: tuple[str, int]
+) -> None:
     """Run until SIGTERM, then end every process."""
-
-    manager = Manager(Cluster(connect(kubeconfig, "kubelet")), CollectorRegistry())
+    registry = CollectorRegistry()
+    manager = Manager(Cluster(connect(kubeconfig, "kubelet")), registry)
     around = Surroundings(
         manager.cluster.informer(SECRET).store, manager.cluster.informer(ENDPOINT_SLICE).store, kubeconfig
     )
@@ -80,7 +85,10 @@ async def run(kubeconfig: Path | None, folder: Path, runtime: Runtime, ready_fil
     pods = install(manager, folder, launcher, nurseries)
     if runtime == "mock":
         await nurseries.prepare(MOCK)
+    server, thread = start_http_server(bind[1], bind[0], registry)
     try:
-        await run_until_stopped(manager, ready_file, {})
+        await run_until_stopped(manager, ready_file, {"metrics": f"http://{bind[0]}:{server.server_port}/metrics"})
     finally:
         await pods.stop(STOP_GRACE_S)
+        server.shutdown()
+        thread.join()
