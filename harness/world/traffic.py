@@ -1,30 +1,34 @@
-"""Steady traffic: the same request again and again while a check changes something, so that no moment of the change goes unseen."""
+"""Steady traffic while a check changes something: one call after the other, each answer kept, none retried."""
 
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
 from harness.client.exchange import Exchange
-from harness.client.measuring import Call, MeasuringClient
-from harness.kube.wait import Bound
+from harness.engine.failure import NotReady
+from harness.world.expectations import describe, expect
 
-PAUSE_S: Final = 0.02
-"""Between two requests: short against any change of configuration, and no load."""
+PAUSE_S: Final = 0.01
+BEFORE: Final = 3
+"""Answers that traffic has before a check changes anything: without them, nothing was ever served."""
 
 
 class Traffic:
-    """Sends one call after another in a thread of its own, between `with` and its end. Answers are kept, and recorded nowhere else."""
+    """Calls in a thread of its own, from entering the block until leaving it."""
 
-    def __init__(self, client: MeasuringClient, call: Call) -> None:
-        self._client = client
-        self._call = call
+    def __init__(self, send: Callable[[], Exchange]) -> None:
+        self._send = send
         self._stop = threading.Event()
-        self._news = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
-        self.answers: list[Exchange] = []
+        self._flowing = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.exchanges: list[Exchange] = []
 
     def __enter__(self) -> Self:
+        """Return once traffic flows. Raises NotReady when the first calls get no answer."""
         self._thread.start()
+        if not self._flowing.wait(30):
+            raise NotReady("steady traffic did not begin to flow within 30 s")
         return self
 
     def __exit__(
@@ -33,15 +37,25 @@ class Traffic:
         self._stop.set()
         self._thread.join()
 
-    def await_status(self, status: int, bound: Bound) -> bool:
-        """Wait until the latest answer has this status; whether one did within the bound."""
-        with self._news:
-            return self._news.wait_for(lambda: bool(self.answers) and self.answers[-1].status == status, bound.seconds)
+    def mark(self) -> int:
+        """The number of answers so far; the next one is not among them."""
+        return len(self.exchanges)
+
+    def expect_all_served(self, *, during: str, since: int = 0, requirement: str | None = None) -> None:
+        """Every answer since the mark is 200, and there are some. Raises NotConformant with the first that is not."""
+        answers = self.exchanges[since:]
+        wrong = next((exchange for exchange in answers if exchange.status != 200), None)
+        expect(
+            bool(answers) and wrong is None,
+            expected=f"nothing but 200 {during}",
+            observed=f"{describe(wrong)}, one of {len(answers)} answers" if wrong else "no call was answered",
+            exchange=wrong,
+            requirement=requirement,
+        )
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            answer = self._client.send(self._call)
-            with self._news:
-                self.answers.append(answer)
-                self._news.notify_all()
+            self.exchanges.append(self._send())
+            if len(self.exchanges) >= BEFORE:
+                self._flowing.set()
             self._stop.wait(PAUSE_S)
