@@ -24,8 +24,10 @@ from benchmarks.platform import crowd
 from harness.kube.apply import apply_manifests
 from harness.kube.cluster import Cluster
 from harness.kube.labels import run_labels
+from harness.kube.wait import Bound
 from harness.platforms.introduction import DEVELOPER, NAMESPACE, introduce
 from harness.platforms.platform import Platform
+from harness.platforms.readiness import wait_until_in_force
 from harness.platforms.target import TargetOptions, open_target
 
 FEW, MANY = 2, 100
@@ -103,7 +105,10 @@ def added_models(platform: Platform, count: int) -> Iterator[float]:
             name = f"added-{number}"
             subscribed = list(crowd.governance("ample", [*_subscribed(cluster), name], {"users": [USER]}))
             started = time.monotonic()
-            apply_manifests(cluster, [*crowd.model(name), *subscribed], run_labels("benchmark"))
+            objects = [*crowd.model(name), *subscribed]
+            apply_manifests(cluster, objects, run_labels("benchmark"))
+            # nobody asks before the platform says that it is ready: a refusal would be remembered for some seconds
+            wait_until_in_force(cluster, objects, Bound("patience", PATIENCE_S))
             url = f"{platform.endpoints.gateway}/{crowd.HOME}/{name}/v1/chat/completions"
             body = {"model": f"crowd/{name}", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 4}
             while (answer := _post(client, url, body, key.reveal())).status_code != 200:

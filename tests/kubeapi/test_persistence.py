@@ -16,7 +16,7 @@ from tests.kubeapi.serving import eventually
 MAPS = "/api/v1/namespaces/default/configmaps"
 
 
-def start(folder: Path, state: Path) -> subprocess.Popen[bytes]:
+def start(folder: Path, state: Path, *options: str) -> subprocess.Popen[bytes]:
     ready = folder / "ready.json"
     ready.unlink(missing_ok=True)
     command = [
@@ -29,14 +29,16 @@ def start(folder: Path, state: Path) -> subprocess.Popen[bytes]:
         str(state),
         "--ready-file",
         str(ready),
+        *options,
     ]
     process = subprocess.Popen(command)
     eventually(ready.exists, "the server is ready", alive=lambda: process.poll() is None)
     return process
 
 
-def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
-    process = start(tmp_path, tmp_path / "state")
+@pytest.mark.parametrize("survives", ["machine", "process"])
+def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, survives: str) -> None:
+    process = start(tmp_path, tmp_path / "state", "--state-survives", survives)
     acknowledged: dict[str, str] = {}
     try:
         with connect(tmp_path / "admin.kubeconfig") as client:

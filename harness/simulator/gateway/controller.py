@@ -21,6 +21,8 @@ from harness.simulator.gateway.watch import Cluster
 
 LOG = logging.getLogger("gateway")
 COALESCE_SECONDS = 0.01
+LONGEST_COALESCE_SECONDS = 0.15
+"""Where applying takes long, because there are many routes, changes are collected for half as long, up to this."""
 RETRY_SECONDS = 0.3
 LIMITER_POLL_SECONDS = 0.3
 
@@ -61,16 +63,19 @@ class Controller:
     async def follow(self) -> None:
         """Apply every change; never returns. Changes of one moment are applied together."""
         self._cluster.dirty.set()
+        took = 0.0
         while True:
             await self._cluster.dirty.wait()
-            await asyncio.sleep(COALESCE_SECONDS)
+            await asyncio.sleep(min(max(COALESCE_SECONDS, took / 2), LONGEST_COALESCE_SECONDS))
             self._cluster.dirty.clear()
+            started = time.perf_counter()
             try:
                 await self.apply()
             except (NotAcknowledgedError, LimiterUnavailableError) as error:
                 LOG.error("not in force: %s", error)  # noqa: TRY400  one line an event
                 await asyncio.sleep(RETRY_SECONDS)
                 self._cluster.dirty.set()
+            took = time.perf_counter() - started
 
     async def apply(self) -> None:
         """Bring limiter and Envoy to the objects of this moment, then write the statuses."""

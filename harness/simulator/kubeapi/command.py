@@ -18,7 +18,7 @@ from harness.simulator.component import address, announce, die_with_parent, list
 from harness.simulator.kubeapi import assembly, bootstrap, certificates, envtest
 from harness.simulator.kubeapi.asgi import Application
 from harness.simulator.kubeapi.envtest import EnvtestError
-from harness.simulator.kubeapi.persistence import Archive, StateError
+from harness.simulator.kubeapi.persistence import Archive, StateError, Survives
 from harness.simulator.kubeapi.router import Router
 
 NOT_READY = 3
@@ -34,6 +34,7 @@ class Options:
     host: str
     port: int
     state: Path | None
+    survives: Survives
     ready_file: Path | None
     log_level: str
     engine: str
@@ -52,6 +53,12 @@ def read_options(arguments: list[str] | None = None) -> Options:
     )
     parser.add_argument("--bind", default="127.0.0.1:0", help="HOST:PORT; port 0 takes a free one")
     parser.add_argument("--state", type=Path, help="a folder that keeps all objects over restarts")
+    parser.add_argument(
+        "--state-survives",
+        default="machine",
+        choices=["machine", "process"],
+        help="whose sudden end loses nothing that was acknowledged; process is faster",
+    )
     parser.add_argument("--ready-file", type=Path, help="a file that announces the address once the server answers")
     parser.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
     engines = "own: this server; envtest: etcd and kube-apiserver from KUBEBUILDER_ASSETS"
@@ -66,6 +73,7 @@ def read_options(arguments: list[str] | None = None) -> Options:
         host=host.strip("[]"),
         port=int(port),
         state=given.state,
+        survives=given.state_survives,
         ready_file=given.ready_file,
         log_level=given.log_level,
         engine=given.engine,
@@ -131,7 +139,7 @@ def _run(options: Options) -> None:
         serving = envtest.serve(folder, options.host, options.port, options.crds, options.state, options.ready_file)
         asyncio.run(serving)
         return
-    archive = Archive(options.state) if options.state is not None else None
+    archive = Archive(options.state, survives=options.survives) if options.state is not None else None
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(options, archive))

@@ -89,8 +89,12 @@ def record_update(old: dict[str, Any] | None, new: dict[str, Any], schema: Schem
         return
     before = tracked(old, schema) if old else frozenset()
     after = tracked(new, schema)
+    same = {f"f:{name}" for name, part in new.items() if old is not None and old.get(name) == part}
     changed = {
-        path for path in after if path not in before or (old and lookup(old, path, schema) != lookup(new, path, schema))
+        path
+        for path in after
+        if path not in before
+        or (old and path[0] not in same and lookup(old, path, schema) != lookup(new, path, schema))
     }
     managers = [
         replace(

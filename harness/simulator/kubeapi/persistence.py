@@ -1,7 +1,8 @@
 """Objects on disk: SQLite behind the store in memory.
 
 Writes are collected and committed in groups, off the event loop; a request is answered only after the commit that holds its write.
-So a crash loses nothing that was acknowledged, and many writers share one flush of the disk.
+So a crash loses nothing that was acknowledged, and many writers share one flush of the disk. Where only the process may die and not
+the machine, nothing has to reach the disk: commits are cheap, and made where they arise.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import orjson
 
@@ -31,6 +33,7 @@ _SET = "INSERT OR REPLACE INTO settings VALUES (?, ?)"
 # A crash may leave revisions behind that watchers have seen and the disk has not; a restart must not hand them out again.
 REVISION_GAP = 10_000
 
+Survives = Literal["machine", "process"]
 Row = tuple[Bucket, str, str, int, bytes | None]
 
 
@@ -41,14 +44,16 @@ class StateError(Exception):
 class Archive:
     """The database of one state folder; one process at a time."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, survives: Survives = "machine") -> None:
+        """`survives`: whose end loses nothing that was acknowledged."""
+        self._inline = survives == "process"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "objects.sqlite"
         try:
             self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=1)
             self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.execute(f"PRAGMA synchronous = {'OFF' if self._inline else 'FULL'}")
             self._database.executescript(_SCHEMA)
         except sqlite3.Error as error:
             raise StateError(
@@ -101,7 +106,10 @@ class Archive:
     async def _flush(self) -> None:
         rows, self._pending = self._pending, []
         try:
-            await asyncio.get_running_loop().run_in_executor(self._worker, self._commit, rows)
+            if self._inline:
+                self._commit(rows)
+            else:
+                await asyncio.get_running_loop().run_in_executor(self._worker, self._commit, rows)
         except sqlite3.Error as error:
             self._pending = rows + self._pending
             _log.exception("the state could not be written")

@@ -100,10 +100,16 @@ def _corresponding(item: Any, old: Any, schema: Schema) -> Any:
 
 
 def _at_node(value: Any, old: Any, schema: Schema, path: str, *, root: bool) -> Iterator[Cause]:
+    rules = _rules(schema)
+    if old is not None and old == value:
+        # as on a cluster, an unchanged value is not asked again: it held when it was stored
+        rules = [rule for rule in rules if rule.transition]
+        if not rules:
+            return
     variables = {"self": native(_rooted(value) if root else value, schema)}
     if old is not None:
         variables["oldSelf"] = native(_rooted(old) if root else old, schema)
-    for rule in _rules(schema):
+    for rule in rules:
         if rule.transition and old is None and not rule.optional_old:
             continue
         here = f"{path}{rule.field_path}".lstrip(".") if rule.field_path else path or "<nil>"
