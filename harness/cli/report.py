@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from harness.cli.export import export
 from harness.cli.signing import keygen, sign
 from harness.engine.events import AnyEvent
 from harness.engine.journal import read_journal
@@ -44,6 +45,7 @@ def merge(folders: tuple[Path, ...], out: Path, quiet: bool) -> int:
 
 command.add_command(keygen)
 command.add_command(sign)
+command.add_command(export)
 
 
 def _written(events: list[AnyEvent], out: Path, verbosity: int) -> int:

@@ -59,7 +59,7 @@ def _lines(
     for objection in objections:
         first.setdefault(objection.rule, objection)
     told = objections if verbose else list(first.values())
-    return [f"refused: {objection}" for objection in told]
+    return [*(f"refused: {objection}" for objection in told), f"the report is {_signed(signatures)}"]
 
 
 def _signed(signatures: list[Signed | str]) -> str:
