@@ -52,6 +52,7 @@ GALLERY: Final[tuple[Defect, ...]] = (
     Defect("limiter-shares-counters", "limiter", "users share one budget", ("MAAS-RATE-008",)),
     Defect("limiter-window-never-ends", "limiter", "a spent budget never returns", ("MAAS-RATE-004",)),
     Defect("gateway-streams-are-free", "gateway", "streams are not charged", ("MAAS-TOK-002", "MAAS-TOK-003")),
+    Defect("gateway-serves-without-its-limiter", "gateway", "no limit counts in an outage", ("MAAS-RATE-023",)),
     Defect("maas-api-honours-revoked-keys", "maas-api", "a revoked key goes on working", ("MAAS-AUTH-005",)),
     Defect(
         "controller-lists-standard-models",

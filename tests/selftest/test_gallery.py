@@ -56,6 +56,7 @@ def test_a_replacement_that_takes_less_than_the_seam_is_called_with_is_refused()
         ("authorizer-admits-everyone", "without_a_credential_is_unauthorized"),
         ("limiter-refuses-nobody", "test_three_times_the_budget_is_not_served"),
         ("gateway-streams-are-free", "test_streaming_without_asking_for_usage_does_not_evade_the_limit"),
+        ("gateway-serves-without-its-limiter", "test_without_the_limiter_nobody_is_served"),
     ],
 )
 def test_the_suite_notices(name: str, checks: str, tmp_path: Path) -> None:
