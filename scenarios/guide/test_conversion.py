@@ -1,6 +1,7 @@
 """A model moves from the standard gateway to that of MaaS while it is being used."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from harness.client.exchange import Exchange
 from harness.client.measuring import Call
@@ -11,6 +12,7 @@ from harness.platforms.platform import Platform
 from harness.world.expectations import describe, expect, model_ids
 from harness.world.force import model_ref
 from harness.world.inference import CHAT
+from harness.world.patience import until
 from harness.world.traffic import Traffic
 from harness.world.twin import gateway_refs
 from harness.world.world import World
@@ -26,26 +28,32 @@ def test_a_model_is_converted_without_losing_requests(world: World, platform: Pl
     standard, maas = platform.endpoints.standard_gateway, platform.endpoints.gateway
     assert standard is not None
     client, bound = world.wire.client, Bound("revocation_bound_s", platform.parameters.revocation_bound_s)
-    before = Traffic(client, Call("POST", CHAT.url(standard, twin.handle), json=body))
-    after = Traffic(client, Call("POST", CHAT.url(maas, twin.handle), json=body, credential=person.credential.secret()))
-    with before, after:
-        if not before.await_status(200, bound):
-            raise NotReady(f"the standard gateway does not serve the model: {describe(before.answers[-1])}")
+    plain = Call("POST", CHAT.url(standard, twin.handle), json=body)
+    known = Call("POST", CHAT.url(maas, twin.handle), json=body, credential=person.credential.secret())
+    with Traffic(partial(client.send, plain)) as before, Traffic(partial(client.send, known)) as after:
+        if not answers_with(before, 200, bound):
+            raise NotReady(f"the standard gateway does not serve the model: {describe(before.exchanges[-1])}")
         opt_in = {"spec": {"router": {"gateway": {"refs": gateway_refs(platform.namespaces.gateway)}}}}
         world.estate.cluster.patch(twin.backend, opt_in)
         world.await_phase(model_ref(twin.handle), "Ready")
         world.await_in_force(subscription, policy)
         listed, _ = world.until(person.models, lambda answer: twin.handle.model_id in model_ids(answer))
-        served = after.await_status(200, bound) and before.await_status(404, bound)
+        served = answers_with(after, 200, bound) and answers_with(before, 404, bound)
     expect(
         twin.handle.model_id in model_ids(listed),
         expected="the converted model is listed",
         observed=repr(model_ids(listed)),
         exchange=listed,
     )
-    expect(served, expected="200 at the MaaS gateway and 404 at the other", observed=describe(after.answers[-1]))
-    expect_one_turn(served_from_start(before.answers), (200,), (404,), where="the standard gateway")
-    expect_one_turn(after.answers, (403, 404), (200,), where="the MaaS gateway")
+    expect(served, expected="200 at the MaaS gateway and 404 at the other", observed=describe(after.exchanges[-1]))
+    expect_one_turn(served_from_start(before.exchanges), (200,), (404,), where="the standard gateway")
+    expect_one_turn(after.exchanges, (403, 404), (200,), where="the MaaS gateway")
+
+
+def answers_with(traffic: Traffic, status: int, bound: Bound) -> bool:
+    """Wait until the latest answer has this status; whether one did within the bound."""
+    found, _ = until(lambda: traffic.exchanges[-1].status == status, bool, bound)
+    return found
 
 
 def served_from_start(answers: Sequence[Exchange]) -> Sequence[Exchange]:
