@@ -117,8 +117,7 @@ def test_the_provider_gets_its_key_in_the_header_of_its_protocol(world: World, p
     )
 
 
-@pytest.mark.parametrize("via", ["http", "anthropic"])
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize(("via", "stream"), [("http", False), ("http", True), ("anthropic", True)])
 @check("MAAS-TOK-006", needs={"kube", "providers", "metrics"})
 def test_messages_are_charged_to_the_token(
     world: World, providers: Providers, books: Books, via: Via, stream: bool

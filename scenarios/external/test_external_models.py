@@ -1,7 +1,7 @@
 """External models as objects: found by kind, listed under their own name, guarded like any other, gone when they are deleted."""
 
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
@@ -18,8 +18,6 @@ from harness.world.patience import until
 from harness.world.providers import Providers
 from harness.world.sandwich import Sandwich
 from harness.world.world import World
-
-BODY: Final = Ask(style="body")
 
 
 def entry_of(document: Any, name: str) -> dict[str, Any]:
@@ -91,12 +89,13 @@ def test_an_external_model_is_guarded_by_both_gates(
 @check("MAAS-GW-018", needs={"kube", "providers"})
 def test_a_deleted_external_model_takes_its_route_along(world: World, providers: Providers, legacy: bool) -> None:
     gone, stays = providers.model(legacy=legacy), providers.model(legacy=legacy)
+    ask = Ask(style="path" if legacy else "body")
     customer = world.customer(models=(gone.handle, stays.handle))
-    expect_served(customer.infer(BODY, model=gone.handle), when="the model is there")
+    expect_served(customer.infer(ask, model=gone.handle), when="the model is there")
     world.withdraw(gone.ref)
     wait_for(world.estate.cluster, is_gone(gone.route), world.estate.ready_bound)
     refusal, _ = world.until(
-        partial(customer.infer, BODY, model=gone.handle), lambda answer: answer.status in (403, 404)
+        partial(customer.infer, ask, model=gone.handle), lambda answer: answer.status in (403, 404)
     )
     expect(
         refusal.status in (403, 404),
@@ -104,7 +103,7 @@ def test_a_deleted_external_model_takes_its_route_along(world: World, providers:
         observed=str(refusal.status),
         exchange=refusal,
     )
-    expect_served(customer.infer(BODY, model=stays.handle), when="the other model stays")
+    expect_served(customer.infer(ask, model=stays.handle), when="the other model stays")
     world.await_phase(model_ref(gone.handle), "Failed", "Pending")
 
 

@@ -48,8 +48,7 @@ def lone(providers: Providers, **notes: str) -> ExternalModel:
 def test_a_legacy_model_becomes_a_service_and_a_route(world: World, providers: Providers) -> None:
     model = providers.model(legacy=True)
     customer = world.customer(models=model.handle)
-    for style in ("path", "body"):
-        expect_served(customer.infer(Ask(style=style)), when=f"the model is named in the {style}")
+    expect_served(customer.infer(Ask(style="path")), when="the model is named in the path")
     made, host, name = parts(world, model), model.stand_in.host, f"maas-{model.handle.name}"
     for kind, item in made.items():
         expect_equal(item["metadata"]["name"], name, of=f"name of the {kind}")
