@@ -1,24 +1,56 @@
-"""`maas-conformance diff`: what changed between two reports."""
+"""`maas-conformance diff`: what changed between two reports, or between two versions of the specification."""
 
 from pathlib import Path
 
 import click
 import orjson
 
-from harness.outcome import ExitCode
-from harness.reporting.comparison import as_documents, as_text, changes, read_report
+from harness.outcome import EnvironmentFault, ExitCode, UsageFault
+from harness.reporting.comparison import (
+    Change,
+    as_documents,
+    as_text,
+    changes,
+    read_report,
+    read_specification,
+    specification_changes,
+)
+from harness.reporting.comparison_page import Side, comparison_page
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(before: Path, after: Path, as_json: bool) -> int:
-    """Compare two reports (files, or folders of runs): exit 1 when something became worse, else 0."""
-    found = changes(read_report(before), read_report(after))
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page, too.")
+def command(before: Path, after: Path, as_json: bool, html: Path | None) -> int:
+    """Compare two reports (files, or folders of runs), or two folders of the specification: exit 1 when something became worse.
+
+    `installed` in the place of a folder is the specification of this installation.
+    """
+    sides, found = _compared(before, after)
+    if html is not None:
+        try:
+            html.write_text(comparison_page(sides, found), encoding="utf-8")
+        except OSError as error:
+            raise EnvironmentFault(f"cannot write {html}: {error.strerror}") from error
     if as_json:
         click.echo(orjson.dumps(as_documents(found), option=orjson.OPT_INDENT_2).decode())
     else:
         click.echo("\n".join(as_text(found)) or "nothing changed")
     worse = any(change.direction == "worse" for change in found)
     return ExitCode.NOT_CONFORMANT if worse else ExitCode.CONFORMANT
+
+
+def _compared(before: Path, after: Path) -> tuple[tuple[Side, Side], list[Change]]:
+    specifications = read_specification(before), read_specification(after)
+    if specifications[0] is not None and specifications[1] is not None:
+        sides = tuple(
+            Side.of_specification(path, found)
+            for path, found in ((before, specifications[0]), (after, specifications[1]))
+        )
+        return (sides[0], sides[1]), specification_changes(specifications[0], specifications[1])
+    if specifications[0] is not None or specifications[1] is not None:
+        raise UsageFault(f"{before} and {after}: one is a specification, the other a report; give two of a kind")
+    reports = read_report(before), read_report(after)
+    return (Side.of_report(before, reports[0]), Side.of_report(after, reports[1])), changes(*reports)

@@ -177,8 +177,10 @@ def _feature_state(states: Counter[str]) -> FeatureState:
 def _requirements(joined: Traced) -> Iterable[RequirementResult]:
     why = {entry.requirement.id: entry.reason for entry in joined.coverage.uncovered}
     for requirement_id, state in joined.states.items():
-        level = joined.rows.get(requirement_id).level
-        yield RequirementResult(id=requirement_id, level=level, state=state, reason=why.get(requirement_id))
+        row = joined.rows.get(requirement_id)
+        yield RequirementResult(
+            id=row.id, level=row.level, promise=row.requirement, state=state, reason=why.get(requirement_id)
+        )
 
 
 def _check(check: CheckRecord) -> CheckResult:

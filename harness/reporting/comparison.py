@@ -1,4 +1,4 @@
-"""What changed between two reports: a vendor's releases, or two versions of the suite."""
+"""What changed between two reports: a vendor's releases, or two versions of the specification; and between specifications alone."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -8,14 +8,30 @@ from typing import Any, Final
 import yaml
 from pydantic import ValidationError
 
-from harness.outcome import UsageFault
+from harness.outcome import HarnessFault, UsageFault
 from harness.reporting.certificate import NAME
 from harness.reporting.conformance import ConformanceReport
 from harness.reporting.quick_yaml import load_yaml
+from harness.spec.catalogue import catalogue, parse_area
 
 NOTABLE: Final = 0.25
 """A characteristic that moved by less than this share is noise between two runs."""
 _BETTER: Final = ("broken", "uncovered", "not_evaluated", "proven")
+
+
+INSTALLED: Final = "installed"
+"""In the place of a folder: the specification of this installation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A requirement, as far as two versions of it are compared."""
+
+    level: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"({self.level}) {self.text}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +60,35 @@ def changes(before: ConformanceReport, after: ConformanceReport) -> list[Change]
     """All that changed, what became worse first."""
     found = [
         *_of_facts(before, after),
+        *_of_promises(_promises(before), _promises(after)),
         *_of_requirements(before, after),
         *_of_checks(before, after),
         *_of_characteristics(before, after),
     ]
     return sorted(found, key=lambda change: ("worse", "better", "other").index(change.direction))
+
+
+def specification_changes(before: Mapping[str, Promise], after: Mapping[str, Promise]) -> list[Change]:
+    """What changed between two versions of the specification alone."""
+    return list(_of_promises(before, after))
+
+
+def _promises(report: ConformanceReport) -> dict[str, Promise]:
+    return {row.id: Promise(row.level, row.promise) for row in report.requirements}
+
+
+def read_specification(path: Path) -> dict[str, Promise] | None:
+    """The promises of a folder of catalogue files; None when it holds none. Raises UsageFault naming a malformed row."""
+    if path.name == INSTALLED and not path.exists():
+        rows = list(catalogue())
+    elif path.is_dir() and not (path / NAME).exists():
+        try:
+            rows = [row for file in sorted(path.glob("*.yaml")) for row in parse_area(file.name, file.read_bytes())]
+        except HarnessFault as fault:
+            raise UsageFault(f"{path} holds neither a report nor a specification: {fault}") from fault
+    else:
+        return None
+    return {row.id: Promise(row.level, row.requirement) for row in rows} or None
 
 
 def as_text(found: Iterable[Change]) -> list[str]:
@@ -87,10 +127,22 @@ def _of_requirements(before: ConformanceReport, after: ConformanceReport) -> Ite
     old, new = ({row.id: row.state for row in report.requirements} for report in (before, after))
     for change in _differing("requirement", old, new):
         if change.before is None or change.after is None:
-            yield change
-            continue
+            continue  # the specifications differ, which is said once
         better = _BETTER.index(change.after) > _BETTER.index(change.before)
         yield Change(change.about, change.name, change.before, change.after, "better" if better else "worse")
+
+
+def _of_promises(before: Mapping[str, Promise], after: Mapping[str, Promise]) -> Iterable[Change]:
+    """What one version of the specification asks and the other does not, or not so."""
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name), after.get(name)
+        if old is None or new is None:
+            there = "added" if old is None else "removed"
+            yield Change(f"specification {there}", name, old and str(old), new and str(new), "other")
+        elif old.level != new.level:
+            yield Change("level", name, old.level, new.level, "other")
+        elif old.text and new.text and old.text != new.text:
+            yield Change("wording", name, old.text, new.text, "other")
 
 
 def _of_checks(before: ConformanceReport, after: ConformanceReport) -> Iterable[Change]:

@@ -95,6 +95,7 @@ class RequirementResult(_Part):
 
     id: RequirementId
     level: Level
+    promise: str = Field("", description="the requirement in the words of the catalogue that judged")
     state: Literal["proven", "broken", "not_evaluated", "uncovered"]
     reason: str | None = Field(None, description="why it has no check")
 

@@ -3,11 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, StrictUndefined, Template
 
 from harness.client.trace import trace_id
 from harness.engine.canary import SILENT_LIMITS
@@ -16,9 +13,9 @@ from harness.engine.record import CheckRecord, RunRecord
 from harness.outcome import ExitCode
 from harness.reporting.allure import http_text
 from harness.reporting.areas import area_of
-from harness.reporting.data import report_data
 from harness.reporting.document import Document
 from harness.reporting.outline import BLAMES, WORDS, title_of
+from harness.reporting.page import template
 from harness.reporting.plot import Distribution, histogram, number
 from harness.reporting.timing import Timing
 from harness.reporting.traced import traced
@@ -54,13 +51,7 @@ class HtmlWriter(Document):
 
     def content(self, record: RunRecord) -> bytes:
         """The page."""
-        return _template().render(**page(record, self._timing)).encode()
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(report_data(TEMPLATE).read_text(encoding="utf-8"))
+        return template(TEMPLATE).render(**page(record, self._timing)).encode()
 
 
 def page(record: RunRecord, timing: Timing) -> dict[str, Any]:
