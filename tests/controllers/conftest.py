@@ -1,5 +1,6 @@
 """A Kubernetes API, the controllers as processes on it, and a gateway that always agrees."""
 
+import base64
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.simulator.controllers.runtime.kind import GATEWAY, MAAS_TENANT_CONFIG, NAMESPACE, SERVICE
+from harness.simulator.controllers.runtime.kind import GATEWAY, MAAS_TENANT_CONFIG, NAMESPACE, SECRET, SERVICE
 from tests.controllers.client import Client
 from tests.controllers.gateway_double import GatewayDouble
 
@@ -82,6 +83,8 @@ def platform(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         listener = {"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "All"}}}
         client.create(GATEWAY, name, INGRESS, spec={"gatewayClassName": "openshift-default", "listeners": [listener]})
     client.create(SERVICE, "maas-api", "odh-ai-gateway-infra", spec={"ports": [{"name": "http", "port": 8443}]})
+    encoded = base64.b64encode(b"sqlite:////data/maas-api.db").decode()
+    client.create(SECRET, "maas-db-config", "odh-ai-gateway-infra", data={"DB_CONNECTION_URL": encoded})
     folder = tmp_path_factory.mktemp("controllers")
     controllers = Running("harness.simulator.controllers", folder, "all", "--kubeconfig", str(kubeconfig)).wait()
     gateway = GatewayDouble(kubeconfig)

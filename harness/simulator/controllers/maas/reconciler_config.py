@@ -4,6 +4,7 @@ from lightkube import ApiError
 
 from harness.simulator.controllers.maas import tenant as tenants
 from harness.simulator.controllers.maas import workload
+from harness.simulator.controllers.maas.names import MANAGER
 from harness.simulator.controllers.maas.view import View
 from harness.simulator.controllers.runtime.kind import (
     AI_TENANT,
@@ -61,9 +62,9 @@ class TenantConfigReconciler:
     async def _deploy(self, tenant: Key, gateway: Key, config: Manifest) -> None:
         settings = self._view.settings
         if not workload.is_default(tenant.name):
-            await self._cluster.declare(DEPLOYMENT, workload.deployment(tenant, gateway, config, settings))
-            await self._cluster.declare(SERVICE, workload.service(tenant, settings))
-        await self._cluster.declare(CRON_JOB, workload.cleanup(tenant, settings))
+            await self._cluster.declare(DEPLOYMENT, workload.deployment(tenant, gateway, config, settings), MANAGER)
+            await self._cluster.declare(SERVICE, workload.service(tenant, settings), MANAGER)
+        await self._cluster.declare(CRON_JOB, workload.cleanup(tenant, settings), MANAGER)
 
     def _dependencies(self) -> str:
         absent = [

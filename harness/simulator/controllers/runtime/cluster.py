@@ -83,8 +83,8 @@ class Cluster:
                 live = await self.read(kind, key)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def declare(self, kind: Kind, desired: Manifest) -> Manifest:
-        """Server-side apply, taking over fields that others set; nothing is sent when nothing differs.
+    async def declare(self, kind: Kind, desired: Manifest, manager: str) -> Manifest:
+        """Server-side apply as this field manager, taking over fields that others set; nothing is sent when nothing differs.
 
         An object that somebody else controls, or that a person took over, is returned as it is. Raises ApiError.
         """
@@ -93,7 +93,7 @@ class Cluster:
         if live is not None and (is_left_alone(live) or has_controller(live) or replacement(live, desired) is None):
             return live
         typed = resource(kind)(stamped(desired))
-        return self._heard(kind, await self.client.apply(typed, force=True, **_scope(kind, key)))
+        return self._heard(kind, await self.client.apply(typed, field_manager=manager, force=True, **_scope(kind, key)))
 
     async def write_status(self, kind: Kind, manifest: Manifest, wanted: Manifest) -> Manifest:
         """Make `status` be exactly `wanted`; nothing is sent when it is. An object that has gone meanwhile is no error."""
