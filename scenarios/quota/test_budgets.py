@@ -1,6 +1,5 @@
 """When a budget ends, and whose budget it is."""
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from harness.client.secret import Secret
@@ -16,7 +15,7 @@ from harness.world.expectations import (
 )
 from harness.world.governance import Rate
 from harness.world.inference import Ask
-from harness.world.quota import oracle, spend
+from harness.world.quota import spend
 from harness.world.sandwich import expect_never_arrived
 from harness.world.world import World
 
@@ -73,32 +72,6 @@ def test_a_refused_request_never_reaches_the_model(world: World) -> None:
     control = expect_served(bystander.infer())
     denied = [expect_refused(customer.infer(), 429, quota_refusal, when="the budget is spent") for _ in range(3)]
     expect_never_arrived(journals, mark, *denied, controls=(control,))
-
-
-@check("MAAS-RATE-003", needs={"kube"})
-def test_parallel_requests_overshoot_by_no_more_than_themselves(world: World) -> None:
-    parallel = 20
-    customer = world.customer(limit=SMALL)
-    customer.credential.secret()
-    with ThreadPoolExecutor(parallel) as pool:
-        answers = list(pool.map(lambda _: customer.infer(), range(parallel)))
-    served = [answer for answer in answers if answer.status == 200]
-    strange = [answer for answer in answers if answer.status not in (200, 429)]
-    expect(
-        not strange,
-        expected="200 or 429 for each of 20 parallel requests",
-        observed=describe(strange[0]) if strange else "",
-        exchange=strange[0] if strange else None,
-    )
-    cost = served[0].usage.total_tokens if served and served[0].usage else SMALL
-    band = oracle().burst(SMALL, cost, parallel, size=cost)
-    expect(
-        len(served) in band,
-        expected=f"{band} of {parallel} parallel requests served",
-        observed=f"{len(served)}",
-    )
-    world.wire.recorder.characteristic("burst_overshoot", len(served) * cost / SMALL, "times the limit")
-    expect_refused(customer.infer(), 429, quota_refusal, when="the burst has overdrawn the budget")
 
 
 @check("MAAS-RATE-007", needs={"kube"})
