@@ -14,6 +14,7 @@ from harness.kube.manifest import Manifest, Ref
 from harness.kube.wait import Expectation
 from harness.platforms.platform import ModelHandle
 from harness.world.governance import MAAS, Rate
+from harness.world.oidc import OidcToken
 from harness.world.patience import until
 from harness.world.world import CACHES, World
 
@@ -189,6 +190,17 @@ def unstorable_group(world: World) -> int:
     return httpx.post(f"{maas_api(world)}/v1/api-keys", headers=headers, json=body, trust_env=False).status_code
 
 
+def named_like_an_administrator(world: World) -> int | None:
+    user = world.oidc_user()
+    token = OidcToken(world, world.issuer, user, {"preferred_username": "system:admin", "groups": ["system:masters"]})
+    return world.caller(token).manage("POST", "/v1/api-keys/search", json={}).status
+
+
+def meant_for_somebody_else(world: World) -> int | None:
+    user = world.oidc_user()
+    return world.caller(OidcToken(world, world.issuer, user, {"azp": None, "aud": "a-shop-of-somebody"})).models().status
+
+
 def expired_key(world: World) -> int | None:
     who = world.identity()
     key = world.key(who, world.subscription(who), expires_in="1ns")
@@ -311,6 +323,8 @@ PROBES = {
     "MAAS-AUTH-064": Probe(path_names_model, [403, 200], [200, 403]),
     "MAAS-KEY-031": Probe(unusable_default, "works", "broken"),
     "MAAS-KEY-038": Probe(unstorable_group, 400, 500),
+    "MAAS-KEY-088": Probe(named_like_an_administrator, 403, 200),
+    "MAAS-AUTH-013": Probe(meant_for_somebody_else, 403, 200),
     "MAAS-KEY-055": Probe(expired_key, 404, 200),
     "MAAS-KEY-070": Probe(offset_alone, 200, 400),
     "MAAS-RATE-016": Probe(names_run_together, 2, 1),
