@@ -115,6 +115,7 @@ def describe(cluster: Cluster, options: TargetOptions, progress: Progress, *, st
         "tiers",
         "oidc",
         *SCRAPES,
+        "providers",
     )
     return Platform(
         target=options.target,
@@ -193,6 +194,21 @@ def rights_needed(places: Namespaces) -> tuple[Rights, ...]:
             ),
         ),
         Rights(
+            "providers",
+            (
+                *_managed("deployments", "apps", places.models),
+                *_managed("services", "", places.models),
+                *_managed("secrets", "", places.models),
+                *_managed("maasmodelrefs", maas, places.models),
+                *_managed("externalmodels", maas, places.models),
+                *(
+                    right
+                    for plural in ("externalmodels", "externalproviders")
+                    for right in _managed(plural, inference, places.models)
+                ),
+            ),
+        ),
+        Rights(
             "disposable",
             (
                 *_managed("validatingwebhookconfigurations", "admissionregistration.k8s.io"),
@@ -241,6 +257,9 @@ def _reasons(cluster: Cluster, places: Namespaces, endpoints: Endpoints, *, disp
         )
     if not _journalled(cluster, places.models):
         reasons["backends"] = "the model servers keep no journal: their Pods lack the annotation of the mock"
+        reasons["providers"] = "a provider's stand-in is a model server that keeps a journal, and none runs here"
+    elif "providers" not in reasons and not cluster.knows("inference.opendatahub.io/v1alpha1", "ExternalProvider"):
+        reasons["providers"] = "the cluster serves no ExternalProvider of inference.opendatahub.io"
     return reasons | _harm(cluster, places, reasons, disposable=disposable)
 
 

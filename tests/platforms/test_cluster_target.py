@@ -82,6 +82,7 @@ def test_an_administrator_sees_the_same_platform(embedded: Platform) -> None:
         "backends",
         "standard-gateway",
         "kuadrant",
+        "providers",
     }
     assert platform.processes == {}
     assert platform.credentials.admin_token is None
@@ -112,6 +113,7 @@ def test_an_identity_that_may_only_read_cannot_be_used_to_create(embedded: Platf
         "nor create serviceaccounts; nor 27 more"
     )
     assert "create llminferenceservices.serving.kserve.io in namespace llm" in platform.reasons["models"]
+    assert "create deployments.apps in namespace llm" in platform.reasons["providers"]
 
 
 RUNNER = [
@@ -157,6 +159,7 @@ def test_the_shipped_role_is_enough_for_everything_a_kubeconfig_gives(embedded: 
     platform = seen(embedded, kubeconfig_of(embedded, tmp_path, "shipped", role["rules"]))
     assert platform.provides["kube"], platform.reasons
     assert platform.provides["models"], platform.reasons
+    assert platform.provides["providers"], platform.reasons
     assert platform.models == embedded.models
     assert platform.namespaces == embedded.namespaces
     assert platform.provides["backends"]
