@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from harness.engine.failure import NotReady
+from harness.engine.failure import NotConformant, NotReady
 from harness.kube.apply import apply_manifests, delete_all
 from harness.kube.fault import WaitExpired
 from harness.kube.manifest import Manifest, Ref
@@ -56,6 +56,29 @@ class Objects:
         except WaitExpired as expired:
             raise NotReady(str(expired)) from expired
         return found or {}
+
+    def expect_becomes(self, expectation: Expectation, *, requirement: str | None = None) -> Manifest:
+        """Wait for what the check judges: an object that does not become so in time is the platform's fault (NotConformant).
+
+        The object as it was then; empty when it was its absence that was expected.
+        """
+        try:
+            return wait_for(self.estate.cluster, expectation, self.estate.ready_bound) or {}
+        except WaitExpired as expired:
+            bound = self.estate.ready_bound
+            raise NotConformant(
+                expected=f"{expectation.ref} is {expectation.what} within {bound.seconds:g} s ({bound.name})",
+                observed=str(expired),
+                requirement=requirement,
+            ) from expired
+
+    def expect_phase(self, ref: Ref, *phases: str, requirement: str | None = None) -> Manifest:
+        """As `await_phase`, where the phase is what the check judges."""
+        return self.expect_becomes(has_phase(ref, *phases), requirement=requirement)
+
+    def expect_condition(self, ref: Ref, kind: str, status: str, *, requirement: str | None = None) -> Manifest:
+        """As `await_condition`, where the condition is what the check judges; the object that has it."""
+        return self.expect_becomes(has_condition(ref, kind, status), requirement=requirement)
 
     def await_condition(self, ref: Ref, kind: str, status: str) -> None:
         """Wait until the object's condition of that type has that status. Raises NotReady."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from harness.engine.declaration import check
 from harness.kube.manifest import Manifest, Ref, condition
-from harness.kube.wait import Bound, Expectation, exists, wait_for
+from harness.kube.wait import Bound, Expectation, exists
 from harness.platforms.platform import ModelHandle
 from harness.world.expectations import expect, expect_equal
 from harness.world.force import TRLP, TRLP_KIND, limit_policy_ref
@@ -52,11 +52,7 @@ def edit_and_await_notice(world: World, subscription: Subscription, *limits: Rat
         ready = condition(manifest, "Ready") if manifest else None
         return ready is not None and int(ready.get("observedGeneration", 0)) >= generation
 
-    wait_for(
-        world.estate.cluster,
-        Expectation(edited.ref, f"noticed in generation {generation}", noticed),
-        world.estate.ready_bound,
-    )
+    world.expect_becomes(Expectation(edited.ref, f"noticed in generation {generation}", noticed))
 
 
 @check("MAAS-CTRL-006", needs={"kube", "models", "kuadrant"})
@@ -70,7 +66,7 @@ def test_a_subscription_means_the_model_of_that_namespace_alone(world: World) ->
     expect_equal([one["metadata"]["name"] for one in found], [], of="policies of a namesake that nobody subscribed to")
     theirs = world.subscription(world.identity(), models=elsewhere.handle, limit=7, window="1m", awaited=False)
     world.settle()
-    wait_for(world.estate.cluster, exists(limit_policy_ref(elsewhere.handle)), world.estate.ready_bound)
+    world.expect_becomes(exists(limit_policy_ref(elsewhere.handle)))
     for handle, limit, owner in ((twin.handle, 5, mine), (elsewhere.handle, 7, theirs)):
         policy = stored(world, limit_policy_ref(handle))
         wanted = [[{"limit": limit, "window": "1m"}]]

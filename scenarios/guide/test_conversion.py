@@ -35,7 +35,7 @@ def test_a_model_is_converted_without_losing_requests(world: World, platform: Pl
             raise NotReady(f"the standard gateway does not serve the model: {describe(before.exchanges[-1])}")
         opt_in = {"spec": {"router": {"gateway": {"refs": gateway_refs(platform.namespaces.gateway)}}}}
         world.estate.cluster.patch(twin.backend, opt_in)
-        world.await_phase(model_ref(twin.handle), "Ready")
+        world.expect_phase(model_ref(twin.handle), "Ready")
         world.await_in_force(subscription, policy)
         listed, _ = world.until(person.models, lambda answer: twin.handle.model_id in model_ids(answer))
         served = answers_with(after, 200, bound) and answers_with(before, 404, bound)

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from harness.engine.declaration import check
 from harness.engine.failure import NotReady
 from harness.kube.manifest import Manifest, Ref, condition
-from harness.kube.wait import Expectation, wait_for
+from harness.kube.wait import Expectation
 from harness.platforms.platform import ModelHandle
 from harness.world.expectations import expect, expect_equal, expect_served
 from harness.world.force import model_ref
@@ -36,8 +36,7 @@ def await_status(world: World, ref: Ref, what: str, **wanted: object) -> Manifes
         status = (manifest or {}).get("status") or {}
         return all(status.get(field) == value for field, value in wanted.items())
 
-    found = wait_for(world.estate.cluster, Expectation(ref, what, holds), world.estate.ready_bound)
-    return dict((found or {}).get("status") or {})
+    return dict(world.expect_becomes(Expectation(ref, what, holds)).get("status") or {})
 
 
 def own_route(world: World, model: ModelHandle, gateway: str, *hostnames: str) -> Manifest:
@@ -109,7 +108,7 @@ def test_a_backend_in_another_namespace_is_not_found(world: World) -> None:
         of="spec.modelRef.namespace as stored",
         requirement="MAAS-CRD-004",
     )
-    world.await_condition(model_ref(far), "GovernanceAttached", "True")
+    world.expect_condition(model_ref(far), "GovernanceAttached", "True")
     status = status_of(world, model_ref(far))
     expect(
         status.get("phase") in ("Pending", "Failed"),
@@ -126,7 +125,7 @@ def test_the_route_is_found_by_its_labels(
     twin = world.new_model(governed=False, variant=UNROUTED)
     govern(world, twin.handle, awaited=False)
     world.settle()
-    world.await_phase(model_ref(twin.handle), "Pending")
+    world.expect_phase(model_ref(twin.handle), "Pending")
     route = own_route(world, twin.handle, world.wire.platform.namespaces.gateway)
     world.declare(route)
     world.settle()
@@ -143,8 +142,8 @@ def test_a_model_is_as_ready_as_its_backend(world: World) -> None:
     ref = model_ref(twin.handle)
     for replicas, ready, phase in ((0, "False", "Unhealthy"), (1, "True", "Ready")):
         world.estate.cluster.patch(twin.backend, {"spec": {"replicas": replicas}})
-        world.await_condition(twin.backend, "Ready", ready)
-        found = world.await_phase(ref, phase)
+        world.expect_condition(twin.backend, "Ready", ready)
+        found = world.expect_phase(ref, phase)
         reason = {"True": "RuntimeHealthy", "False": "RuntimeHealthFailure"}[ready]
         runtime = condition(found, "RuntimeReady") or {}
         expect_equal((runtime.get("status"), runtime.get("reason")), (ready, reason), of=f"RuntimeReady while {phase}")
@@ -155,7 +154,7 @@ def test_the_endpoint_is_the_external_address_of_the_gateway(world: World) -> No
     twin = world.new_model()
     govern(world, twin.handle)
     world.settle()
-    endpoint = world.await_phase(model_ref(twin.handle), "Ready")["status"].get("endpoint")
+    endpoint = world.expect_phase(model_ref(twin.handle), "Ready")["status"].get("endpoint")
     known = addresses(status_of(world, twin.backend))
     best = external(known)
     expect(endpoint in best, expected=f"one of {best}, of the addresses {known}", observed=repr(endpoint))
@@ -183,7 +182,7 @@ def test_without_an_external_address_the_endpoint_is_the_base_url_that_there_is(
     world.declare(own_route(world, twin.handle, world.wire.platform.namespaces.gateway))
     govern(world, twin.handle, awaited=False)
     world.settle()
-    endpoint = world.await_phase(model_ref(twin.handle), "Ready")["status"].get("endpoint")
+    endpoint = world.expect_phase(model_ref(twin.handle), "Ready")["status"].get("endpoint")
     status = status_of(world, twin.backend)
     urls = [one["url"] for one in status.get("addresses") or ()]
     bases = secure([url for url in urls if urlsplit(url).path in ("", "/")])
@@ -199,7 +198,7 @@ def test_a_model_may_name_other_gateways_beside_that_of_maas(world: World) -> No
     govern(world, alone.handle, awaited=False)
     customer = world.customer(models=both.handle)
     expect_served(customer.infer(), when="a model names the gateway of MaaS beside another one")
-    found = world.await_phase(model_ref(alone.handle), "Failed", "Ready")
+    found = world.expect_phase(model_ref(alone.handle), "Failed", "Ready")
     expect_equal(found["status"]["phase"], "Failed", of="phase of a model that names another gateway alone")
     said = str((condition(found, "Ready") or {}).get("message"))
     expect("does not reference gateway" in said, expected="does not reference gateway …", observed=repr(said))

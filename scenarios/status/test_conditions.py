@@ -1,25 +1,18 @@
 """What objects say of themselves, and what the controller makes of them."""
 
 from harness.engine.declaration import check
-from harness.kube.manifest import Manifest, condition
-from harness.kube.wait import Expectation, is_gone, wait_for
+from harness.kube.manifest import Manifest, Ref, condition
+from harness.kube.wait import Expectation, is_gone
 from harness.platforms.platform import ModelHandle
 from harness.world.expectations import expect, expect_equal, expect_served
-from harness.world.force import limit_policy_ref, model_ref
+from harness.world.force import limit_enforced, limit_policy_ref, model_ref
 from harness.world.governance import Rate, Subscription
-from harness.world.twin import registration
 from harness.world.world import World
 
 
 def entry(manifest: Manifest, field: str, name: str) -> dict[str, object]:
     """One item of a status list, by name."""
     return next((item for item in manifest["status"].get(field) or () if item.get("name") == name), {})
-
-
-def ghost(world: World) -> ModelHandle:
-    """A model that does not exist."""
-    name = f"{world.name}-ghost"
-    return world.model().model_copy(update={"name": name, "path": f"/{world.model().namespace}/{name}"})
 
 
 def key_of(subscription: Subscription, model: ModelHandle) -> str:
@@ -38,7 +31,7 @@ def test_a_subscription_in_force_is_active(world: World) -> None:
     model = world.model()
     subscription = world.subscription(world.identity())
     world.settle()
-    found = world.await_phase(subscription.ref, "Active")
+    found = world.expect_phase(subscription.ref, "Active")
     ready = condition(found, "Ready") or {}
     expect_equal(
         (ready.get("status"), ready.get("reason")), ("True", "Reconciled"), of="Ready", requirement="MAAS-STAT-020"
@@ -58,12 +51,36 @@ def test_a_subscription_in_force_is_active(world: World) -> None:
     )
 
 
+@check("MAAS-CRD-024", "MAAS-CRD-049", needs={"kube"})
+def test_the_statuses_of_quota_and_access_are_defined(world: World) -> None:
+    both = {"name": "string", "namespace": "string", "ready": "boolean", "reason": "string", "message": "string"}
+    for requirement, plural, lists in (
+        ("MAAS-CRD-024", "maasauthpolicies", {"authPolicies": both | {"model": "string", "modelNamespace": "string"}}),
+        (
+            "MAAS-CRD-049",
+            "maassubscriptions",
+            {"modelRefStatuses": both, "tokenRateLimitStatuses": both | {"model": "string"}},
+        ),
+    ):
+        ref = Ref("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"{plural}.maas.opendatahub.io")
+        versions = (world.estate.cluster.get(ref) or {"spec": {"versions": []}})["spec"]["versions"]
+        expect(bool(versions), expected=f"{ref}", observed="it does not exist", requirement=requirement)
+        fields = versions[0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]
+        phases = sorted(fields["phase"].get("enum") or ())
+        known = ["Active", "Degraded", "Failed", "Invalid", "Pending"]
+        expect_equal(phases, known, of=f"phases of {plural}", requirement=requirement)
+        for name, wanted in lists.items():
+            members = fields.get(name, {}).get("items", {}).get("properties", {})
+            found = {member: members.get(member, {}).get("type") for member in wanted}
+            expect_equal(found, wanted, of=f"items of {plural} status.{name}", requirement=requirement)
+
+
 @check("MAAS-STAT-021", needs={"kube"})
 def test_a_subscription_without_any_model_has_failed(world: World) -> None:
-    missing = ghost(world)
+    missing = world.ghost()
     subscription = world.subscription(world.identity(), models=missing, awaited=False)
     world.settle()
-    found = world.await_phase(subscription.ref, "Failed")
+    found = world.expect_phase(subscription.ref, "Failed")
     ready = condition(found, "Ready") or {}
     expect_equal((ready.get("status"), ready.get("reason")), ("False", "ReconcileFailed"), of="Ready")
     item = entry(found, "modelRefStatuses", missing.name)
@@ -72,12 +89,12 @@ def test_a_subscription_without_any_model_has_failed(world: World) -> None:
 
 @check("MAAS-STAT-022", "MAAS-CTRL-005", needs={"kube"})
 def test_a_subscription_with_a_missing_model_is_degraded_and_serves_the_other(world: World) -> None:
-    missing, model = ghost(world), world.model()
+    missing, model = world.ghost(), world.model()
     who = world.identity()
     subscription = world.subscription(who, models=(model, missing), awaited=False)
     world.policy(who, models=model)
     world.settle()
-    found = world.await_phase(subscription.ref, "Degraded")
+    found = world.expect_phase(subscription.ref, "Degraded")
     ready = condition(found, "Ready") or {}
     expect_equal(ready.get("reason"), "PartialFailure", of="reason of Ready", requirement="MAAS-STAT-022")
     for one, wanted in ((model, True), (missing, False)):
@@ -94,7 +111,7 @@ def test_a_subscription_with_a_missing_model_is_degraded_and_serves_the_other(wo
 def test_a_policy_in_force_is_active(world: World) -> None:
     policy = world.policy(world.identity())
     world.settle()
-    found = world.await_phase(policy.ref, "Active")
+    found = world.expect_phase(policy.ref, "Active")
     expect_equal((condition(found, "Ready") or {}).get("status"), "True", of="Ready", requirement="MAAS-STAT-030")
     expect_equal(found["status"].get("authPolicies") or [], [], of="authPolicies", requirement="MAAS-CRD-024")
 
@@ -102,11 +119,11 @@ def test_a_policy_in_force_is_active(world: World) -> None:
 @check("MAAS-STAT-031", needs={"kube"})
 def test_a_policy_of_missing_models_has_failed_or_is_degraded(world: World) -> None:
     who = world.identity()
-    none = world.policy(who, models=ghost(world), awaited=False)
-    some = world.policy(who, models=(world.model(), ghost(world)), awaited=False)
+    none = world.policy(who, models=world.ghost(), awaited=False)
+    some = world.policy(who, models=(world.model(), world.ghost()), awaited=False)
     world.settle()
-    world.await_phase(none.ref, "Failed")
-    world.await_phase(some.ref, "Degraded")
+    world.expect_phase(none.ref, "Failed")
+    world.expect_phase(some.ref, "Degraded")
 
 
 @check("MAAS-CRD-010", "MAAS-CRD-026", "MAAS-CRD-051", needs={"kube", "models"})
@@ -130,56 +147,6 @@ def test_objects_in_force_carry_their_finalizers(world: World) -> None:
         )
 
 
-@check("MAAS-STAT-001", "MAAS-STAT-003", "MAAS-STAT-005", needs={"kube", "models"})
-def test_a_model_is_ready_once_it_is_governed_and_no_longer_than_that(world: World) -> None:
-    who = world.identity()
-    twin = world.new_model(governed=False)
-    world.settle()
-    ref = model_ref(twin.handle)
-    pending = world.await_phase(ref, "Pending")
-    expect_equal(pending["status"].get("endpoint") or "", "", of="endpoint while pending", requirement="MAAS-STAT-003")
-    attached = condition(pending, "GovernanceAttached") or {}
-    expect_equal(attached.get("reason"), "NoPairingFound", of="GovernanceAttached", requirement="MAAS-STAT-005")
-    subscription, policy = world.subscription(who, models=twin.handle), world.policy(who, models=twin.handle)
-    world.settle()
-    ready = world.await_phase(ref, "Ready")
-    expect_equal((condition(ready, "Ready") or {}).get("reason"), "Reconciled", of="Ready", requirement="MAAS-STAT-001")
-    expect(bool(ready["status"].get("endpoint")), expected="an endpoint", observed="none", requirement="MAAS-STAT-001")
-    attached = condition(ready, "GovernanceAttached") or {}
-    expect_equal(attached.get("reason"), "GovernancePaired", of="GovernanceAttached", requirement="MAAS-STAT-005")
-    world.withdraw(policy.ref)
-    lost = world.await_phase(ref, "Pending")
-    attached = condition(lost, "GovernanceAttached") or {}
-    expect_equal(attached.get("reason"), "GovernanceGap", of="GovernanceAttached", requirement="MAAS-STAT-005")
-    assert subscription.name
-
-
-@check("MAAS-STAT-009", "MAAS-LLM-008", "MAAS-LIST-003", needs={"kube"})
-def test_a_models_alias_is_its_id(world: World) -> None:
-    model = world.model()
-    found = world.estate.cluster.get(model_ref(model)) or {}
-    wanted = f"publishers/{model.namespace}/models/{model.served_name}"
-    expect_equal(
-        found["status"].get("resolvedModelAlias"), wanted, of="resolvedModelAlias", requirement="MAAS-STAT-009"
-    )
-    exchange = expect_served(world.customer().models())
-    expect_equal(
-        exchange.json()["data"][0]["id"], wanted, of="id in the list", exchange=exchange, requirement="MAAS-LIST-003"
-    )
-
-
-@check("MAAS-STAT-008", needs={"kube", "models"})
-def test_a_model_whose_backend_is_missing_never_becomes_ready(world: World) -> None:
-    who = world.identity()
-    missing = ghost(world)
-    world.declare(registration(missing))
-    world.subscription(who, models=missing, awaited=False)
-    world.policy(who, models=missing, awaited=False)
-    world.settle()
-    found = world.await_phase(model_ref(missing), "Failed", "Pending")
-    expect_equal(found["status"].get("endpoint") or "", "", of="endpoint of a model without a backend")
-
-
 @check("MAAS-STAT-025", "MAAS-CTRL-018", needs={"kube", "models"})
 def test_deleting_a_model_fails_its_subscription_and_spares_its_backend(world: World) -> None:
     who = world.identity()
@@ -188,14 +155,32 @@ def test_deleting_a_model_fails_its_subscription_and_spares_its_backend(world: W
     policy = world.policy(who, models=twin.handle)
     world.settle()
     world.withdraw(model_ref(twin.handle))
-    world.await_phase(subscription.ref, "Failed", "Degraded")
-    world.await_phase(policy.ref, "Failed", "Degraded")
+    failed = world.expect_phase(subscription.ref, "Failed", requirement="MAAS-STAT-025")
+    item = entry(failed, "modelRefStatuses", twin.handle.name)
+    expect_equal(
+        (item.get("ready"), item.get("reason")), (False, "NotFound"), of="modelRefStatuses", requirement="MAAS-STAT-025"
+    )
+    world.expect_phase(policy.ref, "Failed", requirement="MAAS-CTRL-018")
+    world.expect_becomes(is_gone(limit_policy_ref(twin.handle)), requirement="MAAS-CTRL-018")
     expect(
         world.estate.cluster.get(twin.backend) is not None,
         expected="the LLMInferenceService stays",
         observed="it is gone",
         requirement="MAAS-CTRL-018",
     )
+
+
+@check("MAAS-STAT-025", needs={"kube", "models"})
+def test_deleting_one_of_two_models_degrades_the_subscription(world: World) -> None:
+    twin = world.new_model(governed=False)
+    subscription = world.subscription(world.identity(), models=(world.model(), twin.handle))
+    world.settle()
+    world.withdraw(model_ref(twin.handle))
+    found = world.expect_phase(subscription.ref, "Degraded")
+    items = {name: entry(found, "modelRefStatuses", name) for name in (world.model().name, twin.handle.name)}
+    told = {name: (item.get("ready"), item.get("reason")) for name, item in items.items()}
+    wanted = {world.model().name: (True, "Valid"), twin.handle.name: (False, "NotFound")}
+    expect_equal(told, wanted, of="modelRefStatuses")
 
 
 @check("MAAS-STAT-026", needs={"kube"})
@@ -205,9 +190,25 @@ def test_an_equal_priority_is_pointed_out(world: World) -> None:
     one, other = world.subscription(who, priority=priority), world.subscription(who, priority=priority)
     world.settle()
     for subscription, peer in ((one, other), (other, one)):
-        world.await_condition(subscription.ref, "SpecPriorityDuplicate", "True")
-        found = condition(world.estate.cluster.get(subscription.ref) or {}, "SpecPriorityDuplicate") or {}
-        expect(peer.name in str(found.get("message")), expected=f"the peer {peer.name} is named", observed=repr(found))
+        found = told_of_peers(world, subscription, "True", "SharedPriority")
+        expect(peer.name in str(found), expected=f"the peer {peer.name} is named", observed=repr(found))
+    raised = priority + 1
+    world.estate.cluster.patch(other.ref, {"spec": {"priority": raised}})
+    for subscription in (one, other):
+        told_of_peers(world, subscription, "False", "NoDuplicatePeers")
+    third = world.subscription(who, priority=raised)
+    world.settle()
+    told_of_peers(world, other, "True", "SharedPriority")
+    world.withdraw(third.ref)
+    told_of_peers(world, other, "False", "NoDuplicatePeers")
+
+
+def told_of_peers(world: World, subscription: Subscription, status: str, reason: str) -> object:
+    """What the subscription says of others with its priority, once it says it with this status, and for this reason."""
+    manifest = world.expect_condition(subscription.ref, "SpecPriorityDuplicate", status)
+    found = condition(manifest, "SpecPriorityDuplicate") or {}
+    expect_equal(found.get("reason"), reason, of=f"reason of SpecPriorityDuplicate of {subscription.name}")
+    return found.get("message")
 
 
 @check("MAAS-CTRL-001", "MAAS-CTRL-002", needs={"kube", "models"})
@@ -224,6 +225,16 @@ def test_each_subscription_of_a_model_is_a_limit_of_one_policy(world: World) -> 
     }
     found = {key: limit.get("rates") for key, limit in limits(world, twin.handle).items() if isinstance(limit, dict)}
     expect_equal(found, wanted, of="limits of the model's policy", requirement="MAAS-CTRL-002")
+    ref = limit_policy_ref(twin.handle)
+    policy = world.expect_condition(ref, "Accepted", "True", requirement="MAAS-CTRL-001")
+    told = " ".join((policy["metadata"].get("annotations") or {}).values())
+    for subscription in (one, other):
+        expect(
+            subscription.name in told,
+            expected=f"an annotation of {ref} that lists {subscription.name}",
+            observed=repr(told),
+            requirement="MAAS-CTRL-002",
+        )
 
 
 @check("MAAS-CTRL-004", needs={"kube", "models"})
@@ -235,7 +246,7 @@ def test_the_last_subscription_takes_the_policy_with_it(world: World) -> None:
     caller = world.subscriber(who, subscription)
     expect_served(caller.infer())
     world.withdraw(subscription.ref)
-    wait_for(world.estate.cluster, is_gone(limit_policy_ref(twin.handle)), world.estate.ready_bound)
+    world.expect_becomes(is_gone(limit_policy_ref(twin.handle)))
     exchange = world.once_refused(caller.infer)
     expect_equal(exchange.status, 403, of="status without any subscription", exchange=exchange)
 
@@ -254,7 +265,7 @@ def test_deleting_one_of_two_subscriptions_never_leaves_the_other_without_its_li
     gone = Expectation(
         ref, "without the deleted subscription's limit", lambda found: only(found, key_of(kept, twin.handle))
     )
-    wait_for(world.estate.cluster, gone, world.estate.ready_bound)
+    world.expect_becomes(gone)
     for kind, seen in world.estate.cluster.watch(
         ref.api_version, ref.kind, namespace=ref.namespace, resource_version=version, timeout_s=1
     ):
@@ -282,6 +293,8 @@ def test_a_model_taken_out_of_a_subscription_is_closed(world: World) -> None:
     world.change_models(subscription, first)
     refused = world.once_refused(lambda: caller.infer(model=second))
     expect_equal(refused.status, 403, of="status of the model taken out", exchange=refused)
+    key = key_of(subscription, second)
+    expect(key not in limits(world, second), expected=f"no limit {key} any more", observed="the policy still has it")
     expect_served(caller.infer(model=first), when="the model is still in the subscription")
 
 
@@ -295,14 +308,10 @@ def test_a_policy_that_somebody_deletes_or_edits_comes_back(world: World) -> Non
     ref, key = limit_policy_ref(twin.handle), key_of(subscription, twin.handle)
     before = world.estate.cluster.get(ref) or {}
     world.estate.cluster.patch(ref, {"spec": {"limits": {key: {"rates": [{"limit": 999_999, "window": "3m"}]}}}})
-    world.await_limit(subscription, twin.handle)
+    world.expect_becomes(limit_enforced(subscription, twin.handle))
     world.estate.cluster.delete(ref)
-    wait_for(
-        world.estate.cluster,
-        Expectation(ref, "made anew", lambda found: found is not None and _uid(found) != _uid(before)),
-        world.estate.ready_bound,
-    )
-    world.await_limit(subscription, twin.handle)
+    world.expect_becomes(Expectation(ref, "made anew", lambda found: found is not None and _uid(found) != _uid(before)))
+    world.expect_becomes(limit_enforced(subscription, twin.handle))
 
 
 @check("MAAS-CTRL-007", needs={"kube", "models"})

@@ -47,8 +47,8 @@ def test_a_model_without_a_route_waits_for_it(world: World) -> None:
     twin = world.new_model(governed=False, variant=Variant(routed=False))
     subscription, _ = governed(world, twin.handle)
     world.settle()
-    world.await_condition(model_ref(twin.handle), "GovernanceAttached", "True")
-    found = world.await_phase(model_ref(twin.handle), "Pending", "Failed", "Ready", "Unhealthy")
+    world.expect_condition(model_ref(twin.handle), "GovernanceAttached", "True")
+    found = world.expect_phase(model_ref(twin.handle), "Pending", "Failed", "Ready", "Unhealthy")
     expect_equal(found["status"]["phase"], "Pending", of="phase without a route", requirement="MAAS-STAT-006")
     said = str((condition(found, "Ready") or {}).get("message"))
     expect(
@@ -57,7 +57,7 @@ def test_a_model_without_a_route_waits_for_it(world: World) -> None:
         observed=repr(said),
         requirement="MAAS-STAT-006",
     )
-    degraded = world.await_phase(subscription, "Degraded")
+    degraded = world.expect_phase(subscription, "Degraded")
     items = [
         (item["ready"], item["reason"])
         for item in degraded["status"].get("tokenRateLimitStatuses") or ()
@@ -76,14 +76,14 @@ def test_two_models_of_one_name_are_both_told(world: World) -> None:
     world.settle()
     for mine, peer in ((one, other), (other, one)):
         ref = model_ref(mine.handle)
-        world.await_condition(ref, "ModelIdentityUnique", "False")
-        found = world.await_phase(ref, "Ready")
+        world.expect_condition(ref, "ModelIdentityUnique", "False")
+        found = world.expect_phase(ref, "Ready")
         expect_equal(reason_of(found, "ModelIdentityUnique"), ("False", "ModelNameConflict"), of=f"condition of {ref}")
         expect_event(world, ref, "Warning", "ModelNameConflict", naming=peer.handle.name)
     world.withdraw(model_ref(other.handle))
     kept = model_ref(one.handle)
-    world.await_condition(kept, "ModelIdentityUnique", "True")
-    found = world.await_phase(kept, "Ready")
+    world.expect_condition(kept, "ModelIdentityUnique", "True")
+    found = world.expect_phase(kept, "Ready")
     expect_equal(reason_of(found, "ModelIdentityUnique"), ("True", "UniqueIdentity"), of=f"condition of {kept}")
     expect_event(world, kept, "Normal", "ModelNameConflictResolved", naming=shared.served_name or "")
 
@@ -114,7 +114,7 @@ def test_access_waits_until_the_gateway_enforces_it(world: World) -> None:
     policy = Policy(Ref(MAAS, "MaaSAuthPolicy", f"{name}-waits", home), People(groups=(name,)), (world.model(),))
     world.declare(policy.manifest())
     world.settle()
-    found = world.await_phase(policy.ref, "Pending", "Active", "Failed", "Degraded")
+    found = world.expect_phase(policy.ref, "Pending", "Active", "Failed", "Degraded")
     expect_equal(found["status"]["phase"], "Pending", of="phase while the gateway enforces nothing")
     said = str((condition(found, "Ready") or {}).get("message"))
     expected = "Waiting for gateway AuthPolicy"
@@ -140,16 +140,16 @@ def test_an_access_policy_of_others_on_a_models_route_is_pointed_out(world: Worl
     world.subscription(who, models=twin.handle)
     policy = world.policy(who, models=twin.handle)
     world.settle()
-    ready = world.await_phase(model_ref(twin.handle), "Ready")["status"]
+    ready = world.expect_phase(model_ref(twin.handle), "Ready")["status"]
     expect_equal(conflict(world, policy.ref), ("False", "NoConflict"), of="ConflictingAuthPolicy before")
     foreign = stranger(f"{world.name}-foreign", twin.handle.namespace, ready["httpRouteName"])
     world.declare(foreign)
     world.settle()
-    world.await_condition(policy.ref, "ConflictingAuthPolicy", "True")
+    world.expect_condition(policy.ref, "ConflictingAuthPolicy", "True")
     expect_equal(conflict(world, policy.ref), ("True", "ConflictDetected"), of="ConflictingAuthPolicy meanwhile")
     expect_event(world, policy.ref, "Warning", "ConflictingAuthPolicy", naming=foreign["metadata"]["name"])
     world.withdraw(Ref.of(foreign))
-    world.await_condition(policy.ref, "ConflictingAuthPolicy", "False")
+    world.expect_condition(policy.ref, "ConflictingAuthPolicy", "False")
     expect_equal(conflict(world, policy.ref), ("False", "NoConflict"), of="ConflictingAuthPolicy afterwards")
     expect_event(world, policy.ref, "Normal", "ConflictingAuthPolicyResolved", naming="")
 

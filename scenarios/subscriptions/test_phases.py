@@ -128,7 +128,7 @@ def test_a_model_whose_limits_are_not_in_force_is_shut_while_the_others_serve(wo
     for model in (healthy, sick):
         expect_served(caller.infer(model=model))
     take_over_and_break(world, sick)
-    degraded = world.await_phase(subscription.ref, "Degraded")
+    degraded = world.expect_phase(subscription.ref, "Degraded")
     ready = {item["model"]: item for item in degraded["status"]["tokenRateLimitStatuses"]}
     expect(
         ready[healthy.name]["ready"] is True
