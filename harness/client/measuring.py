@@ -30,6 +30,7 @@ Observer = Callable[[Exchange], None]
 class Call:
     """One request to make. `json` is encoded here; `content` goes out as it is. `abort_after` closes the connection after that many events.
 
+    A request id or traceparent among `headers` takes the place of the one that is made for every call.
     `credential` becomes `Authorization: Bearer …` unless another header or scheme is named; it is masked in whatever is kept.
     """
 
@@ -83,7 +84,10 @@ class MeasuringClient:
     def _attempt(self, call: Call) -> Exchange:
         trace = new_trace()
         body = call.body()
-        headers = [(REQUEST_ID, trace.request_id), (TRACEPARENT, trace.traceparent), *_pairs(call.headers)]
+        given = _pairs(call.headers)
+        chosen = {name.lower() for name, _ in given}
+        own = [(REQUEST_ID, trace.request_id), (TRACEPARENT, trace.traceparent)]
+        headers = [*(pair for pair in own if pair[0].lower() not in chosen), *given]
         if body is not None and not any(name.lower() == "content-type" for name, _ in headers):
             headers.append(("Content-Type", "application/json"))
         shown = Request(call.method, call.url, _masked(headers, call), body)

@@ -3,7 +3,7 @@
 from functools import partial
 
 from harness.engine.declaration import check
-from harness.world.expectations import expect_served, expect_status
+from harness.world.expectations import expect, expect_equal, expect_served, expect_status
 from harness.world.sandwich import Sandwich
 from harness.world.world import World
 
@@ -178,7 +178,14 @@ def test_the_models_own_list_can_be_read_with_a_key(world: World) -> None:
     exchange = expect_status(
         customer.gateway("GET", f"{customer.model.path}/v1/models"), 200, when="the model path's own list is read"
     )
-    assert exchange.json()["object"] == "list"
+    names = [item.get("id") for item in exchange.json().get("data") or ()]
+    expect_equal(exchange.json().get("object"), "list", of="object", exchange=exchange)
+    expect(
+        customer.model.served_name in names,
+        expected=f"{customer.model.served_name} in it",
+        observed=repr(names),
+        exchange=exchange,
+    )
 
 
 @check("MAAS-AUTH-056", needs={"kube"})

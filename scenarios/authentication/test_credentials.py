@@ -13,7 +13,15 @@ from harness.engine.declaration import check
 from harness.platforms.platform import Platform
 from harness.world.caller import Caller
 from harness.world.clients import EACH_CLIENT
-from harness.world.expectations import challenge, expect_refused, expect_served, expect_status
+from harness.world.expectations import (
+    challenge,
+    expect_equal,
+    expect_refused,
+    expect_served,
+    expect_status,
+    flat_error,
+    model_ids,
+)
 from harness.world.sandwich import Sandwich
 from harness.world.world import Token, World
 
@@ -184,9 +192,60 @@ def test_the_bearer_prefix_is_matched_exactly(world: World, sandwich: Sandwich, 
 
 @check("MAAS-AUTH-061", needs={"kube"})
 def test_somebody_without_a_subscription_still_reaches_key_management(world: World) -> None:
-    person = world.person(world.identity())
+    who = world.identity("apart")
+    person = world.person(who)
     for path in ("/v1/models", "/v1/api-keys/config"):
         expect_status(person.manage("GET", path), 200, when=f"GET {path} is called without any subscription")
+    expect_status(person.manage("POST", "/v1/api-keys/search", json={}), 200, when="somebody without a key searches")
+    made = person.manage("POST", "/v1/api-keys", json={"name": "mine"})
+    if world.entitlements(who).models:
+        expect_status(made, 201, when="a subscription is open to everybody")
+    else:
+        expect_refused(
+            made, 400, flat_error(code="invalid_subscription"), when="there is no subscription to bind a key to"
+        )
+
+
+@check("MAAS-AUTH-030", needs={"kube"})
+def test_health_alone_takes_no_notice_of_identity_headers(stranger: Caller) -> None:
+    exchange = stranger.manage("GET", "/health", headers={"X-MaaS-Username": "admin", "X-MaaS-Group": '["admins"]'})
+    expect_status(exchange, 200, when="health is asked with identity headers")
+
+
+@pytest.mark.parametrize("header", ["X-MaaS-Username", "X-MaaS-Group"])
+@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/models"), ("POST", "/v1/api-keys")])
+@check("MAAS-AUTH-030", needs={"kube"})
+def test_identity_headers_are_refused_wherever_keys_and_models_are_shown(
+    world: World, sandwich: Sandwich, method: str, path: str, header: str
+) -> None:
+    """The refusal holds no key, and nothing was made."""
+    who = world.identity()
+    subscription = world.subscription(who)
+    key, person = world.key(who, subscription), world.person(who)
+    body = {"name": "forged", "subscription": subscription.name} if method == "POST" else None
+    assert key.id
+    sandwich(
+        control=person.models,
+        denied=partial(person.manage, method, path, json=body, headers={header: "admin"}),
+        status=403,
+        when=f"{method} {path} carries {header}",
+    )
+    found = expect_status(person.manage("POST", "/v1/api-keys/search", json={}), 200, when="keys are searched")
+    expect_equal([item["id"] for item in found.json()["data"]], [key.id], of="keys afterwards", exchange=found)
+
+
+@check("MAAS-AUTH-032", needs={"kube"})
+def test_a_subscription_header_said_twice_does_not_change_what_a_key_is_bound_to(world: World) -> None:
+    first, second = world.model(0), world.model(1)
+    who = world.identity()
+    bound, other = world.subscription(who, models=first), world.subscription(who, models=second)
+    world.policy(who, models=(first, second))
+    caller = world.subscriber(who, bound)
+    twice = [("X-MaaS-Subscription", other.name), ("X-MaaS-Subscription", other.name)]
+    listed = caller.models(headers=twice)
+    expect_equal(model_ids(listed), (first.model_id,), of="models of the bound subscription", exchange=listed)
+    expect_status(caller.infer(headers=twice), 200, when="the bound subscription serves")
+    expect_status(caller.infer(model=second, headers=twice), 403, when="only the header's subscription has the model")
 
 
 @check("MAAS-API-001")

@@ -4,11 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.simulator.gateway.envoy_config.filters import EXT_AUTHZ, REQUEST, USAGE, governed, standard
-from harness.simulator.gateway.envoy_config.typed import JSON, socket_address, typed
+from harness.simulator.gateway.envoy_config.typed import JSON, REQUEST_ID, socket_address, typed
 
 HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 BODY_LIMIT = 16 * 1024 * 1024
 """Bytes of a request body (413 above) and of a JSON response that the gateway reads usage from."""
+
+
+ANY_STATUS: JSON = {
+    "status_code_filter": {"comparison": {"op": "GE", "value": {"default_value": 100, "runtime_key": "maas.any_status"}}}
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,8 @@ def connection_manager(config: ListenerConfig, routes: Path, log: Path) -> JSON:
         use_remote_address=True,
         generate_request_id=True,
         preserve_external_request_id=True,
-        always_set_request_id_in_response=True,
+        # not always_set_request_id_in_response: maas-api replaces improper ids, and its answer must keep the one that it chose
+        local_reply_config={"mappers": [{"filter": ANY_STATUS, "headers_to_add": [REQUEST_ID]}]},
         request_id_extension={"typed_config": typed(request_id, pack_trace_reason=False)},
         normalize_path=True,
         merge_slashes=True,

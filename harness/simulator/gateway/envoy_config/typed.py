@@ -1,8 +1,13 @@
 """Short names for Envoy's typed configuration."""
 
-from typing import Any
+from typing import Any, Final
 
 JSON = dict[str, Any]
+REQUEST_ID: Final[JSON] = {
+    "header": {"key": "x-request-id", "value": "%REQ(x-request-id)%"},
+    "append_action": "ADD_IF_ABSENT",
+}
+"""Tells a client the id of its request, unless the backend has told it already."""
 PREFIX = "type.googleapis.com/"
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from harness.simulator.gateway.envoy_config.clusters import ClusterConfig
 from harness.simulator.gateway.envoy_config.filters import EXT_AUTHZ, JSON_TO_METADATA, LUA, RATE_LIMIT
-from harness.simulator.gateway.envoy_config.typed import JSON, typed
+from harness.simulator.gateway.envoy_config.typed import JSON, REQUEST_ID, typed
 from harness.simulator.gateway.plan.backends import Backend, Endpoints, backend
 from harness.simulator.gateway.plan.gatewayapi import Key, Object, key, text
 from harness.simulator.gateway.plan.matching import (
@@ -211,7 +211,12 @@ def route_configuration(name: str, by_host: dict[str, list[PlannedRoute]], hosti
         if hosting.governed and hosting.open:
             routes.append(not_found(hosting))
         hosts.append({"name": hostname or "any", "domains": [hostname or "*"], "routes": routes})
-    return {"name": name, "virtual_hosts": hosts, "ignore_port_in_host_matching": True}
+    return {
+        "name": name,
+        "virtual_hosts": hosts,
+        "ignore_port_in_host_matching": True,
+        "response_headers_to_add": [REQUEST_ID],
+    }
 
 
 def cheapest_first(ordered: list[PlannedRoute]) -> list[PlannedRoute]:
