@@ -61,7 +61,7 @@ def page(record: RunRecord, timing: Timing) -> dict[str, Any]:
     code = end.exit_code if end else int(ExitCode.INVALID)
     return {
         "title": title_of(record),
-        "tone": "odd" if record.counts["known_failure"] else {0: "good", 1: "bad"}.get(code, "odd"),
+        "tone": "odd" if code == 0 and record.counts["known_failure"] else {0: "good", 1: "bad"}.get(code, "odd"),
         "code": code,
         "verdict": end.reason if end else "the run was interrupted",
         "canary": SILENT_LIMITS if record.broken_canaries else None,
@@ -72,7 +72,7 @@ def page(record: RunRecord, timing: Timing) -> dict[str, Any]:
         "facts": list(_facts(record, joined.checks_s)),
         "areas": _areas(record),
         "words": WORDS,
-        "failures": [_failure(check) for check in record.having("failed")],
+        "failures": [_failure(check) for check in sorted(record.having("failed"), key=_gravity)],
         "known": [_failure(check) for check in record.having("known_failure")],
         "problems": _problems(record),
         "checks": [_check(record, check) for check in record.checks.values()],
@@ -123,6 +123,12 @@ def _areas(record: RunRecord) -> list[_Area]:
         outcome = check.outcome or "unfinished"
         area.counts[outcome] = area.counts.get(outcome, 0) + 1
     return sorted(areas.values(), key=lambda area: area.name)
+
+
+def _gravity(check: CheckRecord) -> int:
+    """What says something about the platform comes first."""
+    failure = check.final.failure if check.final else None
+    return ("platform", "environment", "harness").index(failure.blame) if failure else 3
 
 
 def _failure(check: CheckRecord) -> dict[str, Any]:
@@ -199,5 +205,5 @@ def _plotted(name: str, values: list[float], unit: str) -> dict[str, Any]:
         "unit": unit,
         "count": seen.count,
         "numbers": [number(value) for value in (seen.smallest, seen.median, seen.p95, seen.largest)],
-        "plot": histogram(values, name, unit) if seen.count > 1 else None,
+        "plot": histogram(values, name, unit) if seen.largest > seen.smallest else None,
     }
