@@ -5,6 +5,7 @@ import asyncio
 import logging
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import trustme
@@ -13,9 +14,10 @@ from harness.simulator import component
 from harness.simulator.issuer.admin import Administration
 from harness.simulator.issuer.public import public
 from harness.simulator.issuer.realm import Realms
+from harness.simulator.issuer.storage import load, save
 from harness.simulator.web import serving
 
-CA_FILE = "ca.crt"
+CA_FILE, CHAIN_FILE, KEY_FILE, REALMS_FILE = "ca.crt", "tls.crt", "tls.key", "realms.json"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,11 +40,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def certified(directory: Path, host: str) -> tuple[Path, Path]:
-    """A certificate for the host by an authority of this process's own: PEM files of chain and key."""
+    """A certificate for the host by an authority of the issuer's own: PEM files of chain and key, of an earlier start if there was one."""
     directory.mkdir(parents=True, exist_ok=True)
+    chain, key = directory / CHAIN_FILE, directory / KEY_FILE
+    if all(path.exists() for path in (chain, key, directory / CA_FILE)):
+        return chain, key
     authority = trustme.CA(organization_name="maas-conformance issuer", key_type=trustme.KeyType.ECDSA)
     issued = authority.issue_cert(host, "localhost", key_type=trustme.KeyType.ECDSA)
-    chain, key = directory / "tls.crt", directory / "tls.key"
     chain.write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
     key.touch(mode=0o600)
     key.write_bytes(issued.private_key_pem.bytes())
@@ -56,10 +60,13 @@ async def run(arguments: argparse.Namespace) -> None:
     certificate = certified(arguments.dir, host)
     listening, admin = component.listen(host, port), component.listen(*component.place(arguments.admin_bind))
     base = (arguments.url or f"https://{component.address(listening)}").rstrip("/")
-    realms = Realms(base)
+    realms, kept = Realms(base), arguments.dir / REALMS_FILE
+    load(kept, realms)
     for name in arguments.realm:
         realms.make(name)
-    async with serving(public(realms), listening, certificate), serving(Administration(realms).app(), admin):
+    keep = partial(save, kept, realms)
+    keep()
+    async with serving(public(realms), listening, certificate), serving(Administration(realms, keep).app(), admin):
         component.announce(arguments.ready_file, {"issuer": base, "admin": f"http://{component.address(admin)}"})
         await component.until_stopped()
 

@@ -87,27 +87,44 @@ class RealmCollector(Collector):
 class Administration:
     """Handlers over the realms."""
 
-    def __init__(self, realms: Realms) -> None:
+    def __init__(self, realms: Realms, changed: Callable[[], None]) -> None:
+        """`changed` is called before the answer to whatever changed a realm."""
         self._realms = realms
+        self._changed = changed
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(RealmCollector(realms))
 
     def app(self) -> Starlette:
         """The application."""
         realm = "/realms/{realm}"
-        table: list[tuple[str, str, Handler]] = [
-            ("GET", "/metrics", self.metrics),
-            ("PUT", realm, self.make),
-            ("GET", realm, self.show),
-            ("DELETE", realm, self.remove),
-            ("PUT", f"{realm}/availability", self.switch),
-            ("POST", f"{realm}/tokens", self.sign),
-            ("POST", f"{realm}/keys", self.rotate),
-            ("DELETE", f"{realm}/keys/{{kid}}", self.withdraw),
-            ("PUT", f"{realm}/users/{{name}}", self.put_user),
-            ("PUT", f"{realm}/clients/{{name}}", self.put_client),
+        table: list[tuple[str, str, Handler, bool]] = [
+            ("GET", "/metrics", self.metrics, False),
+            ("PUT", realm, self.make, True),
+            ("GET", realm, self.show, False),
+            ("DELETE", realm, self.remove, True),
+            ("PUT", f"{realm}/availability", self.switch, True),
+            ("POST", f"{realm}/tokens", self.sign, False),
+            ("POST", f"{realm}/keys", self.rotate, True),
+            ("DELETE", f"{realm}/keys/{{kid}}", self.withdraw, True),
+            ("PUT", f"{realm}/users/{{name}}", self.put_user, True),
+            ("PUT", f"{realm}/clients/{{name}}", self.put_client, True),
         ]
-        return Starlette(routes=[Route(path, guarded(handler), methods=[method]) for method, path, handler in table])
+        return Starlette(
+            routes=[
+                Route(path, guarded(self._kept(handler) if changes else handler), methods=[method])
+                for method, path, handler, changes in table
+            ]
+        )
+
+    def _kept(self, handler: Handler) -> Handler:
+        """The handler, what it did being kept before it is told."""
+
+        async def answer(request: Request) -> Response:
+            response = await handler(request)
+            self._changed()
+            return response
+
+        return answer
 
     async def metrics(self, _request: Request) -> Response:
         """Prometheus text."""

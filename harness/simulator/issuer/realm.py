@@ -3,7 +3,7 @@
 import secrets
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -128,12 +128,20 @@ class Realms:
         """The realm of that name, made unless it is there."""
         found = self._realms.get(name)
         if found is None:
-            found = self._realms[name] = Realm(name, f"{self._base}/realms/{name}", algorithm)
+            found = self._realms[name] = Realm(name, self.url_of(name), algorithm)
         return found
+
+    def url_of(self, name: str) -> str:
+        """The `iss` of a realm of that name."""
+        return f"{self._base}/realms/{name}"
+
+    def put(self, realm: Realm) -> None:
+        """Have a realm that exists already."""
+        self._realms[realm.name] = realm
 
     def remove(self, name: str) -> None:
         """Forget a realm and its keys."""
         self._realms.pop(name, None)
 
-    def __iter__(self) -> Any:
-        return iter(self._realms.values())
+    def __iter__(self) -> Iterator[Realm]:
+        return iter(tuple(self._realms.values()))
