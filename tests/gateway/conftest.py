@@ -113,7 +113,7 @@ def built(directory: Path, *admission: str, limiter: tuple[str, ...] = ()) -> It
         httpx.Client(trust_env=False, timeout=10) as http,
     ):
         stack = Stack(directory, f"http://127.0.0.1:{maas_port}", authorizer_options=("--cache-ttl", str(CACHE_TTL)))
-        stack.limiter_options, stack.gateway_options = (*admission, *limiter), admission
+        stack.limiter_options, stack.gateway_options = (*admission, *limiter), (*admission, "--listen-any", "127.0.0.1")
         with running(stack):
             world = World(stack.kube())
             world.gateways()
