@@ -14,7 +14,7 @@ from harness.outcome import ExitCode
 from harness.reporting.allure import http_text
 from harness.reporting.areas import area_of
 from harness.reporting.document import Document
-from harness.reporting.outline import BLAMES, WORDS, title_of
+from harness.reporting.outline import BLAMES, WORDS, gravity, title_of
 from harness.reporting.page import template
 from harness.reporting.plot import Distribution, histogram, number
 from harness.reporting.timing import Timing
@@ -72,7 +72,7 @@ def page(record: RunRecord, timing: Timing) -> dict[str, Any]:
         "facts": list(_facts(record, joined.checks_s)),
         "areas": _areas(record),
         "words": WORDS,
-        "failures": [_failure(check) for check in sorted(record.having("failed"), key=_gravity)],
+        "failures": [_failure(check) for check in sorted(record.having("failed"), key=gravity)],
         "known": [_failure(check) for check in record.having("known_failure")],
         "problems": _problems(record),
         "checks": [_check(record, check) for check in record.checks.values()],
@@ -123,12 +123,6 @@ def _areas(record: RunRecord) -> list[_Area]:
         outcome = check.outcome or "unfinished"
         area.counts[outcome] = area.counts.get(outcome, 0) + 1
     return sorted(areas.values(), key=lambda area: area.name)
-
-
-def _gravity(check: CheckRecord) -> int:
-    """What says something about the platform comes first."""
-    failure = check.final.failure if check.final else None
-    return ("platform", "environment", "harness").index(failure.blame) if failure else 3
 
 
 def _failure(check: CheckRecord) -> dict[str, Any]:

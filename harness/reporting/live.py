@@ -76,10 +76,13 @@ class LiveConsole:
             return
         if event.outcome == "failed" and check.planned.canary:
             self._console.print(canary_line(check), style=_STYLES["!!!"])
+        name = check.planned.check_id.rpartition("::")[2]
         if check.known and event.failure:
-            self._console.print(f"KNOWN FAILURE {event.failure.title}", style="magenta")
+            self._console.print(f"KNOWN FAILURE {event.failure.title} ({name})", style="magenta")
         elif event.outcome == "failed" and event.failure:
-            self._console.print(f"FAILED {event.failure.title}", style="bold red")
+            self._console.print(f"FAILED {event.failure.title} ({name}{_again(event)})", style="bold red")
+        elif event.outcome == "passed_on_retry":
+            self._console.print(f"passed on retry: {check.planned.title} ({name}{_again(event)})", style="yellow")
         elif self._verbosity > 0:
             self._console.print(
                 f"{event.outcome.replace('_', ' '):<15} {check.planned.title} ({event.duration_s:.2f} s)", style="dim"
@@ -114,6 +117,10 @@ class LiveConsole:
         for line in summary_lines(record, self._out, self._verbosity):
             style = next((style for start, style in _STYLES.items() if line.startswith(start)), None)
             self._console.print(Text(line, style=style or ""))
+
+
+def _again(event: CheckFinished) -> str:
+    return f", attempt {event.attempt}" if event.attempt > 1 else ""
 
 
 def _bar(area: AreaCount) -> ProgressBar:

@@ -77,6 +77,12 @@ def failure_lines(check: CheckRecord) -> list[str]:
     return [f"FAILED {failure.title}", f"  check    {check.planned.check_id}", *_told(failure), *_traced(check)]
 
 
+def gravity(check: CheckRecord) -> int:
+    """What says something about the platform comes before what does not; a terminal shows it last, where the eye is."""
+    failure = check.final.failure if check.final else None
+    return tuple(BLAMES).index(failure.blame) if failure else len(BLAMES)
+
+
 def canary_line(check: CheckRecord) -> str:
     """The loudest line of a run: what is so wrong that nothing else can be believed, and why it may be."""
     failure = check.final.failure if check.final else None
@@ -118,7 +124,7 @@ def summary_lines(record: RunRecord, out: str, verbosity: int) -> list[str]:
     lines: list[str] = []
     for canary in record.broken_canaries:
         lines += [canary_line(canary), *failure_lines(canary)]
-    for check in record.having("failed"):
+    for check in sorted(record.having("failed"), key=gravity, reverse=True):
         if not check.planned.canary:
             lines += failure_lines(check)
     lines += [known_line(check) for check in record.having("known_failure")]
