@@ -30,7 +30,7 @@ def command(names: tuple[str, ...], out: Path | None, *, listing: bool) -> int:
     chosen = [named(name) for name in names] or list(GALLERY)
     if listing:
         for defect in chosen:
-            click.echo(f"{defect.name}: {defect.wrong} (maas-conformance run --set {defect.setting})")
+            click.echo(f"{defect.name}: {defect.wrong} (maas-conformance run {' '.join(defect.arguments)})")
         return ExitCode.CONFORMANT
     console = Console()
     with tempfile.TemporaryDirectory(prefix="maas-selftest-") as scratch:

@@ -8,12 +8,16 @@ DEFECTS: Final = "harness.selftest.defects"
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """A platform that breaks a promise. `requirements`: at least one of their checks must fail, each of them named in its failure."""
+    """A platform that breaks a promise. `requirements`: at least one of their checks must fail, each of them named in its failure.
+
+    `under`: settings without which there is nothing to break.
+    """
 
     name: str
     component: str
     wrong: str
     requirements: tuple[str, ...]
+    under: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
@@ -24,6 +28,11 @@ class Defect:
     def setting(self) -> str:
         """The `--set` of `run` and `up` that brings this platform up."""
         return f"component.{self.component}={self.module}"
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What `run` and `up` are told to bring this platform up."""
+        return tuple(word for setting in (self.setting, *self.under) for word in ("--set", setting))
 
 
 GALLERY: Final[tuple[Defect, ...]] = (
@@ -49,8 +58,26 @@ GALLERY: Final[tuple[Defect, ...]] = (
         "a spent budget buys one request more",
         ("MAAS-RATE-002", "MAAS-TOK-001"),
     ),
+    Defect("limiter-denies-one-too-early", "limiter", "the last token buys nothing", ("MAAS-RATE-002", "MAAS-TOK-001")),
     Defect("limiter-shares-counters", "limiter", "users share one budget", ("MAAS-RATE-008",)),
     Defect("limiter-window-never-ends", "limiter", "a spent budget never returns", ("MAAS-RATE-004",)),
+    Defect("limiter-window-slides", "limiter", "every charge opens the window anew", ("MAAS-RATE-004",)),
+    Defect("limiter-keeps-overdrafts", "limiter", "overdrafts are taken from the next window", ("MAAS-RATE-004",)),
+    Defect("limiter-forgets-at-an-edit", "limiter", "an edited amount resets what was used", ("MAAS-RATE-021",)),
+    Defect(
+        "limiter-never-releases",
+        "limiter",
+        "holds outlive their requests",
+        ("MAAS-RATE-003", "MAAS-RATE-004", "MAAS-RATE-028"),
+        ("admission=reservation",),
+    ),
+    Defect(
+        "limiter-releases-too-much",
+        "limiter",
+        "the end of a request frees the holds of others",
+        ("MAAS-RATE-003",),
+        ("admission=reservation",),
+    ),
     Defect("gateway-streams-are-free", "gateway", "streams are not charged", ("MAAS-TOK-002", "MAAS-TOK-003")),
     Defect("gateway-serves-without-its-limiter", "gateway", "no limit counts in an outage", ("MAAS-RATE-023",)),
     Defect("maas-api-honours-revoked-keys", "maas-api", "a revoked key goes on working", ("MAAS-AUTH-005",)),
