@@ -1,5 +1,7 @@
 """Which models a caller is shown."""
 
+import time
+from datetime import datetime
 from functools import partial
 
 from harness.engine.declaration import check
@@ -18,6 +20,9 @@ from harness.world.expectations import (
 from harness.world.inference import Ask
 from harness.world.sandwich import Sandwich
 from harness.world.world import World
+
+CLOCKS_APART_S = 60
+"""How much the clocks of the platform and of this machine may differ."""
 
 
 @check("MAAS-LIST-001", "MAAS-LIST-002")
@@ -121,6 +126,10 @@ def test_somebody_without_a_subscription_gets_an_empty_list_and_no_error(world: 
     who = world.identity("nobody")
     person = world.person(who)
     exchange = expect_status(person.models(), 200, when="somebody without a subscription lists")
+    document = expect_json(exchange)
+    expect(
+        isinstance(document.get("data"), list), expected="data is an array", observed=repr(document), exchange=exchange
+    )
     open_to_all = world.entitlements(who).models
     expect_equal(set(model_ids(exchange)), open_to_all, of="models open to everybody", exchange=exchange)
 
@@ -152,19 +161,37 @@ def test_query_parameters_do_not_change_the_list(world: World) -> None:
 
 @check("MAAS-LIST-016", "MAAS-LIST-018", needs={"kube"})
 def test_the_list_is_ordered_and_never_cached(world: World) -> None:
-    exchange = expect_served(world.customer(models=(world.model(1), world.model(0))).models())
+    customer = world.customer(models=(world.model(1), world.model(0)))
+    exchange = expect_served(customer.models())
     keys = [(item["id"], item.get("url", ""), item["owned_by"]) for item in exchange.json()["data"]]
     expect_equal(keys, sorted(keys), of="order by id, url, owner", exchange=exchange, requirement="MAAS-LIST-016")
+    again = model_ids(expect_served(customer.models()))
+    expect_equal(
+        again, model_ids(exchange), of="the same list once more", exchange=exchange, requirement="MAAS-LIST-016"
+    )
     expect_equal(
         exchange.header("Cache-Control"), "no-store", of="Cache-Control", exchange=exchange, requirement="MAAS-LIST-018"
     )
+    expect_equal(len(keys), 2, of="models of the customer", exchange=exchange, requirement="MAAS-LIST-016")
+    told = exchange.header("X-Access-Checked-At") or ""
     expect(
-        exchange.header("X-Access-Checked-At") is not None,
-        expected="the header X-Access-Checked-At",
-        observed="none",
+        age_s(told) is not None,
+        expected="X-Access-Checked-At with a moment of RFC 3339 in UTC, not more than a minute ago",
+        observed=repr(told),
         exchange=exchange,
         requirement="MAAS-LIST-018",
     )
+
+
+def age_s(moment: str) -> float | None:
+    """Seconds since a moment written as RFC 3339 in UTC; None for anything else, or one that is not about now."""
+    if not moment.endswith(("Z", "+00:00")):
+        return None
+    try:
+        seconds = time.time() - datetime.fromisoformat(moment).timestamp()
+    except ValueError:
+        return None
+    return seconds if abs(seconds) < CLOCKS_APART_S else None
 
 
 @check("MAAS-LIST-028", "MAAS-AUTH-001")
@@ -178,7 +205,7 @@ def test_nobody_lists_without_a_credential(world: World, stranger: Caller, sandw
     )
 
 
-@check("MAAS-LIST-019", needs={"kube"})
+@check("MAAS-LIST-018", "MAAS-LIST-019", needs={"kube"})
 def test_a_key_whose_subscription_is_gone_lists_nothing(world: World) -> None:
     who = world.identity()
     subscription = world.subscription(who)
@@ -188,6 +215,36 @@ def test_a_key_whose_subscription_is_gone_lists_nothing(world: World) -> None:
     world.withdraw(subscription.ref)
     exchange = world.once_refused(caller.models)
     expect_refused(exchange, 403, error_object("permission_error"), when="the key's subscription was deleted")
+    refused_headers = (exchange.header("Cache-Control"), exchange.header("X-Access-Checked-At"))
+    expect_equal(
+        refused_headers,
+        ("no-store", None),
+        of="Cache-Control and X-Access-Checked-At of a refusal",
+        exchange=exchange,
+        requirement="MAAS-LIST-018",
+    )
+
+
+@check("MAAS-LIST-019", needs={"kube"})
+def test_a_key_whose_owner_lost_the_subscription_is_told_no_more_than_one_whose_subscription_is_gone(
+    world: World,
+) -> None:
+    """Two keys of one user: one's subscription is deleted, the other's goes to somebody else."""
+    who, heir = world.identity(), world.identity()
+    gone, lost = world.subscription(who), world.subscription(who)
+    world.policy((who, heir))
+    callers = [world.subscriber(who, subscription) for subscription in (gone, lost)]
+    for caller in callers:
+        expect_served(caller.models())
+    world.withdraw(gone.ref)
+    world.estate.cluster.patch(lost.ref, {"spec": {"owner": {"users": [heir.username]}}})
+    refusals = [world.once_refused(caller.models) for caller in callers]
+    for refusal in refusals:
+        expect_refused(
+            refusal, 403, error_object("permission_error"), when="the key's subscription is no longer its owner's"
+        )
+    said = {refusal.json()["error"]["message"] for refusal in refusals}
+    expect_equal(said, {"access denied to requested subscription"}, of="what both are told", exchange=refusals[1])
 
 
 @check("MAAS-LIST-027", needs={"kube"})
@@ -207,5 +264,26 @@ def test_a_newly_granted_model_appears(world: World) -> None:
         second.model_id in model_ids(exchange),
         expected=f"{second.model_id} is listed once it is granted",
         observed=f"{model_ids(exchange)} (before: {before})",
+        exchange=exchange,
+    )
+
+
+@check("MAAS-LIST-027", needs={"kube"})
+def test_a_model_that_is_taken_away_disappears(world: World) -> None:
+    first, second = world.model(0), world.model(1)
+    who = world.identity("apart")
+    subscription = world.subscription(who, models=(first, second))
+    kept, lost = world.policy(who, models=first), world.policy(who, models=second)
+    person = world.person(who, subscription)
+    before = model_ids(person.models())
+    expect(second.model_id in before, expected=f"{second.model_id} while {lost.ref} is there", observed=repr(before))
+    world.withdraw(lost.ref)
+    exchange, seconds = world.until(person.models, lambda answer: second.model_id not in model_ids(answer))
+    world.wire.recorder.characteristic("revoked_to_unlisted", seconds, "s")
+    shown = model_ids(exchange)
+    expect(
+        second.model_id not in shown and first.model_id in shown,
+        expected=f"{first.model_id}, which {kept.ref} allows, and {second.model_id} no longer",
+        observed=repr(shown),
         exchange=exchange,
     )
