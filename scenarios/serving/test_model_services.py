@@ -233,3 +233,16 @@ def another_gateway(world: World) -> list[dict[str, str]]:
         raise NotReady("there is no Gateway beside that of MaaS")
     oldest = min(found, key=lambda metadata: str(metadata.get("creationTimestamp")))
     return [{"name": oldest["name"], "namespace": oldest["namespace"]}]
+
+
+@check("MAAS-CRD-005", needs={"kube", "models"})
+def test_an_endpoint_may_be_said_instead_of_found(world: World) -> None:
+    twin = world.new_model()
+    govern(world, twin.handle)
+    world.settle()
+    ref, said = model_ref(twin.handle), "https://elsewhere.example/y"
+    found = world.expect_phase(ref, "Ready")["status"]["endpoint"]
+    world.estate.cluster.patch(ref, {"spec": {"endpointOverride": said}})
+    await_status(world, ref, f"at the endpoint {said}", endpoint=said, phase="Ready")
+    world.estate.cluster.patch(ref, {"spec": {"endpointOverride": None}})
+    await_status(world, ref, f"at the endpoint {found} again", endpoint=found, phase="Ready")

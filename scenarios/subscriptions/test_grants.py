@@ -3,7 +3,10 @@
 import pytest
 
 from harness.engine.declaration import check
+from harness.kube.manifest import Ref
 from harness.world.expectations import expect_status
+from harness.world.force import policy_in_force
+from harness.world.governance import MAAS, People, Policy
 from harness.world.identity import Identity
 from harness.world.world import World
 
@@ -33,3 +36,19 @@ def test_a_grant_reaches_somebody_who_was_refused(world: World, lacking: str) ->
     served, seconds = world.until(person.infer, lambda answer: answer.status == 200)
     world.wire.recorder.characteristic(f"grant_of_{lacking}_to_served", seconds, "s")
     expect_status(served, 200, when=f"{lacking} was granted to somebody who had been refused")
+
+
+@check("MAAS-CRD-027", needs={"kube"})
+def test_a_subject_is_compared_to_the_letter_but_for_blanks_around_it(world: World) -> None:
+    exact, blank, shouted, starred = (world.identity() for _ in range(4))
+    names = (exact.username, f" {blank.username} ", shouted.username.upper(), f"{starred.username[:-1]}*")
+    home = world.wire.platform.namespaces.subscriptions
+    policy = Policy(Ref(MAAS, "MaaSAuthPolicy", f"{world.name}-spelt", home), People(users=names), (world.model(),))
+    world.declare(policy.manifest(), until=policy_in_force(policy))
+    subscriptions = {who: world.subscription(who) for who in (exact, blank, shouted, starred)}
+    allowed, trimmed, other_case, wildcard = (world.person(who, subscriptions[who]) for who in subscriptions)
+    served, _ = world.until(trimmed.infer, lambda answer: answer.status == 200)
+    expect_status(served, 200, when="the policy names the user with blanks around the name")
+    expect_status(allowed.infer(), 200, when="the policy names the user exactly")
+    for caller, how in ((other_case, "in another case"), (wildcard, "by a star")):
+        expect_status(caller.infer(), 403, when=f"the policy names the user {how}")

@@ -168,3 +168,15 @@ def test_a_refusal_at_inference_says_why(world: World) -> None:
         observed=f"{exchange.header('content-type')}: {exchange.body[:80]!r}",
         exchange=exchange,
     )
+
+
+@check("MAAS-CRD-048", needs={"kube"})
+def test_what_is_said_of_tokens_is_listed(world: World) -> None:
+    who = world.identity("apart")
+    told = {"organizationId": "org-7", "costCenter": "cc-9"}
+    subscription = world.subscription(who, token_metadata=told)
+    world.policy(who)
+    exchange = expect_served(world.person(who, subscription).gateway("GET", "/v1/subscriptions"))
+    mine = next(one for one in exchange.json() if one["subscription_id_header"] == subscription.name)
+    shown = {"organizationId": mine.get("organization_id"), "costCenter": mine.get("cost_center")}
+    expect_equal(shown, told, of="what the subscription says of its tokens", exchange=exchange)
