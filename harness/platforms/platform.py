@@ -151,9 +151,10 @@ class Platform(_Edge):
         absent = sorted(need for need in needs if not (self.provides.get(need, False) or self._makes(need)))
         if not absent:
             return None
-        return "; ".join(
-            f"needs {need}: {self.reasons.get(need, f'target {self.target} does not provide it')}" for need in absent
-        )
+        why: dict[str, list[str]] = {}
+        for need in absent:
+            why.setdefault(self.reasons.get(need, f"target {self.target} does not provide it"), []).append(need)
+        return "; ".join(f"needs {', '.join(those)}: {reason}" for reason, those in why.items())
 
     def _makes(self, need: Need) -> bool:
         return need in _MADE and self.provides.get("kube", False)

@@ -1,6 +1,7 @@
 """Inference requests as values: which endpoint, which URL style, how many tokens, streamed or not."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from harness.platforms.platform import ModelHandle
@@ -21,7 +22,7 @@ class Ask:
     """One request for tokens; `include_usage` None leaves `stream_options` out, as most clients do.
 
     Only chat and text completions know `stream_options`; responses and messages always state their usage, and embeddings
-    neither stream nor generate.
+    neither stream nor generate. `changes` lie on top of the body, for requests that are wrong on purpose.
     """
 
     endpoint: Endpoint = "chat"
@@ -30,6 +31,7 @@ class Ask:
     max_tokens: int = 8
     stream: bool = False
     include_usage: bool | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def base(self, gateway: str, model: ModelHandle) -> str:
         """Where a client is pointed to: path style names the model in the URL, body style in the body alone."""
@@ -56,7 +58,7 @@ class Ask:
             body["stream"] = True
         if self.include_usage is not None:
             body["stream_options"] = {"include_usage": self.include_usage}
-        return body
+        return body | dict(self.changes)
 
 
 CHAT = Ask()

@@ -116,19 +116,32 @@ def test_body_style_reaches_the_model_that_it_names(world: World, books: Books) 
     expect(servers[0] != servers[1], expected="a server for each model", observed=repr(servers), exchange=by_body)
 
 
+@EACH_CLIENT
 @check("MAAS-GW-006")
-def test_body_style_without_a_known_model_is_not_served(world: World, sandwich: Sandwich) -> None:
-    caller = world.anybody()
-    body = Ask(style="body").body(caller.model)
-    for wrong in ({**body, "model": "publishers/llm/models/no-such-model"}, {key: body[key] for key in ("messages",)}):
+def test_body_style_without_a_known_model_is_not_served(world: World, via: Via) -> None:
+    caller = world.anybody().over(via)
+    for model in ("publishers/llm/models/no-such-model", ""):
         expect_served(caller.infer(Ask(style="body")))
-        exchange = caller.gateway("POST", "/v1/chat/completions", json=wrong)
+        exchange = caller.infer(Ask(style="body", changes={"model": model}))
         expect(
             exchange.status is not None and 400 <= exchange.status < 500,
             expected="a 4xx for a body without a known model",
             observed=str(exchange.status),
             exchange=exchange,
         )
+
+
+@check("MAAS-GW-006")
+def test_body_style_without_any_model_is_not_served(world: World) -> None:
+    caller = world.anybody()
+    expect_served(caller.infer(Ask(style="body")))
+    exchange = caller.gateway("POST", "/v1/chat/completions", json={"messages": [{"role": "user", "content": "Hi"}]})
+    expect(
+        exchange.status is not None and 400 <= exchange.status < 500,
+        expected="a 4xx for a body without a model",
+        observed=str(exchange.status),
+        exchange=exchange,
+    )
 
 
 @EACH_CLIENT

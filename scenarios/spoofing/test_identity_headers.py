@@ -41,10 +41,11 @@ def test_key_management_refuses_it_too(world: World, sandwich: Sandwich, header:
     )
 
 
+@EACH_CLIENT
 @pytest.mark.parametrize("header", ["x-MAAS-username", "X-maas-GROUP"])
 @check("MAAS-AUTH-031")
-def test_neither_case_nor_emptiness_gets_past(world: World, sandwich: Sandwich, header: str) -> None:
-    caller = world.anybody()
+def test_neither_case_nor_emptiness_gets_past(world: World, sandwich: Sandwich, header: str, via: Via) -> None:
+    caller = world.anybody().over(via)
     sandwich(
         control=caller.infer,
         denied=partial(caller.infer, headers={header: ""}),

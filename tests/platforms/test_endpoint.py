@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -13,7 +13,7 @@ import yaml
 from harness.outcome import EnvironmentFault, UsageFault
 from harness.platforms.data import data_folder
 from harness.platforms.endpoint import Environment
-from harness.platforms.platform import Platform, reveal
+from harness.platforms.platform import Need, Platform, reveal
 from harness.platforms.strict_file import read_strict
 from harness.platforms.target import TargetOptions, open_target
 
@@ -107,6 +107,30 @@ def test_what_it_cannot_provide_it_says_by_name_and_reason(hosted: Hosted, tmp_p
     assert platform.processes == {}
 
 
+def test_what_other_keys_add_is_said_and_a_budget_is_spent_only_where_one_is_named(
+    hosted: Hosted, tmp_path: Path
+) -> None:
+    given: dict[str, Any] = {"endpoints": {"gateway": hosted.url}, "credentials": {"api_key": "one"}}
+    alone = opened(environment(tmp_path, given))
+    assert "gives no credentials.second_api_key" in str(alone.missing(frozenset({"second-caller"})))
+    assert "it has no `exhaustible`" in str(alone.missing(frozenset({"exhaustion"})))
+    assert alone.exhaustible_tokens is None
+    given["credentials"]["second_api_key"] = "two"
+    given["exhaustible"] = {"api_key": "three", "limit": 200}
+    full = opened(environment(tmp_path, given))
+    assert full.missing(frozenset({"second-caller", "exhaustion"})) is None
+    assert (reveal(full.credentials.exhaustible_api_key), full.exhaustible_tokens) == ("three", 200)
+    assert "three" not in repr(full)
+
+
+@pytest.mark.parametrize("need", sorted(set(get_args(Need)) - {"second-caller", "exhaustion", "metrics", "tls"}))
+def test_whatever_urls_and_keys_cannot_give_has_a_reason(hosted: Hosted, tmp_path: Path, need: Need) -> None:
+    path = environment(tmp_path, {"endpoints": {"gateway": hosted.url}, "credentials": {"api_key": "k"}})
+    told = opened(path).missing(frozenset({need}))
+    assert told is not None
+    assert "does not provide it" not in told
+
+
 def test_credentials_come_from_variables_and_files_and_are_never_shown(
     hosted: Hosted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +190,21 @@ def test_the_shipped_example_is_a_valid_environment_but_for_its_secrets() -> Non
                 "ca_file": "absent.crt",
             },
             "absent.crt, which is no file",
+        ),
+        (
+            {
+                "endpoints": {"gateway": "https://m.example.com"},
+                "credentials": {"api_key": "k", "second_api_key": "k"},
+            },
+            "gives one key twice",
+        ),
+        (
+            {
+                "endpoints": {"gateway": "https://m.example.com"},
+                "credentials": {"api_key": "k"},
+                "exhaustible": {"api_key": "e", "limit": 10_000_000},
+            },
+            "exhaustible.limit",
         ),
     ],
 )
