@@ -11,6 +11,7 @@ from harness.kube.manifest import Manifest
 from harness.platforms.platform import ModelHandle, Namespaces
 
 MAAS: Final = "maas.opendatahub.io/v1alpha1"
+EXTERNAL: Final = "ExternalModel"
 GATEWAY: Final = "gateway.networking.k8s.io/v1"
 KUADRANT_AUTH: Final = ("kuadrant.io/v1", "AuthPolicy")
 KUADRANT_TOKENS: Final = ("kuadrant.io/v1alpha1", "TokenRateLimitPolicy")
@@ -34,7 +35,9 @@ def model_service_version(cluster: Cluster) -> str | None:
 
 
 def governed_models(cluster: Cluster) -> tuple[ModelHandle, ...]:
-    """Every MaaSModelRef that is Ready, by namespace and name.
+    """Every MaaSModelRef that is Ready and runs on the platform, by namespace and name.
+
+    Models of providers outside are left out: checks spend as they like, and nobody asked for a provider's bill.
 
     The path is that of the LLMInferenceService's own URL (a MaaSModelRef's endpoint is normally the gateway's root), and the name that a
     path-style body carries is its `spec.model.name`.
@@ -43,7 +46,8 @@ def governed_models(cluster: Cluster) -> tuple[ModelHandle, ...]:
         (service["metadata"]["namespace"], service["metadata"]["name"]): service for service in _services(cluster)
     }
     references = cluster.objects(MAAS, "MaaSModelRef")
-    handles = [_handle(reference, services) for reference in references if _phase(reference) == "Ready"]
+    inside = [reference for reference in references if reference["spec"]["modelRef"].get("kind") != EXTERNAL]
+    handles = [_handle(reference, services) for reference in inside if _phase(reference) == "Ready"]
     return tuple(sorted(handles, key=lambda handle: (handle.namespace, handle.name)))
 
 

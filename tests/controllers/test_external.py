@@ -1,9 +1,14 @@
 """Models of providers outside the cluster: pure functions first, then the process on a real API server."""
 
+import json
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from harness.simulator.controllers.kserve.address import LISTENER_URLS
+from harness.simulator.controllers.maas.backend import announced_endpoint
 from harness.simulator.controllers.maas.names import Settings
 from harness.simulator.controllers.maas.provider import (
     InvalidProviderError,
@@ -84,6 +89,23 @@ class TestPure:
         assert [(ref["name"], ref["weight"]) for ref in rule["backendRefs"]] == [("a", 3), ("b", 1)]
         assert rule["filters"] == []
 
+    @pytest.mark.parametrize(
+        ("urls", "hostnames", "endpoint"),
+        [
+            ({"http": "http://127.0.0.1:4123/"}, [], "http://127.0.0.1:4123"),
+            ({"http": "http://127.0.0.1:4123", "https": "https://127.0.0.1:4124"}, [], "https://127.0.0.1:4124"),
+            ({"http": "http://127.0.0.1:4123"}, ["models.example.com"], ""),
+            ({}, [], ""),
+        ],
+    )
+    def test_the_endpoint_is_where_the_gateway_says_that_it_is(
+        self, urls: dict[str, str], hostnames: list[str], endpoint: str
+    ) -> None:
+        gateway = made("Gateway", "gw", metadata={"annotations": {LISTENER_URLS: json.dumps(urls)}})
+        view: Any = SimpleNamespace(cluster=SimpleNamespace(store=lambda _: {Key("llm", "gw"): gateway}))
+        route = made("HTTPRoute", "r", spec={"hostnames": hostnames})
+        assert announced_endpoint(view, route, Key("llm", "gw")) == endpoint
+
 
 @pytest.fixture
 def world(platform: Platform) -> World:
@@ -105,6 +127,7 @@ def test_a_legacy_model_has_a_service_and_a_route_that_go_with_it(world: World) 
     found = client.until(MAAS_MODEL_REF, name, world.namespace, phase("Ready"))
     assert found is not None
     assert found["status"]["resolvedModelAlias"] == name
+    assert urlsplit(found["status"]["endpoint"]).path == ""
     assert found["status"]["httpRouteName"] == f"maas-{name}"
     service = client.get(SERVICE, f"maas-{name}", world.namespace)
     assert service is not None

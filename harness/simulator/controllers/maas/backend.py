@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from harness.simulator.controllers.kserve.address import announced_urls
 from harness.simulator.controllers.maas.external import external_backend_route
 from harness.simulator.controllers.maas.view import View
 from harness.simulator.controllers.runtime.condition import find, holds
@@ -77,7 +78,7 @@ def _external(view: View, model: Manifest, key: Key, gateway: Key) -> Backend:
         route=route,
         attached=True,
         ready=accepted(route, gateway),
-        endpoint=derived_endpoint(view, model, route, gateway, named=False),
+        endpoint=announced_endpoint(view, route, gateway) or derived_endpoint(view, model, route, gateway, named=False),
         alias=key.name,
     )
 
@@ -126,6 +127,14 @@ def endpoint_of(service: Manifest, route: Manifest) -> str:
         return ""
     bases = [str(entry["url"]) for entry in known if urlsplit(str(entry["url"])).path in ("", "/")]
     return str(_secure_first(bases) or status(service).get("url") or (known[0]["url"] if known else ""))
+
+
+def announced_endpoint(view: View, route: Manifest, gateway: Key) -> str:
+    """The base URL of a gateway whose ports are not those of its listeners, as it says itself; empty where it does not."""
+    found = view.cluster.store(GATEWAY).get(gateway)
+    if found is None or spec(route).get("hostnames"):
+        return ""
+    return _secure_first(list(announced_urls(found).values()))
 
 
 def derived_endpoint(view: View, model: Manifest, route: Manifest, gateway: Key, *, named: bool = True) -> str:
