@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -9,6 +10,7 @@ import orjson
 
 from harness.cli.suite import Suite, collect
 from harness.outcome import UsageFault
+from harness.reporting import check_pages
 from harness.spec.catalogue import catalogue
 from harness.spec.coverage import why_uncovered
 from harness.spec.profile import profiles
@@ -38,8 +40,14 @@ READING: Final = (
 @click.argument("name", required=False)
 @click.option("--area", help="List the requirements of this area.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(name: str | None, area: str | None, as_json: bool) -> None:
+@click.option(
+    "--pages", type=click.Path(file_okay=False, path_type=Path), help="Write a page an area into this folder."
+)
+def command(name: str | None, area: str | None, as_json: bool, pages: Path | None) -> None:
     """Explain a requirement (MAAS-RATE-001) or a check (its name, or the end of its id); without a name, list the requirements."""
+    if pages is not None:
+        _write(pages)
+        return
     if name is None:
         rows = [row for row in catalogue() if area is None or row.area == area]
         if not rows:
@@ -52,6 +60,13 @@ def command(name: str | None, area: str | None, as_json: bool) -> None:
         click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
         return
     click.echo("\n".join(_lines(document)))
+
+
+def _write(folder: Path) -> None:
+    suite = collect("--maas-target", "embedded")
+    content = check_pages.pages(check_pages.Checks(suite.proofs, suite.docstrings))
+    check_pages.write_pages(folder, content)
+    click.echo(f"{len(content)} pages in {folder}")
 
 
 def _listing(rows: Iterable[Requirement], *, as_json: bool) -> str:
