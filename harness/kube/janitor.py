@@ -17,6 +17,8 @@ SWEPT: Final[tuple[tuple[str, str], ...]] = (
     (MAAS, "MaaSAuthPolicy"),
     (MAAS, "MaaSModelRef"),
     ("serving.kserve.io/v1alpha1", "LLMInferenceService"),
+    (MAAS, "AITenant"),
+    ("gateway.networking.k8s.io/v1", "Gateway"),
     ("kuadrant.io/v1", "AuthPolicy"),
     ("gateway.networking.k8s.io/v1", "HTTPRoute"),
     ("rbac.authorization.k8s.io/v1", "RoleBinding"),

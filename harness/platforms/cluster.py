@@ -33,6 +33,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "ca-file": "CA of the gateway's certificate",
     "disposable": "true: checks may harm this platform, and scale the Deployments of its components to nothing and back",
     "tiers": "true: access by tiers is in use here, so the tier annotation of a model has to take effect",
+    "tenants": "true: a Gateway that a check makes gets an address that is reached from here",
     "context": "context of the kubeconfig; default: its current one",
     "model-ready-bound": "seconds in which a model deployed by --gpu-profile has to be Ready; default 1800",
 }
@@ -96,6 +97,11 @@ def describe(cluster: Cluster, options: TargetOptions, progress: Progress, *, st
         reasons["tiers"] = (
             "no object says whether access by tiers is in use here; if it is, say so with --set tiers=true"
         )
+    if not switch(options.settings, "tenants", default=False):
+        reasons["tenants"] = (
+            "no object says whether a Gateway that is made here is reached from outside; if it is, say so with --set tenants=true"
+        )
+    reasons["instances"] = "Services of the cluster's inside are not reached from outside"
     progress(
         f"{cluster.host}: {len(models)} models Ready; not provided here: {', '.join(sorted(reasons)) or 'nothing'}"
     )
@@ -115,6 +121,8 @@ def describe(cluster: Cluster, options: TargetOptions, progress: Progress, *, st
         "tiers",
         "oidc",
         *SCRAPES,
+        "tenants",
+        "instances",
         "providers",
     )
     return Platform(
@@ -191,6 +199,19 @@ def rights_needed(places: Namespaces) -> tuple[Rights, ...]:
                 Permission("patch", "deployments", "apps"),
                 Permission("list", "pods"),
                 Permission("delete", "pods"),
+            ),
+        ),
+        Rights(
+            "tenants",
+            (
+                *_managed("gateways", "gateway.networking.k8s.io", places.gateway),
+                *_managed("aitenants", maas, "ai-tenants"),
+                *(right for plural in ("maassubscriptions", "maasauthpolicies") for right in _managed(plural, maas)),
+                Permission("patch", "deployments", "apps", places.infra),
+                Permission("delete", "deployments", "apps", places.infra),
+                *_managed("jobs", "batch", places.infra),
+                *_managed("configmaps", "", places.infra),
+                Permission("patch", "cronjobs", "batch", places.infra),
             ),
         ),
         Rights(

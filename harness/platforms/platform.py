@@ -31,7 +31,8 @@ Need = Literal[
     "kuadrant",  # Kuadrant's kinds exist: subscriptions and access become its policies
     "tiers",  # the tier annotation of a model gives ServiceAccounts of tiers access to it
     "components",  # components can be stopped and started again
-    "tenants",  # AITenants with gateways and maas-api instances of their own can be created and reached
+    "tenants",  # AITenants can be created, and the gateways of their own be reached
+    "instances",  # the management API of a tenant can be reached past its gateway
     "oidc",  # an issuer that the platform trusts signs tokens for any user and groups that a check names
     "providers",  # stand-ins of external model providers can be run and reached
     "second-caller",  # two callers of different users: made where there is a kubeconfig, else given

@@ -339,7 +339,7 @@ def expect_ignored(found: Manifest | None) -> None:
     expect_equal(touched, (None, None), of="phase and finalizers of a subscription that is nobody's")
 
 
-@check("MAAS-MT-009", needs=NEEDS)
+@check("MAAS-MT-009", needs=(*NEEDS, "administrators"))
 def test_an_administrators_role_waits_to_be_bound(world: World) -> None:
     tenant = world.tenant()
     cluster, who = world.estate.cluster, world.identity()

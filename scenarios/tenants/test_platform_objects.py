@@ -61,7 +61,7 @@ def test_an_object_that_somebody_else_controls_is_left_alone(world: World) -> No
     expect_equal(kept["spec"]["schedule"], "7 7 * * *", of="schedule of a CronJob that somebody else controls")
 
 
-@check("MAAS-CTRL-023", needs={"kube"})
+@check("MAAS-CTRL-023", needs={"kube", "administrators"})
 def test_owners_and_viewers_of_a_namespace_may_do_what_the_roles_say(world: World) -> None:
     cluster = world.estate.cluster
     namespace = world.space("owned")

@@ -15,7 +15,7 @@ from harness.world.expectations import describe, expect, expect_equal, expect_js
 from harness.world.tenant import PLAIN_LISTENER, Tenant, await_object
 from harness.world.world import World
 
-NEEDS: tuple[Need, ...] = ("kube", "models", "tenants")
+NEEDS: tuple[Need, ...] = ("kube", "models", "tenants", "instances")
 BOGUS = Secret("made-up-token-of-nobody")
 SECURE_LISTENER = {
     "name": "https",

@@ -46,6 +46,7 @@ def describe(plan: Plan, announced: Announced, found: Found, supervisor: Supervi
         "components",
         "providers",
         "tenants",
+        "instances",
         "oidc",
         "gateway-metrics",
         "authorizer-metrics",
