@@ -16,6 +16,11 @@ def guarded(launch) -> Running:
     return launch("--api-key", "first-key", "second-key")
 
 
+@pytest.fixture(scope="module")
+def named_header(launch) -> Running:
+    return launch("--api-key", "first-key", "second-key", "--api-key-header", "x-api-key")
+
+
 @pytest.mark.parametrize("value", ["Bearer first-key", "bearer second-key", "BEARER first-key"])
 def test_row_1_any_key_fits_and_the_scheme_has_no_case(guarded, value):
     assert guarded.api.get("/v1/models", headers={"Authorization": value}).status_code == 200
@@ -43,6 +48,22 @@ def test_row_1_tokenize_stays_open(guarded):
 
 def test_row_1_options_is_exempt(guarded):
     assert guarded.api.options("/v1/models").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"x-api-key": "first-key"}, 200),
+        ({"X-Api-Key": "second-key"}, 200),
+        ({"x-api-key": "wrong"}, 401),
+        ({"x-api-key": "Bearer first-key"}, 401),
+        ({"Authorization": "Bearer first-key"}, 401),
+        ({"Authorization": "Bearer first-key", "x-api-key": "wrong"}, 401),
+        ({}, 401),
+    ],
+)
+def test_a_key_may_be_wanted_in_anthropics_header(named_header, headers, status):
+    assert named_header.api.get("/v1/models", headers=headers).status_code == status
 
 
 # --- rows 2 to 6: errors
