@@ -1,5 +1,6 @@
 """The command `maas-conformance`: one module per subcommand, and one place where faults become a sentence and an exit code."""
 
+import io
 import sys
 
 from harness.outcome import ExitCode
@@ -10,6 +11,9 @@ def main() -> None:
     if sys.version_info < (3, 11):  # noqa: UP036 - pip refuses too, but a copied checkout may be started by any Python
         sys.stderr.write(f"maas-conformance needs Python 3.11 or newer; this is {sys.version.split()[0]}\n")
         raise SystemExit(ExitCode.ENVIRONMENT)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a character must not end a run
+            stream.reconfigure(errors="backslashreplace")
     from harness.cli.command import run
 
     raise SystemExit(run())

@@ -2,13 +2,14 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from harness.cli.suite import base_arguments, scenarios, without_strangers
+from harness.cli.suite import base_arguments, matches, scenarios, without_strangers
 from harness.engine.options import BACKENDS, OUT, STACKS, TARGETS
 from harness.outcome import EnvironmentFault, ExitCode, HarnessFault, InvalidRun, UsageFault
 
@@ -132,6 +133,10 @@ def judge(given: dict[str, Any]) -> int:
     control = holder.config.stash.get(CONTROL, None) if holder.config else None
     if control is None:
         return ExitCode.USAGE  # pytest has said which option it refuses
+    if isinstance(control.fault, UsageFault):
+        if given["resume"]:
+            shutil.rmtree(control.settings.out, ignore_errors=True)
+        raise control.fault  # nothing was written: neither a report nor a word on the console
     finished = control.journal.record.finished
     if finished is None:
         raise InvalidRun(f"the run did not end (pytest said {int(code)}): see {control.settings.out / 'pytest.log'}")
@@ -183,6 +188,10 @@ def refuse_nonsense(given: dict[str, Any]) -> None:
         Expression.compile(given["expression"] or "")
     except SyntaxError as error:
         raise UsageFault(f"-k {given['expression']!r} is no expression: {error.msg}") from error
+    if given["expression"] and not matches(given["expression"]):
+        raise UsageFault(
+            f"-k {given['expression']!r} matches no check: `maas-conformance plan` lists their names, and parts of a name will do"
+        )
 
 
 def _refuse_quirks(given: dict[str, Any]) -> None:
@@ -204,6 +213,8 @@ def _refuse_unwritable(given: dict[str, Any]) -> None:
     out = Path(given["out"] or os.environ.get("MAAS_OUT") or OUT)
     try:
         out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
     except OSError as error:
         raise EnvironmentFault(f"cannot write the out folder {out}: {error.strerror}") from error
 

@@ -26,7 +26,7 @@ from harness.engine.redaction import redact
 from harness.engine.run_journal import RunJournal
 from harness.engine.settings import RunSettings
 from harness.engine.verdict import conclude
-from harness.outcome import EnvironmentFault, ExitCode, Fault
+from harness.outcome import EnvironmentFault, ExitCode, Fault, UsageFault
 from harness.platforms.platform import Platform
 from harness.platforms.target import open_target
 from harness.spec.catalogue import Catalogue
@@ -60,13 +60,20 @@ class Control:
     # opening ---------------------------------------------------------------------------------------------------------
 
     def open(self) -> Platform:
-        """Bring the platform up, or read its file. Raises Fault after the reports of a run without checks have been written."""
+        """Bring the platform up, or read its file.
+
+        Raises UsageFault with nothing written, another Fault after the reports of a run without checks have been written.
+        """
         self._interruption.arm()
         try:
             platform = self._open_platform()
             start = self._start_of(platform)
             if self.settings.resume:
                 refuse_another(self.settings.resume, start)
+        except UsageFault as fault:
+            self.fault = fault
+            self._withdraw()
+            raise
         except Fault as fault:
             self.fault = fault
             self._end(fault.code, redact(str(fault)))
@@ -75,6 +82,7 @@ class Control:
             self._end(ExitCode.INVALID, f"{self._interruption.reason or 'interrupted'} before any check")
             raise
         self.platform = platform
+        self.journal.begin()
         platform.save(self._private / "platform.json")
         self.journal.write(start)
         for entry in self.settings.known_failures:
@@ -157,8 +165,23 @@ class Control:
                 with suppress(ProcessLookupError, ValueError):
                     os.kill(int(file.read_text(encoding="ascii")), signal.SIGTERM)
 
+    @property
+    def began(self) -> bool:
+        """Whether there is a run to report: not after a mistake of the person that kept it from beginning."""
+        return not isinstance(self.fault, UsageFault)
+
+    def _withdraw(self) -> None:
+        """Leave the reports of an earlier run in the same folder as they are."""
+        self._ended = True
+        guarded(self._stack.close)
+        self.journal.withdraw()
+        self._interruption.disarm()
+
     def conclude(self, session: pytest.Session, exitstatus: int) -> None:
         """Close the target, write the reports, and give the session its exit code."""
+        if not self.began:
+            session.exitstatus = ExitCode.USAGE
+            return
         self.journal.follow()
         code, reason = self._verdict(exitstatus)
         if code not in (ExitCode.CONFORMANT, ExitCode.USAGE) and self.platform is not None:

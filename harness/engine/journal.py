@@ -18,6 +18,7 @@ from harness.outcome import UsageFault
 
 JOURNAL: Final = "journal.ndjson"
 PARTS: Final = "journal.parts"
+_ASIDE: Final = ".aside"
 
 
 class JournalPart:
@@ -73,8 +74,37 @@ class JournalTail:
 
 def discard(out: Path) -> None:
     """Remove the journal of an earlier run in the same folder."""
-    (out / JOURNAL).unlink(missing_ok=True)
-    shutil.rmtree(out / PARTS, ignore_errors=True)
+    for name in (JOURNAL, PARTS):
+        _remove(out / name)
+
+
+def set_aside(out: Path) -> None:
+    """Make room for a new journal; that of an earlier run in the same folder can still be brought back."""
+    bring_back(out)
+    for name in (JOURNAL, PARTS):
+        if (out / name).exists():
+            (out / name).rename(out / f"{name}{_ASIDE}")
+
+
+def bring_back(out: Path) -> None:
+    """Undo `set_aside`, because the new run never began; nothing happens when nothing was set aside."""
+    for name in (JOURNAL, PARTS):
+        if (out / f"{name}{_ASIDE}").exists():
+            _remove(out / name)
+            (out / f"{name}{_ASIDE}").rename(out / name)
+
+
+def discard_aside(out: Path) -> None:
+    """The new run began: what was set aside is history."""
+    for name in (JOURNAL, PARTS):
+        _remove(out / f"{name}{_ASIDE}")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def merge(out: Path) -> Path:

@@ -41,7 +41,11 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
         return (yield)
     from harness.engine.run_journal import pytest_log
 
-    with pytest_log(config.getoption("maas_out")) as log, redirect_stdout(log), redirect_stderr(log):
+    def began() -> bool:
+        control = config.stash.get(CONTROL, None)
+        return control is not None and control.began
+
+    with pytest_log(config.getoption("maas_out"), began=began) as log, redirect_stdout(log), redirect_stderr(log):
         return (yield)
 
 

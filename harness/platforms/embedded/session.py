@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -163,4 +164,15 @@ def _parts(plan: topology.Plan) -> list[Part]:
     if unknown:
         known = ", ".join(part.name for part in parts)
         raise UsageFault(f"there is no component {unknown[0]!r} to replace; the components are {known}")
+    for name, module in plan.replaced.items():
+        if not _importable(module):
+            raise UsageFault(f"component.{name} names the module {module!r}, which does not exist")
     return parts
+
+
+def _importable(module: str) -> bool:
+    """Whether Python finds a module of this name; its packages are imported, itself it is not."""
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
