@@ -78,6 +78,7 @@ def test_an_administrator_sees_the_same_platform(embedded: Platform) -> None:
     assert platform.versions["kubernetes"] == embedded.versions["kubernetes"]
     assert {need for need, provided in platform.provides.items() if provided} == {
         "kube",
+        "administrators",
         "models",
         "backends",
         "standard-gateway",
@@ -95,8 +96,17 @@ def test_what_is_missing_has_a_reason_that_says_how_to_give_it(embedded: Platfor
     assert "--set disposable=true" in platform.reasons["disposable"]
     assert "--set disposable=true" in platform.reasons["components"]
     limiter = str(embedded.endpoints.limiter_admin)
-    told = seen(embedded, **{"limiter-admin": limiter, "disposable": "yes", "tiers": "yes"})
-    assert {need for need, provided in told.provides.items() if not provided} == {"tls", "components"}
+    told = seen(embedded, **{"limiter-admin": limiter, "disposable": "yes", "tiers": "yes", "tenants": "yes"})
+    assert {need for need, provided in told.provides.items() if not provided} == {
+        "api-metrics",
+        "authorizer-metrics",
+        "components",
+        "gateway-metrics",
+        "instances",
+        "oidc",
+        "tls",
+    }
+    assert "--set tenants=true" in platform.reasons["tenants"]
     assert "no Deployment of a component was found: maas-controller, maas-api," in told.reasons["components"]
     assert "plain HTTP" in told.reasons["tls"]
     assert told.endpoints.metrics == f"{limiter}/metrics"

@@ -9,7 +9,7 @@ from harness.kube.manifest import Manifest
 from harness.platforms.data import data_folder
 
 IMAGE: Final = "maas-conformance/reference"
-MODEL_IMAGE_VARIABLE: Final = "MODEL_IMAGE"
+IMAGE_VARIABLES: Final = frozenset({"MODEL_IMAGE", "API_IMAGE"})
 SETTINGS: Final = "maas-reference"
 
 
@@ -60,7 +60,7 @@ def _with_image(container: dict[str, Any], image: str) -> dict[str, Any]:
     changed = {**container, "image": image}
     if "env" in container:
         changed["env"] = [
-            {**entry, "value": image} if entry["name"] == MODEL_IMAGE_VARIABLE else entry for entry in container["env"]
+            {**entry, "value": image} if entry["name"] in IMAGE_VARIABLES else entry for entry in container["env"]
         ]
     return changed
 
