@@ -80,6 +80,11 @@ class Budget:
         """Charge an answer."""
         self.used = Span(self.used.least + charge.least, self.used.most + charge.most)
 
+    def edit(self, limit: int) -> None:
+        """Another amount for the same window: what was used stays used, but needs may follow the limit."""
+        self.limit = limit
+        self._needs.clear()
+
     def renew(self) -> None:
         """The window has passed: what was used, and what was overdrawn, is forgotten."""
         self.used = NOTHING

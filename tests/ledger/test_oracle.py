@@ -251,3 +251,15 @@ def test_a_limit_that_is_not_charged_while_the_other_refuses_or_not_enforced_at_
     wrong = replay.take(Attempt(True, 10))
     assert wrong is not None
     assert "429 for request 4, with 30 of 25 tokens" in wrong.expected
+
+
+def test_an_edited_amount_keeps_what_was_used_and_forgets_what_was_known_of_needs():
+    replay = ORACLES["reservation"].replay(100)
+    (budget,) = replay.budgets
+    assert replay.take(Attempt(True, 60, 20)) is None
+    assert replay.take(Attempt(False, None, 20)) is None
+    budget.edit(400)
+    assert replay.take(Attempt(False, None, 20)) is not None  # 340 are left, and nobody needs more than 200
+    assert replay.take(Attempt(True, 300, 20)) is None
+    budget.edit(360)
+    assert replay.take(Attempt(True, 1, 20)) is not None
