@@ -6,6 +6,7 @@ from harness.simulator.controllers.maas import tenant as tenants
 from harness.simulator.controllers.maas import workload
 from harness.simulator.controllers.maas.gatewaypolicy import auth_policy_name, suffixed
 from harness.simulator.controllers.maas.names import TENANT_FINALIZER
+from harness.simulator.controllers.maas.telemetry import telemetry_name
 from harness.simulator.controllers.maas.view import View
 from harness.simulator.controllers.runtime.condition import Condition, find, holds, truth, update
 from harness.simulator.controllers.runtime.event import Recorder
@@ -20,6 +21,7 @@ from harness.simulator.controllers.runtime.kind import (
     NAMESPACE,
     ROLE,
     SERVICE,
+    TELEMETRY_POLICY,
     TOKEN_RATE_LIMIT_POLICY,
     Kind,
 )
@@ -139,6 +141,7 @@ class Retirement:
                 (SERVICE, Key(settings.infra, workload.api_name(name))),
                 (AUTH_POLICY, Key(gateway.namespace, auth_policy_name(gateway, name))),
                 (TOKEN_RATE_LIMIT_POLICY, Key(gateway.namespace, suffixed("gateway-default-deny", name))),
+                (TELEMETRY_POLICY, Key(gateway.namespace, telemetry_name(name))),
                 (HTTP_ROUTE, Key(settings.infra, suffixed("maas-api-route", name))),
             ]
         for kind, place in doomed:
