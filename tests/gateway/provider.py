@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import socket
 import ssl
@@ -52,11 +53,20 @@ class Provider:
         )
         if body.get("stream"):
             events = messages_events(told) if anthropic else chat_events(told, body.get("stream_options") or {})
+            if "after" in told:
+                return StreamingResponse(unfinished(events, told["after"]), media_type="text/event-stream")
             text = "".join(events)
             return StreamingResponse(pieces(text.encode(), told.get("pieces", 100_000)), media_type="text/event-stream")
         usage = messages_usage(told) if anthropic else chat_usage(told)
         text = json.dumps({"model": body.get("model"), "content": "x" * told["padding"], "usage": usage})
-        return Response(text, media_type=told["type"])
+        return Response(text, media_type=told["type"], headers={"OpenAI-Organization": "org-1", "Set-Cookie": "a=b"})
+
+
+async def unfinished(events: Iterator[str], number: int) -> Any:
+    """The first events of a stream, and then nothing for ever."""
+    for event in itertools.islice(events, number):
+        yield event.encode()
+    await asyncio.Event().wait()
 
 
 async def pieces(text: bytes, size: int) -> Any:

@@ -1,164 +1,18 @@
 """Models of providers outside: real Envoy, real TLS, the objects as the MaaS controller writes them, and what the provider gets to see."""
 
-import base64
 import contextlib
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import httpx
 import pytest
 import trustme
-from lightkube.generic_resource import create_namespaced_resource
-from lightkube.resources.core_v1 import Secret, Service
+from lightkube.resources.core_v1 import Secret
 
-from harness.simulator.controllers.maas.provider import described, external_route, provider_service
-from harness.simulator.controllers.runtime.manifest import Key
-from tests.gateway.conftest import Caller, Rig, sse
+from tests.gateway.conftest import Rig, sse
+from tests.gateway.outer import KEY, TARGET, Maker, Outside, coded
 from tests.gateway.provider import Provider, listening
-from tests.gateway.stack import INGRESS, MAAS
-from tests.gateway.world import HTTPRoute, Model, eventually, fresh
-
-INFERENCE = "inference.opendatahub.io"
-ExternalModel = create_namespaced_resource(INFERENCE, "v1alpha1", "ExternalModel", "externalmodels")
-ExternalProvider = create_namespaced_resource(INFERENCE, "v1alpha1", "ExternalProvider", "externalproviders")
-LegacyModel = create_namespaced_resource("maas.opendatahub.io", "v1alpha1", "ExternalModel", "externalmodels")
-KEY, TARGET = "provider-key-1", "gpt-4o-2024-08-06"
-LARGE = (100_000, "1h")
-
-
-@dataclass(frozen=True)
-class Outer(Model):
-    """An external model: its route has its own name, and a body names it without a namespace."""
-
-    @property
-    def alias(self) -> str:
-        return self.name
-
-    @property
-    def route(self) -> str:
-        return self.name
-
-
-@dataclass
-class Outside:
-    """One external model with its provider, and somebody who may use it."""
-
-    rig: Rig
-    provider: Provider
-    caller: Caller
-    secret: str
-
-    @property
-    def model(self) -> Model:
-        return self.caller.model
-
-    def post(
-        self, path: str = "/v1/chat/completions", headers: dict[str, str] | None = None, **body: Any
-    ) -> httpx.Response:
-        """One request by path, with a request id of its own."""
-        sent = {"model": self.model.name, "max_tokens": 10, "messages": []} | body
-        own = self.caller.headers | {"X-Request-Id": fresh("request")} | (headers or {})
-        url = f"{self.rig.url}/{self.model.reference}{path}"
-        return self.rig.http.post(url, json=sent, headers=own)
-
-    def seen(self, answer: httpx.Response) -> Any:
-        """What the provider got of an answered request."""
-        return self.provider.of(answer.request.headers["x-request-id"])
-
-    def charges(self) -> list[Any]:
-        """Open windows of the caller, once the limiter knows every response so far: told by a call of another model."""
-        self.rig.limited(LARGE).fence()
-        return self.rig.counters(self.caller.user)
-
-    def rotate(self, key: str) -> None:
-        """Put another key in the Secret."""
-        self.rig.world.patch(Secret, self.model.namespace, self.secret, {"data": {"api-key": coded(key)}})
-
-
-def coded(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
-
-
-class Maker:
-    """Writes the objects, as a person and then the MaaS controller would."""
-
-    def __init__(self, rig: Rig, provider: Provider, port: int) -> None:
-        self.rig, self.world, self.provider, self.port = rig, rig.world, provider, port
-        self.namespace = fresh("outer")
-        self.world.namespace(self.namespace)
-
-    def host(self, name: str) -> str:
-        return f"{name}.{self.namespace}.svc.cluster.local"
-
-    def secret(self, **entries: str) -> str:
-        name = fresh("secret")
-        self.world.create(Secret, self.namespace, name, {}, data={key: coded(text) for key, text in entries.items()})
-        return name
-
-    def stand_in(self) -> str:
-        """The Service behind which the provider's process answers; its host name."""
-        name = fresh("server")
-        self.world.service(self.namespace, name, self.port)
-        return self.host(name)
-
-    def named(self, kind: str, api: str, thing: Any) -> dict[str, Any]:
-        return {**thing.to_dict(), "kind": kind, "apiVersion": api}
-
-    def model(
-        self, api: str = "chat", *, key: str = KEY, notes: dict[str, str] | None = None, host: str | None = None,
-        secret: str | None = None, provider: str = "openai", auth: str = "apikey", **reference: Any,
-    ) -> Outside:  # fmt: skip
-        """A model of the inference group with one provider."""
-        name, annotations = (
-            fresh("gpt"),
-            {"maas.opendatahub.io/port": "8000", "maas.opendatahub.io/tls": "false"} | (notes or {}),
-        )
-        holder = secret or self.secret(**{"api-key": key})
-        endpoint = host or self.stand_in()
-        made = self.world.kube.create(
-            ExternalProvider.from_dict({
-                "metadata": {"name": f"{name}-provider", "namespace": self.namespace, "annotations": annotations},
-                "spec": {"provider": provider, "endpoint": endpoint, "auth": {"type": auth, "secretRef": {"name": holder}}},
-            })
-        )  # fmt: skip
-        references = [{"ref": {"name": f"{name}-provider"}, "targetModel": TARGET, "apiFormat": api, **reference}]
-        model = self.world.create(ExternalModel, self.namespace, name, {"externalProviderRefs": references})
-        owner = self.named("ExternalProvider", f"{INFERENCE}/v1alpha1", made)
-        self.route(self.named("ExternalModel", f"{INFERENCE}/v1alpha1", model), [(owner, f"{name}-provider")])
-        return self.callable(Outer(self.namespace, name), holder)
-
-    def legacy(self, provider: str, endpoint: str) -> Outside:
-        """A model of the legacy group."""
-        name, holder = fresh("gpt"), self.secret(**{"api-key": KEY})
-        spec = {"provider": provider, "targetModel": TARGET, "endpoint": endpoint, "credentialRef": {"name": holder}}
-        notes = {"maas.opendatahub.io/port": "8000", "maas.opendatahub.io/tls": "false"}
-        metadata = {"name": name, "namespace": self.namespace, "annotations": notes}
-        made = self.world.kube.create(LegacyModel.from_dict({"metadata": metadata, "spec": spec}))
-        owner = self.named("ExternalModel", "maas.opendatahub.io/v1alpha1", made)
-        self.route(owner, [(owner, name)])
-        return self.callable(Outer(self.namespace, name), holder)
-
-    def route(self, model: dict[str, Any], providers: list[tuple[dict[str, Any], str]]) -> None:
-        """The Services and the HTTPRoute, written by the controller's own functions."""
-        facts = [described(owner, service) for owner, service in providers]
-        for (owner, _), one in zip(providers, facts, strict=True):
-            self.world.kube.create(Service.from_dict(provider_service(owner, one, model["metadata"]["name"])))
-        name = model["metadata"]["name"]
-        route = external_route(model, name, [name, TARGET], facts, Key(INGRESS, MAAS))
-        self.world.kube.create(HTTPRoute.from_dict(route))
-
-    def callable(self, model: Outer, secret: str) -> Outside:
-        self.world.route_in_force(model)
-        self.world.limit(model, LARGE)
-        return Outside(self.rig, self.provider, self.rig.caller(model), secret)
-
-    def resolved(self, model: Model) -> tuple[str, str]:
-        """Status and message of the route's ResolvedRefs."""
-        route = self.world.kube.get(HTTPRoute, model.route, namespace=model.namespace)
-        (found,) = [item for item in route["status"]["parents"][0]["conditions"] if item["type"] == "ResolvedRefs"]
-        return found["status"], found["message"]
+from tests.gateway.world import HTTPRoute, eventually, fresh
 
 
 @pytest.fixture
@@ -209,6 +63,50 @@ def test_a_model_named_in_the_body_alone_is_found_by_its_name_without_a_namespac
     answer = outer.rig.http.post(f"{outer.rig.url}/v1/chat/completions", json=body, headers=headers)
     assert answer.status_code == 200
     assert outer.seen(answer).document["model"] == TARGET
+
+
+def test_what_an_answer_says_of_the_platforms_account_stays_here(maker: Maker) -> None:
+    outer = maker.model()
+    told = set(outer.post().headers)
+    assert "x-request-id" in told
+    assert not told & {"openai-organization", "set-cookie"}
+
+
+@pytest.mark.parametrize(
+    ("api", "path", "due"), [("chat", "/v1/chat/completions", 3), ("messages", "/v1/messages", 7 + 2)]
+)
+def test_a_stream_that_is_left_early_costs_what_is_known_to_be_due(maker: Maker, api: str, path: str, due: int) -> None:
+    outer = maker.model(api)
+    body = {"model": outer.model.name, "stream": True, "double": {"prompt": 7, "tokens": 20, "after": 3}}
+    url = f"{outer.rig.url}/{outer.model.reference}{path}"
+    with outer.rig.http.stream("POST", url, json=body, headers=outer.caller.headers) as answer:
+        seen = 0
+        for line in answer.iter_lines():
+            seen += line.startswith("data:")
+            if seen == 3:
+                break
+    eventually(lambda: outer.caller.used() == due, 10)
+
+
+def test_of_two_providers_each_gets_its_own_key_and_its_own_name(maker: Maker) -> None:
+    other = Provider({"key-of-the-other"})
+    with listening(other) as port:
+        first = maker.model()
+        maker.port = port
+        outer = maker.pair(first, maker.stand_in(), maker.secret(**{"api-key": "key-of-the-other"}))
+        answers = [outer.post() for _ in range(30)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(maker.provider.arrivals) + len(other.arrivals) == 30
+    assert 3 <= len(other.arrivals) <= 27
+    assert {(item.headers["authorization"], item.document["model"]) for item in maker.provider.arrivals} == {
+        (f"Bearer {KEY}", TARGET)
+    }
+    assert {(item.headers["authorization"], item.document["model"]) for item in other.arrivals} == {
+        ("Bearer key-of-the-other", "other-name")
+    }
+    assert {item.headers["host"].partition(".")[0] for item in maker.provider.arrivals} != {
+        item.headers["host"].partition(".")[0] for item in other.arrivals
+    }
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8"])

@@ -23,6 +23,8 @@ CARES = "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig"
 CREDENTIALS = ("authorization", "x-api-key", "api-key", "proxy-authorization", "cookie")
 PERSONAL = ("x-maas-", "x-envoy-", "x-forwarded-", "x-gateway-model-name", "forwarded", "x-ext-auth-")
 """What says who calls, from where, or how the platform works inside: prefixes of header names."""
+ACCOUNT = ("openai-organization", "openai-project", "anthropic-organization-id", "set-cookie")
+"""What an answer says of the platform's account with the provider, or would have the caller send there."""
 ANTHROPIC_VERSION = "2023-06-01"
 Format = Literal["openai", "messages"]
 
@@ -84,7 +86,7 @@ def withheld(target: Target | None) -> JSON:
     return http_filter(
         "envoy.filters.http.header_mutation",
         EXTENSION + "header_mutation.v3.HeaderMutation",
-        mutations={"request_mutations": mutations},
+        mutations={"request_mutations": mutations, "response_mutations": [{"remove": name} for name in ACCOUNT]},
     )
 
 

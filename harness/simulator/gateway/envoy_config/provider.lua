@@ -2,11 +2,13 @@
 -- Facts that precede this text: MODEL (a JSON string), FORMAT (openai or messages), PATH (or empty), COUNTS_ON.
 --
 -- Request: the model gets the provider's name for it, edited in place: numbers, key order and unknown fields stay as sent.
--- Response: usage by either protocol becomes the charge. A provider that refuses the platform's own key is an upstream's fault: a caller who
+-- Response: usage by either protocol becomes the charge. Providers state it at the end of a stream: until then, and for a stream that a
+-- caller leaves before, the charge is what is known to be due at least, one token for each piece of text. A provider that refuses the platform's own key is an upstream's fault: a caller who
 -- saw the 401 would doubt their own key, and the provider's words may quote ours.
 
 local USUAL = { openai = "/v1/chat/completions", messages = "/v1/messages" }
 local CONTINUOUS = ',"continuous_usage_stats":true'
+local PIECES = { "content", "text", "reasoning", "reasoning_content", "thinking", "arguments", "partial_json" }
 local CACHED = { "cache_creation_input_tokens", "cache_read_input_tokens" }
 local REFUSED = {
   openai = '{"error":{"message":"The provider refused the credential of this platform.","type":"upstream_error","param":null,"code":502}}',
@@ -113,20 +115,34 @@ local function charge(handle, known)
   end
 end
 
+local function has_text(line)
+  for _, name in ipairs(PIECES) do
+    if string.find(line, '"' .. name .. '"%s*:%s*"[^"]') then
+      return true
+    end
+  end
+  return false
+end
+
 local function charge_events(handle)
-  local held, known = "", {}
+  local held, known, pieces = "", {}, 0
   for chunk in handle:bodyChunks() do
     local text = held .. chunk:getBytes(0, chunk:length())
     local after = string.match(text, "^.*\n()") or 1
-    local found = false
-    for usage in string.gmatch(string.sub(text, 1, after - 1), '"usage"%s*:%s*(%b{})') do
-      counted(known, usage)
-      found = true
+    for line in string.gmatch(string.sub(text, 1, after - 1), "data:[^\n]*") do
+      local usage = string.match(line, '"usage"%s*:%s*(%b{})')
+      if usage ~= nil then
+        counted(known, usage)
+        known.settled = known.settled or known.total ~= nil or string.find(line, '"message_delta"', 1, true) ~= nil
+      elseif has_text(line) then
+        pieces = pieces + 1
+      end
     end
     held = string.sub(text, after)
-    if found then
-      charge(handle, known)
+    if not known.settled and pieces > 0 then
+      known.prompt, known.completion = known.prompt or 0, math.max(known.completion or 0, pieces)
     end
+    charge(handle, known)
   end
 end
 
