@@ -1,7 +1,9 @@
 """Shards of a run, joined, are that run."""
 
 import shutil
+import socket
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,6 +13,7 @@ from harness.engine.events import CheckFinished, CheckPlanned, RunFinished, RunS
 from harness.engine.journal import read_journal
 from harness.engine.record import RunRecord
 from harness.outcome import ExitCode, UsageFault
+from harness.platforms.platform import Endpoints, Platform
 from harness.reporting.joining import join, write_joined
 from harness.reporting.regenerate import regenerate
 from harness.reporting.verification import verify
@@ -173,6 +176,36 @@ def test_an_interrupted_run_goes_on_where_it_ended(shards: tuple[Path, Path], su
     assert (record.counts["passed"], record.unfinished, record.finished.exit_code) == (7, [], ExitCode.CONFORMANT)
     with pytest.raises(UsageFault, match="never ended: run that shard again, or resume it"):
         join([cut, suite.out])
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "words"),
+    [
+        ({"endpoints": None}, (), "identity was 'http://127.0.0.1:"),
+        ({"stack": "installed"}, (), "stack was 'reference' and is 'installed' now"),
+        ({"versions": {"envoy": "2"}}, (), "versions was {} and is {'envoy': '2'} now"),
+        ({}, ("--maas-profile", "smoke"), "profile was 'full' and is 'smoke' now"),
+        ({}, ("--maas-product", "Other"), "product was None"),
+    ],
+)
+def test_a_run_is_not_resumed_on_another_platform_and_says_so_before_it_judges(
+    suite: Suite, tmp_path: Path, change: dict[str, Any], arguments: tuple[str, ...], words: str
+) -> None:
+    suite.write("shards", CHECKS)
+    assert suite.run().code == ExitCode.CONFORMANT
+    cut = tmp_path / "cut"
+    cut.mkdir()
+    kept = [event for event in read_journal(suite.out) if not isinstance(event, CheckFinished | RunFinished)]
+    (cut / "journal.ndjson").write_bytes(b"".join(map(encode, kept)))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        if "endpoints" in change:
+            url = f"http://127.0.0.1:{other.getsockname()[1]}"
+            change = {"endpoints": Endpoints(gateway=url, management=url)}
+        suite.platform(Platform.load(suite.platform_file).model_copy(update=change))
+        judged = suite.run("--maas-resume", str(cut), *arguments)
+    assert judged.code == ExitCode.USAGE, judged.output
+    assert f"the run in {cut} cannot go on here: its {words}" in judged.output
+    assert "passed" not in judged.output
 
 
 def test_a_run_that_ended_is_not_resumed(shards: tuple[Path, Path], suite: Suite) -> None:
