@@ -50,6 +50,14 @@ GALLERY: Final[tuple[Defect, ...]] = (
         "a client may name itself",
         ("MAAS-AUTH-030", "MAAS-AUTH-031"),
     ),
+    Defect("authorizer-believes-unverified-tokens", "authorizer", "no signature is needed", ("MAAS-AUTH-011",)),
+    Defect("authorizer-trusts-every-issuer", "authorizer", "any issuer's users are let in", ("MAAS-MT-007",)),
+    Defect(
+        "authorizer-lets-any-client-in",
+        "authorizer",
+        "a token for another client counts, with groups of any name",
+        ("MAAS-AUTH-012", "MAAS-AUTH-014"),
+    ),
     Defect("limiter-refuses-nobody", "limiter", "limits enforce nothing", ("MAAS-RATE-001",)),
     Defect("limiter-charges-one-per-request", "limiter", "a request costs 1 token", ("MAAS-TOK-001", "MAAS-TOK-008")),
     Defect(
@@ -78,6 +86,8 @@ GALLERY: Final[tuple[Defect, ...]] = (
         ("MAAS-RATE-003",),
         ("admission=reservation",),
     ),
+    Defect("limiter-labels-everything", "limiter", "metrics name users who are not to be named", ("MAAS-TOK-010",)),
+    Defect("gateway-times-nobody", "gateway", "durations name no subscription", ("MAAS-TOK-013",)),
     Defect("gateway-streams-are-free", "gateway", "streams are not charged", ("MAAS-TOK-002", "MAAS-TOK-003")),
     Defect("gateway-serves-without-its-limiter", "gateway", "no limit counts in an outage", ("MAAS-RATE-023",)),
     Defect("maas-api-honours-revoked-keys", "maas-api", "a revoked key goes on working", ("MAAS-AUTH-005",)),

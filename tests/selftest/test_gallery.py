@@ -54,6 +54,7 @@ def test_a_replacement_that_takes_less_than_the_seam_is_called_with_is_refused()
     ("name", "checks"),
     [
         ("authorizer-admits-everyone", "without_a_credential_is_unauthorized"),
+        ("authorizer-believes-unverified-tokens", "test_a_forged_token_is_unauthorized"),
         ("limiter-refuses-nobody", "test_three_times_the_budget_is_not_served"),
         ("limiter-denies-one-too-late", "test_a_budget_of_k_requests_buys_k_requests"),
         ("limiter-releases-too-much", "test_streams_that_run_at_once_take_of_a_budget"),
