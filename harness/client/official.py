@@ -4,6 +4,7 @@ What they do with an answer is part of the verdict: a platform whose errors make
 cannot read, is broken for every application. Retries are off, because a repeated attempt would hide what the first one met.
 """
 
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -100,7 +101,7 @@ class OfficialClients:
         with self._lock:
             name = library.__name__
             if name not in self._transports:
-                verify: Any = str(self._ca_file) if self._ca_file else True
+                verify: Any = ssl.create_default_context(cafile=self._ca_file) if self._ca_file else True
                 self._transports[name] = library.DefaultHttpxClient(verify=verify, trust_env=False)
             return self._transports[name]
 

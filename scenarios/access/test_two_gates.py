@@ -4,6 +4,7 @@ from functools import partial
 
 from harness.engine.declaration import check
 from harness.world.expectations import expect, expect_equal, expect_served, expect_status
+from harness.world.oidc import OidcUser
 from harness.world.sandwich import Sandwich
 from harness.world.world import World
 
@@ -70,6 +71,23 @@ def test_users_and_groups_of_an_owner_are_alternatives(world: World) -> None:
     world.policy((named, member.group))
     for who in (named, member):
         expect_status(world.subscriber(who, subscription).infer(), 200, when="the caller is a named user or a member")
+
+
+@check("MAAS-AUTH-055", needs={"kube"})
+def test_a_name_is_matched_whole_and_to_the_letter(world: World, sandwich: Sandwich) -> None:
+    """Owners and subjects whose names are the caller's but for a letter, its case or an end open nothing to the caller."""
+    customer, who = world.customer(), world.identity("team")
+    name, group = who.username, who.group
+    users = [OidcUser(other) for other in (name[:-1], f"{name}0", name.upper(), f"{name.rpartition(':')[0]}:*", "*")]
+    resembling = (*users, group[:-1], f"{group}0", "system:serviceaccounts:*")
+    world.subscription(resembling)
+    world.policy(resembling)
+    sandwich(
+        control=customer.infer,
+        denied=world.person(who).infer,
+        status=403,
+        when="only names that resemble the caller's are entitled",
+    )
 
 
 @check("MAAS-AUTH-053", needs={"kube"})
