@@ -75,10 +75,12 @@ def test_a_providers_stream_that_was_not_asked_for_usage_is_charged_all_the_same
     own.expect_charged(customer.account())
 
 
+@pytest.mark.parametrize("legacy", [False, True], ids=["inference", "legacy"])
 @check("MAAS-RATE-001", needs={"kube", "providers"})
-def test_a_budget_for_a_model_outside_is_spent_like_any_other(world: World, providers: Providers) -> None:
-    customer = world.customer(models=providers.model().handle, limit=60)
-    spend(lambda: customer.infer(BODY), limit=60)
+def test_a_budget_for_a_model_outside_is_spent_like_any_other(world: World, providers: Providers, legacy: bool) -> None:
+    customer = world.customer(models=providers.model(legacy=legacy).handle, limit=60)
+    ask = Ask(style="path" if legacy else "body")
+    spend(lambda: customer.infer(ask), limit=60)
 
 
 @check("MAAS-TOK-001", needs={"kube", "providers"})

@@ -167,6 +167,30 @@ def test_an_unusual_path_takes_the_place_of_the_usual_one_alone(maker: Maker) ->
     assert outer.seen(outer.post("/v1/embeddings")).path == "/v1/embeddings"
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/files"),
+        ("POST", "/v1/files"),
+        ("GET", "/v1/responses/resp_1"),
+        ("DELETE", "/v1/models/m"),
+        ("GET", "/v1/chat/completions"),
+        ("POST", "/v1/images/generations"),
+        ("POST", "/v1//files"),
+        ("POST", "/v1/chat/completions/../../files"),
+        ("POST", "/v1/chat/completions%2f..%2f..%2ffiles"),
+    ],
+)
+def test_nothing_but_inference_goes_out_with_the_platforms_key(maker: Maker, method: str, path: str) -> None:
+    outer = maker.model()
+    url = f"{outer.rig.url}/{outer.model.reference}{path}"
+    answer = outer.rig.http.request(method, url, content=b"{}", headers=outer.caller.headers)
+    assert answer.status_code == 404
+    assert "not offered here" in answer.json()["error"]["message"]
+    assert maker.provider.arrivals == []
+    assert outer.post().status_code == 200
+
+
 def test_large_bodies_pass_both_ways(maker: Maker) -> None:
     outer = maker.model()
     answer = outer.post(pad="y" * 5_000_000, double={"prompt": 1, "tokens": 2, "padding": 5_000_000})

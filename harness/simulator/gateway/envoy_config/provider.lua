@@ -1,13 +1,27 @@
 -- What a provider outside is asked, and what its answers cost. Runs in the upstream of one provider, behind the other filters.
 -- Facts that precede this text: MODEL (a JSON string), FORMAT (openai or messages), PATH (or empty), COUNTS_ON.
 --
--- Request: the model gets the provider's name for it, edited in place: numbers, key order and unknown fields stay as sent.
+-- Request: inference alone goes out. With the platform's key a caller could else read what others stored at the provider, or spend there
+-- what no usage tells of. The model gets the provider's name for it, edited in place: numbers, key order and unknown fields stay as sent.
 -- Response: usage by either protocol becomes the charge. Providers state it at the end of a stream: until then, and for a stream that a
 -- caller leaves before, the charge is what is known to be due at least, one token for each piece of text. A provider that refuses the platform's own key is an upstream's fault: a caller who
 -- saw the 401 would doubt their own key, and the provider's words may quote ours.
 
 local USUAL = { openai = "/v1/chat/completions", messages = "/v1/messages" }
 local CONTINUOUS = ',"continuous_usage_stats":true'
+local INFERENCE = {
+  ["POST /v1/chat/completions"] = true,
+  ["POST /v1/completions"] = true,
+  ["POST /v1/embeddings"] = true,
+  ["POST /v1/responses"] = true,
+  ["POST /v1/messages"] = true,
+  ["POST /v1/messages/count_tokens"] = true,
+  ["GET /v1/models"] = true,
+}
+local NOT_FOUND = {
+  openai = '{"error":{"message":"This path of the provider is not offered here.","type":"invalid_request_error","param":null,"code":404}}',
+  messages = '{"type":"error","error":{"type":"not_found_error","message":"This path of the provider is not offered here."}}',
+}
 local PIECES = { "content", "text", "reasoning", "reasoning_content", "thinking", "arguments", "partial_json" }
 local CACHED = { "cache_creation_input_tokens", "cache_read_input_tokens" }
 local REFUSED = {
@@ -58,15 +72,22 @@ local function renamed(text)
   return table.concat(parts) .. string.sub(text, kept)
 end
 
-local function set_path(handle)
+local function offered(handle)
   local path, query = string.match(handle:headers():get(":path"), "^([^?]*)(.*)$")
+  if not INFERENCE[handle:headers():get(":method") .. " " .. path] then
+    return false
+  end
   if PATH ~= "" and path == USUAL[FORMAT] then
     handle:headers():replace(":path", PATH .. query)
   end
+  return true
 end
 
 function envoy_on_request(handle)
-  set_path(handle)
+  if not offered(handle) then
+    handle:respond({ [":status"] = "404", ["content-type"] = "application/json" }, NOT_FOUND[FORMAT])
+    return
+  end
   local body = handle:body()
   if body == nil then
     return
