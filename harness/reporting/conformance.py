@@ -59,7 +59,7 @@ class Run(_Part):
     started_at: datetime
     finished_at: datetime
     duration_seconds: float
-    startup_seconds: float | None
+    startup_seconds: float | None = Field(None, description="absent: the platform was there before the run")
     arguments: tuple[str, ...]
     seed: int | None = Field(None, description="what shuffled the checks; null: they ran in the order of their files")
 
