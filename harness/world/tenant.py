@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from harness.client.measuring import Call
 from harness.client.secret import Secret
-from harness.engine.failure import NotReady
+from harness.engine.failure import NotConformant, NotReady
 from harness.kube.apply import apply_manifests, delete_all
 from harness.kube.fault import WaitExpired
 from harness.kube.manifest import Manifest, Ref
@@ -222,12 +222,14 @@ def gateway_url(gateway: Manifest) -> str:
     return f"{scheme}://{host}" + ("" if _USUAL.get(scheme) == port else f":{port}")
 
 
-def await_object(tenant: Tenant, expectation: Expectation) -> Manifest | None:
-    """The object once the expectation holds. Raises NotReady."""
+def expect_object(tenant: Tenant, expectation: Expectation, *, requirement: str | None = None) -> Manifest | None:
+    """The object once the expectation holds. Raises NotConformant, with what the object said last, when the bound is over first."""
     try:
         return wait_for(tenant.estate.cluster, expectation, tenant.estate.ready_bound)
     except WaitExpired as expired:
-        raise NotReady(str(expired)) from expired
+        raise NotConformant(
+            expected=f"{expectation.ref} {expectation.what}", observed=str(expired), requirement=requirement
+        ) from expired
 
 
 def _manifest(ref: Ref, spec: Mapping[str, Any]) -> Manifest:

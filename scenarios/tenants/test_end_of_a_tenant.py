@@ -7,7 +7,7 @@ from harness.kube.manifest import Manifest, Ref, condition
 from harness.kube.wait import Expectation, is_gone
 from harness.platforms.platform import Need
 from harness.world.expectations import expect, expect_equal, expect_refused, expect_served
-from harness.world.tenant import Tenant, await_object, open_tenants
+from harness.world.tenant import Tenant, expect_object, open_tenants
 from harness.world.world import World
 
 NEEDS: tuple[Need, ...] = ("kube", "models", "tenants")
@@ -37,7 +37,7 @@ def deleted(tenant: Tenant) -> list[Manifest]:
         if event == "DELETED":
             break
         states.append(manifest)
-    await_object(tenant, is_gone(ref))
+    expect_object(tenant, is_gone(ref))
     return states
 
 
@@ -96,7 +96,7 @@ def test_a_deleted_tenant_leaves_what_people_made(world: World) -> None:
     expect_equal(absent, [], of="objects of the tenant that are missing before its end")
     deleted(tenant)
     for ref in made:
-        await_object(tenant, is_gone(ref))
+        expect_object(tenant, is_gone(ref))
     space = cluster.get(Ref("v1", "Namespace", tenant.namespace))
     expect(space is not None, expected="the tenant's namespace stays", observed="it is gone")
     left = set((space or {})["metadata"].get("labels") or {}) & set(STRIPPED)
@@ -112,9 +112,9 @@ def test_an_end_that_cannot_revoke_says_so_and_goes_on_when_it_can(world: World)
     cluster = world.estate.cluster
     cluster.patch(tenant.workload, {"metadata": {"annotations": {"opendatahub.io/managed": "false"}}})
     cluster.patch(tenant.workload, {"spec": {"replicas": 0}})
-    await_object(tenant, Expectation(tenant.workload, "without replicas", without_replicas))
+    expect_object(tenant, Expectation(tenant.workload, "without replicas", without_replicas))
     cluster.delete(tenant.ref)
-    found = await_object(tenant, Expectation(tenant.ref, "Ready=False (DeletionBlocked)", is_blocked)) or {}
+    found = expect_object(tenant, Expectation(tenant.ref, "Ready=False (DeletionBlocked)", is_blocked)) or {}
     expect_equal(found["status"]["phase"], "Terminating", of="phase of a tenant whose end is blocked")
     expect_equal(
         (condition(found, "APIKeysRevoked") or {}).get("status"), "False", of="APIKeysRevoked while nothing was revoked"
@@ -122,7 +122,7 @@ def test_an_end_that_cannot_revoke_says_so_and_goes_on_when_it_can(world: World)
     finalizers = found["metadata"].get("finalizers") or []
     expect(bool(finalizers), expected="a finalizer that holds the tenant", observed="none")
     cluster.patch(tenant.workload, {"spec": {"replicas": 1}})
-    await_object(tenant, is_gone(tenant.ref))
+    expect_object(tenant, is_gone(tenant.ref))
 
 
 def without_replicas(workload: Manifest | None) -> bool:

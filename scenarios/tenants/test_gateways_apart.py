@@ -14,7 +14,7 @@ from harness.world.expectations import expect, expect_equal, expect_served, expe
 from harness.world.force import model_ref
 from harness.world.inference import Ask
 from harness.world.patience import until
-from harness.world.tenant import PLAIN_LISTENER, Tenant, await_object, gateway_url
+from harness.world.tenant import PLAIN_LISTENER, Tenant, expect_object, gateway_url
 from harness.world.traffic import Traffic
 from harness.world.world import World
 
@@ -160,7 +160,7 @@ def test_a_models_route_attaches_where_the_listener_lets_it(world: World) -> Non
     cluster.patch(
         gateway, {"spec": {"listeners": [{**PLAIN_LISTENER, "allowedRoutes": {"namespaces": {"from": "Same"}}}]}}
     )
-    await_object(tenant, accepted(route, "False"))
+    expect_object(tenant, accepted(route, "False"))
     answer, _ = world.until(partial(world.wire.send, call), lambda answer: answer.status != 200)
     expect(
         answer.status != 200,
@@ -169,7 +169,7 @@ def test_a_models_route_attaches_where_the_listener_lets_it(world: World) -> Non
         exchange=answer,
     )
     cluster.patch(gateway, {"spec": {"listeners": [{**PLAIN_LISTENER, "allowedRoutes": {"namespaces": selected}}]}})
-    await_object(tenant, accepted(route, "True"))
+    expect_object(tenant, accepted(route, "True"))
     expect_served(world.until(partial(world.wire.send, call), lambda answer: answer.status == 200)[0])
 
 

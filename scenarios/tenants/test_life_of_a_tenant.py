@@ -13,7 +13,7 @@ from harness.world.admission import admitted
 from harness.world.expectations import expect, expect_equal, expect_served, fail
 from harness.world.force import model_ref
 from harness.world.governance import MAAS
-from harness.world.tenant import AITENANTS, Tenant, await_object
+from harness.world.tenant import AITENANTS, Tenant, expect_object
 from harness.world.twin import registration
 from harness.world.world import World
 
@@ -157,17 +157,17 @@ def test_a_tenant_waits_for_its_gateway(world: World) -> None:
     tenant = world.tenant(opened=False)
     cluster = world.estate.cluster
     cluster.apply(tenant.manifest())
-    found = await_object(tenant, standing(tenant.ref, "False", "GatewayCheckFailed"))
+    found = expect_object(tenant, standing(tenant.ref, "False", "GatewayCheckFailed"))
     expect_equal(phase(found), "Failed", of="phase of a tenant without a Gateway")
     unserved = tenant.gateway_manifest()
     unserved["spec"]["gatewayClassName"] = f"{tenant.name}-nobodys"
     cluster.apply(unserved)
-    found = await_object(tenant, standing(tenant.ref, "False", "TenantConfigNotReady"))
+    found = expect_object(tenant, standing(tenant.ref, "False", "TenantConfigNotReady"))
     expect_equal(phase(found), "Pending", of="phase of a tenant whose Gateway nobody serves")
-    config = await_object(tenant, standing(tenant.config, "False", "GatewayNotReady"))
+    config = expect_object(tenant, standing(tenant.config, "False", "GatewayNotReady"))
     expect_equal(phase(config), "Pending", of="phase of its MaasTenantConfig", requirement="MAAS-STAT-040")
     cluster.apply(tenant.gateway_manifest())
-    found = await_object(tenant, standing(tenant.ref, "True", "Reconciled"))
+    found = expect_object(tenant, standing(tenant.ref, "True", "Reconciled"))
     expect_equal(phase(found), "Active", of="phase once the Gateway is programmed")
 
 
@@ -190,12 +190,12 @@ def test_a_configuration_says_what_its_tenant_lacks(world: World) -> None:
     expect_equal((condition(found, "Ready") or {}).get("reason"), "Reconciled", of="reason")
     cluster.patch(tenant.workload, {"metadata": {"annotations": {"opendatahub.io/managed": "false"}}})
     cluster.patch(tenant.workload, {"spec": {"replicas": 0}})
-    found = await_object(tenant, standing(tenant.config, "False", "DeploymentsNotReady")) or {}
+    found = expect_object(tenant, standing(tenant.config, "False", "DeploymentsNotReady")) or {}
     expect_equal(phase(found), "Pending", of="phase without a management API")
     cluster.patch(tenant.workload, {"spec": {"replicas": 1}})
-    await_object(tenant, standing(tenant.config, "True", "Reconciled"))
+    expect_object(tenant, standing(tenant.config, "True", "Reconciled"))
     cluster.delete(tenant.gateway)
-    found = await_object(tenant, standing(tenant.config, "False", "InvalidGateway")) or {}
+    found = expect_object(tenant, standing(tenant.config, "False", "InvalidGateway")) or {}
     expect_equal(phase(found), "Failed", of="phase without a Gateway")
 
 
@@ -277,17 +277,17 @@ def test_a_model_of_a_shared_namespace_is_given_to_a_tenant_and_taken_back(world
     subscription = tenant.subscription(who, models=model, awaited=False)
     policy = tenant.policy(who, models=model, awaited=False)
     tenant.settle()
-    found = await_object(tenant, has_phase(model_ref(model), "Failed")) or {}
+    found = expect_object(tenant, has_phase(model_ref(model), "Failed")) or {}
     expect("resolvedTenantRef" not in found["status"], expected="no resolvedTenantRef", observed=repr(found["status"]))
     cluster.patch(model_ref(model), {"spec": {"tenantRef": tenant.name}})
-    found = await_object(tenant, has_phase(model_ref(model), "Ready")) or {}
+    found = expect_object(tenant, has_phase(model_ref(model), "Ready")) or {}
     expect_equal(found["status"].get("resolvedTenantRef"), tenant.name, of="resolvedTenantRef")
     gateway = (found["status"].get("httpRouteGatewayNamespace"), found["status"].get("httpRouteGatewayName"))
     expect_equal(gateway, (tenant.gateway.namespace, tenant.gateway.name), of="gateway of the model's route")
     tenant.await_in_force(subscription, policy)
     expect_served(tenant.subscriber(who, subscription).infer())
     cluster.patch(model_ref(model), {"spec": {"tenantRef": None}})
-    found = await_object(tenant, has_phase(model_ref(model), "Failed")) or {}
+    found = expect_object(tenant, has_phase(model_ref(model), "Failed")) or {}
     expect("resolvedTenantRef" not in found["status"], expected="no resolvedTenantRef", observed=repr(found["status"]))
 
 
@@ -297,7 +297,7 @@ def test_a_subscription_to_another_tenants_model_fails(world: World) -> None:
     who = world.identity()
     subscription = tenant.subscription(who, models=world.model(), awaited=False)
     tenant.settle()
-    found = await_object(tenant, has_phase(subscription.ref, "Failed")) or {}
+    found = expect_object(tenant, has_phase(subscription.ref, "Failed")) or {}
     message = str((condition(found, "Ready") or {}).get("message"))
     text = "is not attached to tenant gateway"
     expect(text in message, expected=f"a Ready condition that says {text!r}", observed=repr(message))

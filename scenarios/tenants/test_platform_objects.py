@@ -8,7 +8,7 @@ from harness.kube.manifest import Manifest, Ref, condition
 from harness.kube.wait import Expectation, has_phase
 from harness.platforms.platform import Need
 from harness.world.expectations import expect, expect_equal, expect_served
-from harness.world.tenant import Tenant, await_object
+from harness.world.tenant import Tenant, expect_object
 from harness.world.world import World
 
 NEEDS: tuple[Need, ...] = ("kube", "models", "tenants")
@@ -32,8 +32,8 @@ def test_a_platform_object_is_applied_and_comes_back(world: World) -> None:
         expect(applied in managers, expected=f"{ref} applied by maas-controller", observed=repr(sorted(managers)))
     before = (cluster.get(tenant.workload) or {})["metadata"]["uid"]
     cluster.delete(tenant.workload)
-    await_object(tenant, another(tenant.workload, before))
-    await_object(tenant, has_phase(tenant.config, "Active"))
+    expect_object(tenant, another(tenant.workload, before))
+    expect_object(tenant, has_phase(tenant.config, "Active"))
     somebody = tenant.person(tenant.identity())
     answer, _ = world.until(somebody.models, lambda seen: seen.status == 200)
     expect_served(answer, when="the management API was made anew")
@@ -55,8 +55,8 @@ def test_an_object_that_somebody_else_controls_is_left_alone(world: World) -> No
     cluster.patch(ref, {"spec": {"schedule": "7 7 * * *"}})
     before = (cluster.get(tenant.workload) or {})["metadata"]["uid"]
     cluster.delete(tenant.workload)  # its return shows that the controller has looked at all of them
-    await_object(tenant, another(tenant.workload, before))
-    await_object(tenant, has_phase(tenant.config, "Active"))
+    expect_object(tenant, another(tenant.workload, before))
+    expect_object(tenant, has_phase(tenant.config, "Active"))
     kept = cluster.get(ref) or {}
     expect_equal(kept["spec"]["schedule"], "7 7 * * *", of="schedule of a CronJob that somebody else controls")
 
@@ -144,7 +144,7 @@ def test_the_errand_that_cleans_up_keys_runs(world: World) -> None:
     metadata = {"name": ref.name, "namespace": ref.namespace}
     world.declare({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, **cron["spec"]["jobTemplate"]})
     world.settle()
-    found = await_object(tenant, Expectation(ref, "over", is_over)) or {}
+    found = expect_object(tenant, Expectation(ref, "over", is_over)) or {}
     entry = condition(found, "Complete") or {}
     expect(entry.get("status") == "True", expected="a Job that completes", observed=repr(found["status"]))
 

@@ -12,7 +12,7 @@ from harness.engine.declaration import check
 from harness.kube.wait import Expectation, is_gone
 from harness.platforms.platform import Need
 from harness.world.expectations import describe, expect, expect_equal, expect_json, expect_refused, expect_status
-from harness.world.tenant import PLAIN_LISTENER, Tenant, await_object
+from harness.world.tenant import PLAIN_LISTENER, Tenant, expect_object
 from harness.world.world import World
 
 NEEDS: tuple[Need, ...] = ("kube", "models", "tenants", "instances")
@@ -127,7 +127,7 @@ def test_the_best_listener_gives_the_address(
     tenant = world.tenant()
     somebody = token(tenant)
     tenant.estate.cluster.patch(tenant.gateway, {"spec": {"listeners": listeners}})
-    await_object(tenant, attached(tenant, {str(listener["name"]) for listener in listeners}))
+    expect_object(tenant, attached(tenant, {str(listener["name"]) for listener in listeners}))
     gateway = gateway_of(asked(tenant, somebody))
     expect_equal((gateway["protocol"], gateway["externalUrl"], gateway["port"]), wanted, of="where the gateway is")
 
@@ -155,7 +155,7 @@ def test_a_gateway_that_nobody_outside_can_reach_has_no_address(world: World) ->
         exchange, 500, shape, when="the gateway's name is of the cluster's inside", requirement="MAAS-TEN-007"
     )
     tenant.estate.cluster.delete(tenant.gateway)
-    await_object(tenant, is_gone(tenant.gateway))
+    expect_object(tenant, is_gone(tenant.gateway))
     exchange = asked(tenant, somebody)
     expect_refused(
         exchange, 404, detailed("Gateway not found"), when="the Gateway is deleted", requirement="MAAS-TEN-006"
