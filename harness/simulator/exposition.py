@@ -43,14 +43,14 @@ class Histogram:
         self._counts: dict[Labels, list[int]] = {}
         self._sums: dict[Labels, float] = {}
 
-    def observe(self, labels: Labels, value: float) -> None:
-        """Count one observation; an observation on a bound belongs below it."""
+    def observe(self, labels: Labels, value: float, times: int = 1) -> None:
+        """Count an observation, or several alike; an observation on a bound belongs below it."""
         counts = self._counts.get(labels)
         if counts is None:
             counts = self._counts[labels] = [0] * (len(self._bounds) + 1)
             self._sums[labels] = 0.0
-        counts[bisect_left(self._bounds, value)] += 1
-        self._sums[labels] += value
+        counts[bisect_left(self._bounds, value)] += times
+        self._sums[labels] += value * times
 
     def samples(self) -> Iterator[Sample]:
         """Cumulative buckets, sum and count of every label set."""

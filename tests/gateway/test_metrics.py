@@ -126,8 +126,12 @@ def test_what_gave_nothing_and_what_was_cancelled_are_told_apart(failure: BaseEx
 
 def test_answers_are_counted_by_gateway_and_timed() -> None:
     metrics = AuthMetrics()
-    for status, seconds in ((200, 0.0), (200, 0.03), (403, 0.0), (503, 2.0)):
+    for status, seconds in ((200, 0.03), (503, 2.0)):
         metrics.answered("ingress/blue", status, seconds)
+    for status in (200, 403):
+        metrics.repeated("ingress/blue", status)
+    assert parsed(metrics.text()) == parsed(metrics.text())
+    assert metrics.answers == {200: 2, 403: 1, 503: 1}
     samples = parsed(metrics.text())
     labels = {"namespace": "ingress", "authconfig": "blue"}
     assert value(samples, "auth_server_response_status_total", status="OK") == 2

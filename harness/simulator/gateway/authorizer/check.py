@@ -111,7 +111,9 @@ class CheckMethod:
         known = self._memo.get(question)
         if known is not None and known.until > self._now():
             answer, status = known.value
-            self._metrics.answered(request.gateway, status, 0.0)
+            self._metrics.repeated(request.gateway, status)
+            if status != OK_STATUS:
+                LOG.info("refused %s: %d, as just before", told(request), status)
             return answer
         return self._decide(question, request)
 

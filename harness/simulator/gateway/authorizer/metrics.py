@@ -7,11 +7,13 @@ import asyncio
 import contextlib
 import time
 from collections import Counter as Tally
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 from harness.simulator.exposition import Family, Histogram, Labels, exposition, tallied
 from harness.simulator.gateway.authorizer.decision import UnavailableError
 
+Name = TypeVar("Name")
 CODES = {200: "OK", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 503: "UNAVAILABLE"}
 """What the series call an answer: the gRPC code it is given with."""
 EVALUATORS = {
@@ -39,23 +41,36 @@ class AuthMetrics:
     """All series of the process."""
 
     def __init__(self) -> None:
-        self._answers: Tally[int] = Tally()
-        self._by_gateway: dict[str, Tally[int]] = {}
+        self._answers: dict[tuple[str, int], int] = {}
+        self._repeated: dict[tuple[str, int], int] = {}
         self._durations = Histogram()
         self._evaluated = {name: Tally[Labels]() for name in TALLIES}
         self._evaluating = Histogram()
         self._gateways: dict[str, Labels] = {}
 
+    def repeated(self, gateway: str, status: int) -> None:
+        """Count an answer from memory, which took no time; a busy gateway has few others, so this does as little as it can."""
+        key = (gateway, status)
+        self._repeated[key] = self._repeated.get(key, 0) + 1
+
     def answered(self, gateway: str, status: int, seconds: float) -> None:
-        """Count an answer for a gateway (NAMESPACE/NAME, empty when unknown); `seconds` it took, 0 from memory."""
-        self._answers[status] += 1
-        self._by_gateway.setdefault(gateway, Tally())[status] += 1
+        """Count an answer for a gateway (NAMESPACE/NAME, empty when unknown), and the seconds it took."""
+        key = (gateway, status)
+        self._answers[key] = self._answers.get(key, 0) + 1
         self._durations.observe(self._labels(gateway), seconds)
 
     @property
     def answers(self) -> dict[int, int]:
         """Answers by HTTP status."""
-        return dict(self._answers)
+        return by(self._settled(), lambda key: key[1])
+
+    def _settled(self) -> dict[tuple[str, int], int]:
+        """All answers, those from memory among them from now on, each as one that took no time."""
+        for key, count in self._repeated.items():
+            self._answers[key] = self._answers.get(key, 0) + count
+            self._durations.observe(self._labels(key[0]), 0.0, count)
+        self._repeated.clear()
+        return self._answers
 
     def denied(self, gateway: str, rule: str) -> None:
         """A rule denied a request."""
@@ -83,24 +98,19 @@ class AuthMetrics:
         return exposition(self._families())
 
     def _families(self) -> Iterator[Family]:
+        answers = self._settled()
         yield tallied(
-            "auth_server_response_status",
-            "Answers by status.",
-            {(("status", code(status)),): count for status, count in self._answers.items()},
+            "auth_server_response_status", "Answers by status.", by(answers, lambda key: (("status", code(key[1])),))
         )
         yield tallied(
             "auth_server_authconfig_total",
             "Requests by the gateway whose policy decided.",
-            {self._labels(gateway): tally.total() for gateway, tally in self._by_gateway.items()},
+            by(answers, lambda key: self._labels(key[0])),
         )
         yield tallied(
             "auth_server_authconfig_response_status",
             "Answers by gateway and status.",
-            {
-                (*self._labels(gateway), ("status", code(status))): count
-                for gateway, tally in self._by_gateway.items()
-                for status, count in tally.items()
-            },
+            by(answers, lambda key: (*self._labels(key[0]), ("status", code(key[1])))),
         )
         yield self._durations.family("auth_server_authconfig_duration_seconds", "Seconds until an answer.")
         for name, text in TALLIES.items():
@@ -116,6 +126,14 @@ class AuthMetrics:
 
     def _rule(self, gateway: str, rule: str) -> Labels:
         return (*self._labels(gateway), ("evaluator_type", EVALUATORS[rule]), ("evaluator_name", rule))
+
+
+def by(answers: Mapping[tuple[str, int], int], name: Callable[[tuple[str, int]], Name]) -> dict[Name, int]:
+    """The counts of gateway and status, joined under what `name` makes of them."""
+    joined: dict[Name, int] = {}
+    for key, count in answers.items():
+        joined[name(key)] = joined.get(name(key), 0) + count
+    return joined
 
 
 class Rules:
