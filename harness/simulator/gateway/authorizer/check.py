@@ -112,8 +112,6 @@ class CheckMethod:
         if known is not None and known.until > self._now():
             answer, status = known.value
             self._metrics.repeated(request.gateway, status)
-            if status != OK_STATUS:
-                LOG.info("refused %s: %d, as just before", told(request), status)
             return answer
         return self._decide(question, request)
 
