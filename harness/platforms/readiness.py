@@ -8,7 +8,11 @@ from harness.kube.manifest import Manifest, Ref
 from harness.kube.wait import Bound, Expectation, has_condition, has_phase, wait_for_all
 from harness.platforms.inventory import KUADRANT_AUTH, KUADRANT_TOKENS, objects_or_none
 
-EXPECTED_CONDITION: Final[Mapping[str, str]] = {"LLMInferenceService": "Ready", "Gateway": "Programmed"}
+EXPECTED_CONDITION: Final[Mapping[str, str]] = {
+    "LLMInferenceService": "Ready",
+    "Gateway": "Programmed",
+    "Deployment": "Available",
+}
 EXPECTED_PHASE: Final[Mapping[str, str]] = {
     "MaaSModelRef": "Ready",
     "MaaSAuthPolicy": "Active",

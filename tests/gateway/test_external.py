@@ -30,6 +30,7 @@ CALLERS = {
 }
 
 
+@pytest.mark.row("MAAS-AUTH-037")
 def test_the_provider_sees_its_own_key_and_nothing_of_the_caller(maker: Maker) -> None:
     outer = maker.model()
     answer = outer.post(headers=CALLERS | {"X-Api-Key": outer.caller.key, "X-Gateway-Model-Name": "x"})
@@ -110,6 +111,7 @@ def test_of_two_providers_each_gets_its_own_key_and_its_own_name(maker: Maker) -
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8"])
+@pytest.mark.row("MAAS-TOK-001")
 def test_an_openai_answer_is_charged_as_it_says(maker: Maker, content_type: str) -> None:
     outer = maker.model()
     assert outer.post(double={"prompt": 7, "tokens": 20, "cached": 3, "type": content_type}).status_code == 200
@@ -117,6 +119,7 @@ def test_an_openai_answer_is_charged_as_it_says(maker: Maker, content_type: str)
 
 
 @pytest.mark.parametrize("pieces", [1, 13, 100_000])
+@pytest.mark.row("MAAS-TOK-002")
 def test_an_openai_stream_is_charged_and_asked_for_its_usage_in_the_providers_words(maker: Maker, pieces: int) -> None:
     outer = maker.model()
     answer = outer.post(stream=True, double={"prompt": 7, "tokens": 20, "pieces": pieces})
@@ -132,6 +135,7 @@ def test_a_provider_that_counts_on_is_asked_to(maker: Maker) -> None:
 
 
 @pytest.mark.parametrize("pieces", [1, 13, 100_000])
+@pytest.mark.row("MAAS-TOK-006")
 def test_anthropics_protocol_is_spoken_with_its_own_header_and_charged_with_its_own_figures(
     maker: Maker, pieces: int
 ) -> None:
@@ -262,6 +266,7 @@ def test_the_key_is_in_no_file_that_others_may_read_and_in_nothing_that_envoy_sh
 
 
 @pytest.mark.parametrize(("provider", "path"), [("openai", "/v1/chat/completions"), ("anthropic", "/v1/messages")])
+@pytest.mark.row("MAAS-GW-016")
 def test_a_legacy_model_reaches_its_provider_with_its_key_in_the_providers_form(
     maker: Maker, provider: str, path: str
 ) -> None:
