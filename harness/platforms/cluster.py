@@ -167,8 +167,9 @@ def rights_needed(places: Namespaces) -> tuple[Rights, ...]:
                 *_managed("namespaces"),
                 *_managed("serviceaccounts"),
                 Permission("create", "serviceaccounts/token"),
-                *_managed("maassubscriptions", maas, places.subscriptions),
-                *_managed("maasauthpolicies", maas, places.subscriptions),
+                # in the namespace of subscriptions, and in namespaces of the run where none belong
+                *_managed("maassubscriptions", maas),
+                *_managed("maasauthpolicies", maas),
                 # what the checks of schemas make, in namespaces of the run
                 *(
                     right
@@ -188,10 +189,12 @@ def rights_needed(places: Namespaces) -> tuple[Rights, ...]:
         Rights(
             "models",
             (
-                *_managed("llminferenceservices", "serving.kserve.io", places.models),
-                *_managed("maasmodelrefs", maas, places.models),
+                # beside the platform's models, and in namespaces of the run
+                *_managed("llminferenceservices", "serving.kserve.io"),
+                *_managed("maasmodelrefs", maas),
             ),
         ),
+        Rights("tiers", (Permission("create", "subjectaccessreviews", "authorization.k8s.io"),)),
         Rights(
             "components",
             (
@@ -233,10 +236,12 @@ def rights_needed(places: Namespaces) -> tuple[Rights, ...]:
             "disposable",
             (
                 *_managed("validatingwebhookconfigurations", "admissionregistration.k8s.io"),
+                Permission("patch", "maassubscriptions/status", maas),
                 *_managed("httproutes", "gateway.networking.k8s.io", places.models),
                 *_managed("authpolicies", "kuadrant.io", places.models),
                 *_managed("tokenratelimitpolicies", "kuadrant.io", places.models),
                 Permission("patch", "authpolicies", "kuadrant.io", places.gateway),
+                *_managed("gateways", "gateway.networking.k8s.io", places.gateway),
             ),
         ),
     )

@@ -122,7 +122,7 @@ def test_an_identity_that_may_only_read_cannot_be_used_to_create(embedded: Platf
         "the kubeconfig's identity may not create namespaces; nor patch namespaces; nor delete namespaces; "
         "nor create serviceaccounts; nor 27 more"
     )
-    assert "create llminferenceservices.serving.kserve.io in namespace llm" in platform.reasons["models"]
+    assert "create llminferenceservices.serving.kserve.io" in platform.reasons["models"]
     assert "create deployments.apps in namespace llm" in platform.reasons["providers"]
 
 
@@ -154,7 +154,7 @@ def test_an_identity_that_may_create_and_not_remove_is_not_enough(embedded: Plat
     rules = [{**rule, "verbs": [verb for verb in rule["verbs"] if verb != "delete"]} for rule in RUNNER]
     platform = seen(embedded, kubeconfig_of(embedded, tmp_path, "littering", rules))
     assert not platform.provides["kube"]
-    assert "delete maasauthpolicies.maas.opendatahub.io in namespace models-as-a-service" in platform.reasons["kube"]
+    assert "delete maasauthpolicies.maas.opendatahub.io" in platform.reasons["kube"]
 
 
 def test_an_identity_that_may_do_what_checks_do_is_enough(embedded: Platform, tmp_path: Path) -> None:
@@ -166,10 +166,13 @@ def test_an_identity_that_may_do_what_checks_do_is_enough(embedded: Platform, tm
 
 def test_the_shipped_role_is_enough_for_everything_a_kubeconfig_gives(embedded: Platform, tmp_path: Path) -> None:
     role = yaml.safe_load((data_folder("environments") / "cluster-role.yaml").read_text())
-    platform = seen(embedded, kubeconfig_of(embedded, tmp_path, "shipped", role["rules"]))
+    settings = {"disposable": "yes", "tiers": "yes"}
+    platform = seen(embedded, kubeconfig_of(embedded, tmp_path, "shipped", role["rules"]), **settings)
     assert platform.provides["kube"], platform.reasons
     assert platform.provides["models"], platform.reasons
     assert platform.provides["providers"], platform.reasons
+    assert platform.provides["disposable"], platform.reasons
+    assert platform.provides["tiers"], platform.reasons
     assert platform.models == embedded.models
     assert platform.namespaces == embedded.namespaces
     assert platform.provides["backends"]
