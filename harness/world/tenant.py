@@ -222,6 +222,14 @@ def gateway_url(gateway: Manifest) -> str:
     return f"{scheme}://{host}" + ("" if _USUAL.get(scheme) == port else f":{port}")
 
 
+def await_object(tenant: Tenant, expectation: Expectation) -> Manifest | None:
+    """The object once the expectation holds, for what a check stands on. Raises NotReady."""
+    try:
+        return wait_for(tenant.estate.cluster, expectation, tenant.estate.ready_bound)
+    except WaitExpired as expired:
+        raise NotReady(str(expired)) from expired
+
+
 def expect_object(tenant: Tenant, expectation: Expectation, *, requirement: str | None = None) -> Manifest | None:
     """The object once the expectation holds. Raises NotConformant, with what the object said last, when the bound is over first."""
     try:

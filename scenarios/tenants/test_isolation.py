@@ -102,7 +102,7 @@ def found(person: Caller) -> set[str]:
     return {str(entry["id"]) for entry in expect_json(answer)["data"] or ()}
 
 
-@check("MAAS-MT-005", "MAAS-RATE-024", "MAAS-SETUP-007", needs=NEEDS)
+@check("MAAS-MT-003", "MAAS-MT-005", "MAAS-RATE-024", "MAAS-SETUP-007", needs=NEEDS)
 def test_subscriptions_of_the_same_name_have_models_and_budgets_of_their_own(world: World) -> None:
     here, there = world.tenants(2)
     who, name = world.identity(), f"{world.name}-team"
@@ -111,6 +111,10 @@ def test_subscriptions_of_the_same_name_have_models_and_budgets_of_their_own(wor
     for tenant, caller in ((here, spender), (there, other)):
         expect_equal(listed(caller), {name: {tenant.model().name}}, of=f"subscriptions at tenant {tenant.name}")
         expect_equal(model_ids(caller.models()), (tenant.model().model_id,), of=f"models at tenant {tenant.name}")
+    expect_served(spender.infer())
+    expect_served(other.infer())
+    stranger = there.caller(spender.credential, model=there.model())
+    expect_stranger(stranger.infer(), what="another tenant's key, though user and subscription have the same names")
     spend(spender.infer, limit=LIMIT, requirement="MAAS-RATE-024")
     expect_status(
         other.infer(),
