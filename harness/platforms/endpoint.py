@@ -17,7 +17,7 @@ from harness.platforms.target import Progress, TargetOptions
 
 MOST_EXHAUSTIBLE: Final = 100_000
 """Tokens: more would take a check for minutes, and somebody's money."""
-GIVEN: Final[tuple[Need, ...]] = ("tls", "standard-gateway", "metrics", "second-caller", "exhaustion")
+GIVEN: Final[tuple[Need, ...]] = ("tls", "standard-gateway", "metrics", "user-token", "second-caller", "exhaustion")
 """What a person can give by URLs and keys alone."""
 NO_KUBERNETES: Final = "a hosted endpoint gives no access to its Kubernetes API"
 
@@ -137,6 +137,8 @@ def _platform(environment: Environment, folder: Path) -> Platform:
         reasons["standard-gateway"] = "the environment file names no endpoints.standard_gateway"
     if addresses.metrics is None:
         reasons["metrics"] = "the environment file names no endpoints.metrics"
+    if credentials["user_token"] is None:
+        reasons["user-token"] = "the environment file gives no credentials.user_token"
     if credentials["api_key"] is None:
         reasons["second-caller"] = "the environment file gives no credentials.api_key"
     elif credentials["second_api_key"] is None:

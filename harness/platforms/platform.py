@@ -35,13 +35,14 @@ Need = Literal[
     "instances",  # the management API of a tenant can be reached past its gateway
     "oidc",  # an issuer that the platform trusts signs tokens for any user and groups that a check names
     "providers",  # stand-ins of external model providers can be run and reached
+    "user-token",  # somebody's Kubernetes or OIDC token: requested where there is a kubeconfig, else given
     "second-caller",  # two callers of different users: made where there is a kubeconfig, else given
     "administrators",  # Roles and RoleBindings can be made that turn an identity into an administrator of the platform
     "exhaustion",  # a budget that may be spent to its end: made where there is a kubeconfig, else given
 ]
 Admission = Literal["check-then-report", "reservation", "estimate"]
 """How a platform admits a request while its cost is unknown: by what is spent, by a hold on tokens, or by an estimate alone."""
-_MADE: Final[frozenset[Need]] = frozenset({"second-caller", "exhaustion"})
+_MADE: Final[frozenset[Need]] = frozenset({"user-token", "second-caller", "exhaustion"})
 """What checks make for themselves on every platform with a kubeconfig."""
 
 

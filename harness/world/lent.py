@@ -28,6 +28,14 @@ def somebody_else(world: World) -> Caller:
     return world.caller(_given(world.wire.platform.credentials.second_api_key, "second API key"))
 
 
+def token_holder(world: World) -> Caller:
+    """Somebody with a token of the cluster or of an issuer, entitled or not. Raises NotReady where there is none."""
+    platform = world.wire.platform
+    if platform.provides.get("kube"):
+        return world.person(world.identity())
+    return world.caller(_given(platform.credentials.user_token, "user token"))
+
+
 def spendable(world: World) -> Budget:
     """A budget for the check to spend. Raises NotReady where none was allowed."""
     platform = world.wire.platform

@@ -1,5 +1,6 @@
 """What applications meet that are written against the official clients of OpenAI and Anthropic, with retries switched off."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -15,6 +16,7 @@ from harness.world.books import Books
 from harness.world.expectations import expect, expect_equal, expect_refused, expect_served, quota_refusal
 from harness.world.inference import Ask, Endpoint
 from harness.world.sandwich import Sandwich, arrivals
+from harness.world.twin import Variant
 from harness.world.world import World
 
 MESSAGES: tuple[Need, ...] = ("kube", "backends")
@@ -22,6 +24,7 @@ MESSAGES: tuple[Need, ...] = ("kube", "backends")
 NOBODYS: Final = Secret("sk-oai-CCCCCCCCCCCCCCCC_2222222222222222222222222222222222222222222")
 GARBAGE: Final = Secret("garbage")
 ENDPOINT_OF: Final[dict[Via, Endpoint]] = {"openai": "chat", "anthropic": "messages"}
+EMBEDS: Final = Variant(arguments=("--runner", "pooling"))
 EACH: Final = pytest.mark.parametrize("via", ["openai", "anthropic"])
 
 
@@ -50,6 +53,19 @@ def test_an_official_client_reads_every_protocol(
     expect_equal(
         [entry.total_tokens for entry in entries], [tokens_of(plain)], of="tokens generated", exchange=exchange
     )
+
+
+@check("MAAS-TOK-007", "MAAS-GW-004", needs=("kube", "backends", "models", "metrics"))
+def test_the_openai_client_reads_embeddings_and_they_are_charged(world: World, books: Books) -> None:
+    """It asks for vectors in base64, whatever the application wants: the answer must come through as it was given."""
+    twin = world.new_model(variant=EMBEDS)
+    caller = world.customer(models=twin.handle)
+    ask = Ask(endpoint="embeddings", prompt="Some words to place among others.")
+    exchanges = [expect_whole(one.infer(ask), ask) for one in (caller, caller.over("openai"))]
+    expect_equal(
+        tokens_of(exchanges[1]), tokens_of(exchanges[0]), of="tokens that openai hands out", exchange=exchanges[1]
+    )
+    replace(books, journals=world.journals()).expect_balanced([caller.account()])
 
 
 @EACH

@@ -19,6 +19,7 @@ from harness.world.expectations import (
     any_refusal,
     challenge,
     describe,
+    error_object,
     expect,
     expect_equal,
     expect_refused,
@@ -28,7 +29,7 @@ from harness.world.expectations import (
     quota_refusal,
 )
 from harness.world.inference import PATHS, Ask
-from harness.world.lent import somebody_else, spendable
+from harness.world.lent import somebody_else, spendable, token_holder
 from harness.world.world import World
 
 NOBODYS: Final = Secret("sk-oai-BBBBBBBBBBBBBBBB_1111111111111111111111111111111111111111111")
@@ -155,6 +156,30 @@ def test_the_list_is_for_those_who_have_a_key(world: World, stranger: Caller) ->
     expect(caller.model.model_id in shown, expected=f"{caller.model.model_id} is listed", observed=repr(shown))
     expect_refused(stranger.models(), 401, challenge, when="models are listed without a credential")
     expect_refused(world.caller(NOBODYS, model=caller.model).models(), 403, when="the key was never issued")
+
+
+@check("MAAS-AUTH-007", "MAAS-AUTH-034", needs={"user-token"})
+def test_a_token_lists_models_with_and_without_an_empty_subscription_header(world: World) -> None:
+    holder = token_holder(world)
+    plain = expect_status(holder.models(), 200, when="models are listed with a token", requirement="MAAS-AUTH-007")
+    empty = holder.models(headers={"X-MaaS-Subscription": ""})
+    expect_equal(
+        model_ids(empty),
+        model_ids(plain),
+        of="models with an empty header",
+        exchange=empty,
+        requirement="MAAS-AUTH-034",
+    )
+
+
+@check("MAAS-AUTH-033", "MAAS-AUTH-035", needs={"user-token"})
+def test_a_token_that_names_a_subscription_of_nobodys_is_refused(world: World) -> None:
+    holder = token_holder(world)
+    expect_served(holder.models())
+    for name in ("no-such-subscription", "'; DROP TABLE api_keys; --", "../../etc/passwd"):
+        refusal = holder.models(headers={"X-MaaS-Subscription": name})
+        expect_refused(refusal, 403, error_object("permission_error"), when=f"the header names {name}")
+        expect_discreet(refusal)
 
 
 @EACH_CLIENT
