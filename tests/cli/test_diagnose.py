@@ -205,7 +205,8 @@ def _crashes(patient: Patient, name: str) -> None:
     """From its first Pod on: a rollout of an existing model would leave the old Pod serving."""
     gone = Ref("serving.kserve.io/v1alpha1", "LLMInferenceService", name, "llm")
     patient.cluster.delete(gone)
-    wait_for(patient.cluster, is_gone(gone), BOUND)
+    for ref in (gone, Ref("apps/v1", "Deployment", f"{name}-kserve", "llm")):
+        wait_for(patient.cluster, is_gone(ref), BOUND)
     patient.apply(model(name, template={"containers": [{"name": "main", "command": ["false"]}]}))
 
 
