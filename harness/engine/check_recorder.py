@@ -10,16 +10,21 @@ BODY_LIMIT = 4096
 
 
 class CheckRecorder:
-    """One check's way into the journal; `last` is its latest exchange, the evidence of a failure that names none."""
+    """One check's way into the journal; `last` is its latest exchange, the evidence of a failure that names none.
+
+    `request_ids` are those of all its exchanges, by which components' logs speak of them.
+    """
 
     def __init__(self, part: JournalPart, check_id: str) -> None:
         self._part = part
         self._check_id = check_id
         self.last: Exchange | None = None
+        self.request_ids: set[str] = set()
 
     def exchange(self, exchange: Exchange) -> None:
         """Keep one exchange; bodies are cut to 4,096 characters after masking, so that no credential is cut in two."""
         self.last = exchange
+        self.request_ids.add(exchange.request_id)
         request = exchange.request
         self._part.write(
             ExchangeRecorded(

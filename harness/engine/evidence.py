@@ -1,6 +1,6 @@
 """The surroundings of a failure, taken before teardown: what the objects involved said, and what the components logged meanwhile."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,11 @@ from harness.outcome import Fault
 from harness.platforms.platform import Platform
 
 LOG_LIMIT: Final = 16_384
-"""Bytes of a component's log that a report carries: the last ones of the interval."""
+"""Characters of a component's log that a report carries: the last ones of what concerns the check."""
+READ_LIMIT: Final = 4_194_304
+"""Bytes of the interval that are looked through: beside hundreds of checks, most lines are of others."""
+_ORDINARY: Final = (" INFO ", " DEBUG ", "[info]", "[debug]")
+"""What marks a line as one of daily life: it is kept only where it names something of the check; all others are trouble."""
 _KINDS: Final = (
     ("maas.opendatahub.io/v1alpha1", "MaaSModelRef"),
     ("maas.opendatahub.io/v1alpha1", "MaaSAuthPolicy"),
@@ -50,10 +54,14 @@ class LogPosition:
         """Note the present ends; a log that does not exist yet ends at 0."""
         return cls({name: _size(path) for name, path in platform.logs.items()})
 
-    def since(self, platform: Platform) -> dict[str, str]:
-        """What was logged since, per component, masked and cut to the last `LOG_LIMIT` bytes; silent components are left out."""
+    def since(self, platform: Platform, named: Collection[str]) -> dict[str, str]:
+        """What was logged since and names one of these (request ids, objects) or tells of trouble, per component.
+
+        Masked and cut to the last `LOG_LIMIT` characters; components without such a line are left out.
+        """
         slices = {name: _slice(path, self.offsets.get(name, 0)) for name, path in platform.logs.items()}
-        return {name: text for name, text in slices.items() if text}
+        kept = {name: _concerning(text, named)[-LOG_LIMIT:] for name, text in slices.items()}
+        return {name: text for name, text in kept.items() if text}
 
 
 def object_states(platform: Platform, since: str) -> tuple[tuple[ObjectState, ...], tuple[str, ...]]:
@@ -95,10 +103,20 @@ def _size(path: Path) -> int:
 def _slice(path: Path, offset: int) -> str:
     try:
         with path.open("rb") as file:
-            file.seek(max(offset, _size(path) - LOG_LIMIT))
-            return redact(file.read(LOG_LIMIT).decode("utf-8", errors="replace"))
+            file.seek(max(offset, _size(path) - READ_LIMIT))
+            return file.read(READ_LIMIT).decode("utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def _concerning(text: str, named: Collection[str]) -> str:
+    """The lines that speak of the check, or of trouble; masked."""
+    lines = [
+        line
+        for line in text.splitlines(keepends=True)
+        if not any(mark in line for mark in _ORDINARY) or any(name in line for name in named)
+    ]
+    return redact("".join(lines))
 
 
 def _is_young(item: Mapping[str, Any], since: str) -> bool:

@@ -145,7 +145,7 @@ class Execution:
                 check_id=attempt.declaration.check_id,
                 attempt=attempt.number,
                 objects=objects,
-                logs=attempt.logs.since(self._platform),
+                logs=attempt.logs.since(self._platform, attempt.recorder.request_ids | _objects_of(node)),
                 traceback=redact(report.longreprtext)[-TRACEBACK_LIMIT:],
                 unavailable=unavailable,
             )
@@ -161,6 +161,13 @@ class Execution:
             if report.failed and redact(text) != text:
                 report.longrepr = redact(text)
         return report
+
+
+def _objects_of(node: pytest.Item | pytest.Collector) -> set[str]:
+    """The name that all objects of the check's own world carry in theirs."""
+    world = getattr(node, "funcargs", {}).get("world")
+    name = getattr(world, "name", None)
+    return {name} if isinstance(name, str) and name else set()
 
 
 def status_of(report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, str] | None:

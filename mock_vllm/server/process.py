@@ -55,6 +55,7 @@ async def _single(settings: Settings) -> None:
     if settings.admin_port is not None:
         endpoints["admin"] = await serving.offer_admin(bind(settings.host, settings.admin_port))
     await serving.begin()
+    LOG.info("serving %s at %s", ", ".join(settings.served_model_name or (settings.model,)), endpoints["api"])
     announce(settings.ready_file, endpoints)
     await stopped.wait()
     await serving.end()

@@ -76,7 +76,7 @@ def test_logs_are_those_of_the_interval_cut_to_their_end_and_masked(tmp_path: Pa
     key = "sk-oai-0123456789abcdef_0123456789abcdefghijklmnop"
     with log.open("a", encoding="utf-8") as file:
         file.write("x" * LOG_LIMIT + f"\nkey {key}\n")
-    (taken,) = start.since(platform).items()
+    (taken,) = start.since(platform, ()).items()
     assert taken[0] == "limiter"
     assert "before" not in taken[1]
     assert taken[1].endswith("key sk-oai-<redacted>\n")
@@ -88,4 +88,22 @@ def test_a_log_that_was_not_there_before_is_taken_whole(tmp_path: Path) -> None:
     platform = _platform(logs={"late": log})
     start = LogPosition.now(platform)
     log.write_text("hello\n", encoding="utf-8")
-    assert start.since(platform) == {"late": "hello\n"}
+    assert start.since(platform, ()) == {"late": "hello\n"}
+
+
+def test_of_a_log_only_what_names_the_check_or_tells_of_trouble_is_shown(tmp_path: Path) -> None:
+    log = tmp_path / "authorizer.log"
+    log.touch()
+    platform = _platform(logs={"authorizer": log})
+    position = LogPosition.now(platform)
+    mine = "2026-11-22 15:39:06,651 INFO authorizer refused request-1 POST /llm/m: 401\n"
+    other = mine.replace("request-1", "request-2")
+    object_ = "2026-11-22 15:39:06,700 INFO controller maassubscriptions models-as-a-service/mc-0a1b2c3d-sub1 is Active\n"
+    trouble = "2026-11-22 15:39:07,000 WARNING gateway the limiter was started anew\n"
+    trace = 'Traceback (most recent call last):\n  File "x.py", line 1\n'
+    envoy = "[2026-11-22 15:39:07.1][7][info] all clear\n[2026-11-22 15:39:07.2][7][error] cannot bind\n"
+    log.write_text(mine + other + object_ + trouble + trace + envoy, encoding="utf-8")
+    shown = position.since(platform, {"request-1", "mc-0a1b2c3d"})["authorizer"]
+    assert shown == mine + object_ + trouble + trace + envoy.splitlines(keepends=True)[1]
+    log.write_text(other, encoding="utf-8")
+    assert position.since(platform, {"request-1"}) == {}

@@ -117,7 +117,7 @@ def kubernetes_api(plan: Plan) -> Part:
         plan.module("kubeapi", "harness.simulator.kubeapi"),
         lambda ready: [
             *("--dir", str(plan.kubeconfig.parent), "--engine", plan.kube_api, *folders),
-            *("--state", str(plan.private / "kube-state"), "--state-survives", "process"),
+            *("--state", str(plan.private / "kube-state"), "--state-survives", "process", "--log-level", "info"),
             *_listening_again(ready, "kubeapi", bind="api"),
         ],
         stops_last=True,

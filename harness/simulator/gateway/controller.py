@@ -25,9 +25,9 @@ LONGEST_COALESCE_SECONDS = 0.15
 """Where applying takes long, because there are many routes, changes are collected for half as long, up to this."""
 RETRY_SECONDS = 0.3
 LIMITER_POLL_SECONDS = 0.3
-
-
 ACCESS_LOG = "access.log"
+
+
 class Controller:
     """One Envoy, one limiter, the objects of one cluster."""
 
@@ -83,8 +83,8 @@ class Controller:
         snapshot, plan = await self.enforce()
         acknowledged = time.perf_counter()
         await self._statuses.write(plan, snapshot, self.urls(plan))
-        LOG.debug(
-            "applied %d routes in %.0f ms, statuses in %.0f ms",
+        LOG.info(
+            "in force: %d routes after %.0f ms, statuses after %.0f ms more",
             len(snapshot.routes),
             (acknowledged - started) * 1000,
             (time.perf_counter() - acknowledged) * 1000,

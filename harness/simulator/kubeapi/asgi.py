@@ -95,6 +95,21 @@ def read_request(scope: dict[str, Any], receive: Receive) -> Request:
     return Request(scope["method"], scope["path"], query, headers, groups, extras, receive)
 
 
+_WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_REFUSED = frozenset({400, 401, 403, 422, 500, 503})
+"""What is worth a line of the log: conflicts and absent objects are the daily life of controllers."""
+
+
+def _why(request: Request, response: Response) -> str:
+    """The message of a refusal; of Secrets and tokens the reason alone, because messages quote values."""
+    try:
+        body = orjson.loads(response.body)
+    except orjson.JSONDecodeError:
+        return ""
+    private = "/secrets" in request.path or request.path.endswith("/token")
+    return str(body.get("reason" if private else "message", "")) if isinstance(body, dict) else ""
+
+
 class Application:
     """Runs the handler and turns every refusal into a `Status`; nothing a client sends ends in a traceback."""
 
@@ -132,6 +147,8 @@ class Application:
             _log.exception("%s %s failed", request.method, request.path)
             response = json_response(500, internal("the server met a fault of its own; its log has the details").body())
         self._cluster.tally.answered(request.asked, response.code)
+        if request.method in _WRITING and response.code in _REFUSED:
+            _log.info("refused %s %s: %d %s", request.method, request.path, response.code, _why(request, response))
         await self._send(request, response, receive, send)
 
     async def _websocket(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:

@@ -154,6 +154,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(
         level=options.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
+    for library in ("httpx", "uvicorn"):
+        logging.getLogger(library).setLevel(logging.WARNING)  # calls of webhooks are no events of this component
     if os.environ.get("MAAS_DIE_WITH_PARENT") == "1":
         die_with_parent()
     try:

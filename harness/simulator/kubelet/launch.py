@@ -129,6 +129,8 @@ def mock_launch(pod: Manifest, ready_file: Path) -> Launch:
             raise UnrunnableError("the Pod names no model: expected --served-model-name or --model in its command")
         arguments = ["serve", names[0], "--served-model-name", *names]
     ours = ["--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--ready-file", str(ready_file)]
+    if "--log-requests" not in arguments:
+        ours.append("--log-requests")  # a Pod's log says what was asked of it
     return Launch((*arguments, *ours), environment_of(container), module=MOCK)
 
 

@@ -129,7 +129,7 @@ def _run(settings: Settings) -> None:
         force=True,
     )
     # The client libraries log every request at INFO; URLs and timing of the API server are no event of this component.
-    for name in ("httpx", "httpx2", "httpcore", "httpcore2", "aiosqlite"):
+    for name in ("httpx", "httpx2", "httpcore", "httpcore2", "aiosqlite", "uvicorn"):
         logging.getLogger(name).setLevel(logging.WARNING)
     from .server import StartError, serve
 

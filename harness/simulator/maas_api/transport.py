@@ -128,6 +128,10 @@ class _Exchange:
         if self._ended:
             ended, self._ended = self._ended, None
             ended(self.status)
+            if self.status >= 400:
+                level = logging.WARNING if self.status >= 500 else logging.INFO
+                route = self.scope.get(ROUTE, "an unknown path")
+                log.log(level, "refused %s %s %s: %d", self._id, self.scope["method"], route, self.status)
 
     async def reply(self, status: int) -> None:
         """Answer without a body."""

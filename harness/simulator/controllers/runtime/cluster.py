@@ -109,6 +109,8 @@ class Cluster:
             if error.status.code == 404:
                 return manifest
             raise
+        if "phase" in patch:
+            log.info("%s %s is %s, was %s", kind, key, patch["phase"], status(manifest).get("phase", "new"))
         return self._heard(kind, answer)
 
     async def patch(self, kind: Kind, key: Key, patch: Manifest) -> Manifest:

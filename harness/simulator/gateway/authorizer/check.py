@@ -26,10 +26,12 @@ from harness.simulator.gateway.authorizer.request import AccessRequest
 LOG = logging.getLogger("authorizer")
 BODY_METADATA = "maas.req"
 CHALLENGES = ('Bearer realm="api-keys"', 'Bearer realm="openshift-identities"')
+REQUEST_ID = "x-request-id"
 OVERWRITE = base_pb2.HeaderValueOption.HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD
 APPEND = base_pb2.HeaderValueOption.HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD
 UNAVAILABLE = Refusal(503, "authorization unavailable", "The authorization service is unavailable; try again later.\n")
 MEMO_SIZE = 20_000
+OK_STATUS = 200
 Question = tuple[str, str, str, str, str, tuple[tuple[str, str | bytes], ...]]
 
 
@@ -47,8 +49,10 @@ def read(message: bytes) -> AccessRequest:
     body = attributes.metadata_context.filter_metadata.get(BODY_METADATA)
     model = body.fields["model"].string_value if body is not None and "model" in body.fields else ""
     headers = {name: value for name, value in http.headers.items() if not name.startswith(":")}
+    request_id = headers.pop(REQUEST_ID, "")  # no part of the question: the answer to it can be repeated
     named = attributes.context_extensions
-    return AccessRequest(http.method, http.path, headers, model, named.get("route", ""), named.get("gateway", ""))
+    route, gateway = named.get("route", ""), named.get("gateway", "")
+    return AccessRequest(http.method, http.path, headers, model, route, gateway, request_id)
 
 
 def header(name: str, value: str, action: int) -> Any:
@@ -112,6 +116,8 @@ class CheckMethod:
         if known is not None and known.until > self._now():
             answer, status = known.value
             self._metrics.repeated(request.gateway, status)
+            if status != OK_STATUS:
+                LOG.info("refused %s: %d, as just before", told(request), status)
             return answer
         return self._decide(question, request)
 
@@ -120,12 +126,14 @@ class CheckMethod:
         try:
             decision: Fresh[Decision] = await self._authorizer.decide(request)
         except UnavailableError as error:
-            LOG.warning("refused %s %s: %s", request.method, request.bare_path, error)
+            LOG.warning("refused %s: %s", told(request), error)
             self._metrics.answered(request.gateway, UNAVAILABLE.status, time.perf_counter() - started)
             return refused(UNAVAILABLE)
         value = decision.value
         answer = refused(value) if isinstance(value, Refusal) else admitted(value)
-        status = value.status if isinstance(value, Refusal) else 200
+        status = value.status if isinstance(value, Refusal) else OK_STATUS
+        if isinstance(value, Refusal):
+            LOG.info("refused %s: %d %s", told(request), status, value.reason)
         self._metrics.answered(request.gateway, status, time.perf_counter() - started)
         if self._ttl > 0:
             self._remember(question, Fresh((answer, status), min(decision.until, asked + self._ttl)))
@@ -135,6 +143,11 @@ class CheckMethod:
         if len(self._memo) >= MEMO_SIZE:
             self._memo.clear()
         self._memo[question] = answer
+
+
+def told(request: AccessRequest) -> str:
+    """A request in a line of the log: its id, and nothing that could hold a credential."""
+    return f"{request.request_id or '-'} {request.method} {request.bare_path}"
 
 
 def key_of(request: AccessRequest) -> Question:

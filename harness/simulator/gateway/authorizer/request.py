@@ -20,7 +20,7 @@ class AccessRequest:
     """One request as Envoy describes it: header names in lower case, repeated headers joined with commas, `path` with its query.
 
     `model` is the `model` of the JSON body. `route` is NAMESPACE/NAME of the HTTPRoute that matched, empty where none did;
-    `gateway` that of the Gateway that the request came through.
+    `gateway` that of the Gateway that the request came through. `request_id` is the caller's X-Request-ID, for the log alone.
     """
 
     method: str
@@ -29,6 +29,7 @@ class AccessRequest:
     model: str = ""
     route: str = ""
     gateway: str = ""
+    request_id: str = ""
 
     @property
     def bare_path(self) -> str:

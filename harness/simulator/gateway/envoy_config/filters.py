@@ -14,6 +14,7 @@ RATE_LIMIT, LUA, ROUTER = "envoy.filters.http.ratelimit", "envoy.filters.http.lu
 REQUEST, USAGE = "maas.req", "maas.usage"
 EXTENSION = "envoy.extensions.filters.http."
 IDENTITY_FIELDS = ("userid", "selected_subscription_key")
+REQUEST_ID = "x-request-id"
 LABELS = ("cost_center", "organization_id")
 """Each entry of a descriptor costs Envoy microseconds, so what the limiter can derive (user, subscription) is left out."""
 
@@ -53,6 +54,7 @@ def ext_authz() -> JSON:
         {"exact": "x-api-key"},
         {"prefix": "x-maas-"},
         {"exact": "x-gateway-model-name"},
+        {"exact": REQUEST_ID},
     ]
     return http_filter(
         EXT_AUTHZ,

@@ -1,5 +1,6 @@
 """The limiter's administrative endpoints, HTTP and JSON."""
 
+import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,7 @@ from harness.simulator.gateway.limiter.metrics import TokenMetrics
 from harness.simulator.gateway.limiter.shared import OpenWindow, SharedStoreError
 from harness.simulator.gateway.predicate import InvalidExpressionError, compiled
 
+LOG = logging.getLogger("limiter")
 Windows = Callable[[], Awaitable[list[OpenWindow]]]
 Advance = Callable[[str, float], Awaitable[None]]
 
@@ -83,6 +85,7 @@ class Admin:
         revision = self._admission.replace(limits)
         self._metrics.label(parsed.labels)
         count = sum(len(group) for group in limits.values())
+        LOG.info("limits in force: revision %d, %d limits of %d routes", revision, count, len(limits))
         return JSONResponse({"instance": self._instance, "revision": revision, "limits": count, "domains": len(limits)})
 
     async def show_limits(self, _request: Request) -> Response:

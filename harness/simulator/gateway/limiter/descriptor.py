@@ -6,6 +6,7 @@ and counters may name, `request.path`, and `label.*` entries that become labels 
 carries `request.id` and `request.max_tokens`, and a third phase, `release`, is sent when any stream is done.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from harness.simulator.gateway.limiter.shared import SharedCounters, SharedStore
 from harness.simulator.gateway.limiter.shared_holds import SharedHolds
 from harness.simulator.gateway.unary import INVALID_ARGUMENT, UNAVAILABLE, GrpcError
 
+LOG = logging.getLogger("limiter")
 IDENTITY = "auth.identity."
 LABEL = "label."
 OK: bytes = rls_pb2.RateLimitResponse(overall_code=rls_pb2.RateLimitResponse.OK).SerializeToString()
@@ -78,6 +80,17 @@ def who(identity: Mapping[str, str]) -> dict[str, str]:
     return labels | ({"subscription": subscription} if subscription else {})
 
 
+def tell_refused(call: Call) -> None:
+    """One line for a request whose budget is spent, or that no limit names; the gateway's answer is a 429."""
+    LOG.info(
+        "refused %s %s: over the limit of user %s, subscription %s",
+        call.extra.get("id", "-"),
+        call.subject.domain,
+        call.labels.get("user", "-"),
+        call.labels.get("subscription", "-"),
+    )
+
+
 def should_rate_limit(admission: Admission, ahead: int | None = None) -> Callable[[bytes], bytes]:
     """The method `envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit`, bytes to bytes.
 
@@ -90,6 +103,7 @@ def should_rate_limit(admission: Admission, ahead: int | None = None) -> Callabl
         elif call.phase == "release":
             admission.release(call.extra.get("id", ""))
         elif not admission.check(call.subject, call.labels, call.wish(ahead)).allowed:
+            tell_refused(call)
             return OVER_LIMIT
         return OK
 
@@ -129,7 +143,10 @@ def should_rate_limit_shared(
         if call.phase == "release":
             await holds.release(call.extra.get("id", ""))
             return OK
-        return OK if await allowed(call) else OVER_LIMIT
+        if await allowed(call):
+            return OK
+        tell_refused(call)
+        return OVER_LIMIT
 
     async def handle(message: bytes) -> bytes:
         request = rls_pb2.RateLimitRequest.FromString(message)
