@@ -59,3 +59,8 @@ def test_a_namespace_without_a_tenant_takes_neither_quota_nor_access(world: Worl
     world.declare(configuration(namespace))
     world.settle()
     admitted(cluster, wanted)
+    if cluster.knows(MAAS, "Tenant"):
+        legacy = world.space("legacy")
+        world.declare({**configuration(legacy), "kind": "Tenant"})
+        world.settle()
+        admitted(cluster, made(legacy, world.model()))

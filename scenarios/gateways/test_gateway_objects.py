@@ -87,3 +87,15 @@ def rewrite_of(rule: Manifest) -> str | None:
         if one["type"] == "URLRewrite"
     ]
     return next((str(path.get("replacePrefixMatch")) for path in paths), None)
+
+
+@check("MAAS-GW-015", needs={"kube"})
+def test_the_gateway_says_that_nobody_else_should_manage_it(world: World) -> None:
+    metadata = maas_gateway(world)["metadata"]
+    annotations, labels = metadata.get("annotations") or {}, metadata.get("labels") or {}
+    bootstrap = annotations.get("security.opendatahub.io/authorino-tls-bootstrap")
+    expect_equal(bootstrap, "true", of="authorino-tls-bootstrap")
+    managed = "opendatahub.io/managed"
+    expect_equal(
+        (annotations.get(managed), labels.get(managed)), ("false", "false"), of=f"annotation and label {managed}"
+    )

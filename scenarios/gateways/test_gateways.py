@@ -78,6 +78,12 @@ def test_registering_a_model_of_the_standard_gateway_fails(world: World) -> None
         )
     expect_equal(found["status"]["phase"], "Failed", of="the phase of a registered model of the standard gateway")
     ready = condition(found, "Ready") or {}
+    expect_equal(
+        (ready.get("status"), ready.get("reason")),
+        ("False", "ReconcileFailed"),
+        of="Ready",
+        requirement="MAAS-STAT-007",
+    )
     expect(
         "does not reference gateway" in str(ready.get("message")),
         expected="a Ready condition whose message says that the model does not reference the gateway",
@@ -188,7 +194,7 @@ def test_management_answers_carry_no_cors_headers(world: World) -> None:
     )
 
 
-@check("MAAS-RATE-014", "MAAS-RATE-015", needs={"kube"})
+@check("MAAS-RATE-014", "MAAS-RATE-015", needs={"kube", "kuadrant"})
 def test_a_subscription_becomes_a_limit_of_the_models_policy(world: World) -> None:
     who = world.identity()
     subscription = world.subscription(who, limit=123, window="7m")

@@ -22,6 +22,7 @@ from harness.world.expectations import (
 from harness.world.force import model_ref
 from harness.world.guidebook import GuideModel, model_of, read, registration_of
 from harness.world.inference import Ask
+from harness.world.twin import MAAS_GATEWAY
 from harness.world.world import World
 
 GUIDE = Path(__file__).resolve().parents[2] / "fixtures" / "worlds" / "guide"
@@ -33,6 +34,14 @@ def guide_model(world: World, file: str) -> GuideModel:
     model = model_of(read(GUIDE / file), f"{world.name}-{file.partition('.')[0]}")
     world.declare(model.manifest, until=(has_condition(model.ref, "Ready"),))
     return model
+
+
+def printed_ready(world: World, model: GuideModel) -> object:
+    """What `kubectl get llminferenceservice` shows as READY; None where there is no such column."""
+    table = world.estate.cluster.table(model.ref.api_version, model.ref.kind, namespace=model.ref.namespace)
+    headings = [str(column["name"]).upper() for column in table["columnDefinitions"]]
+    rows = [dict(zip(headings, row["cells"], strict=True)) for row in table["rows"]]
+    return next((row.get("READY") for row in rows if row.get("NAME") == model.ref.name), None)
 
 
 def register(world: World, model: GuideModel) -> None:
@@ -58,6 +67,7 @@ def test_a_model_of_the_guide_passes_the_guides_verification(world: World, file:
     expect_equal(model_ids(listed), (model.handle.model_id,), of="models listed", exchange=listed)
     found = world.estate.cluster.get(model.ref) or {}
     expect_equal((condition(found, "Ready") or {}).get("status"), "True", of="Ready", requirement="MAAS-SETUP-009")
+    expect_equal(printed_ready(world, model), "True", of="READY as kubectl prints it", requirement="MAAS-SETUP-009")
     answer = customer.infer(Ask(endpoint="completions", prompt="Hello", max_tokens=50))
     expect_status(answer, 200, when="the guide's inference request is made", requirement="MAAS-SETUP-003")
     document = answer.json()
@@ -108,7 +118,9 @@ def test_the_guides_patch_opts_a_model_in(world: World) -> None:
         exchange=before,
     )
     world.estate.cluster.patch(model.ref, read(GUIDE / "opt-in-patch.json"))
-    world.expect_phase(model_ref(model.handle), "Ready")
+    opted_in = world.expect_phase(model_ref(model.handle), "Ready")["status"]
+    gateway = (opted_in.get("httpRouteGatewayName"), opted_in.get("httpRouteGatewayNamespace"))
+    expect_equal(gateway, (MAAS_GATEWAY, world.wire.platform.namespaces.gateway), of="gateway of the model's route")
     world.await_in_force(subscription, policy)
     customer = world.subscriber(who, subscription)
     expect_equal(model_ids(customer.models()), (model.handle.model_id,), of="models listed once opted in")
@@ -188,3 +200,4 @@ def test_a_model_that_is_not_ready_is_not_listed(world: World) -> None:
     world.expect_phase(model_ref(model.handle), "Unhealthy")
     exchange, _ = world.until(customer.models, lambda answer: answer.status != 200 or not model_ids(answer))
     expect_equal(model_ids(exchange), (), of="models listed while it is not ready", exchange=exchange)
+    expect_equal(printed_ready(world, model), "False", of="READY as kubectl prints it", requirement="MAAS-SETUP-009")

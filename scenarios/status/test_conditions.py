@@ -211,7 +211,7 @@ def told_of_peers(world: World, subscription: Subscription, status: str, reason:
     return found.get("message")
 
 
-@check("MAAS-CTRL-001", "MAAS-CTRL-002", needs={"kube", "models"})
+@check("MAAS-CTRL-001", "MAAS-CTRL-002", needs={"kube", "kuadrant", "models"})
 def test_each_subscription_of_a_model_is_a_limit_of_one_policy(world: World) -> None:
     twin = world.new_model()
     who = world.identity()
@@ -251,7 +251,7 @@ def test_the_last_subscription_takes_the_policy_with_it(world: World) -> None:
     expect_equal(exchange.status, 403, of="status without any subscription", exchange=exchange)
 
 
-@check("MAAS-CTRL-003", needs={"kube", "models"})
+@check("MAAS-CTRL-003", needs={"kube", "kuadrant", "models"})
 def test_deleting_one_of_two_subscriptions_never_leaves_the_other_without_its_limit(world: World) -> None:
     twin = world.new_model()
     who = world.identity()
@@ -298,7 +298,7 @@ def test_a_model_taken_out_of_a_subscription_is_closed(world: World) -> None:
     expect_served(caller.infer(model=first), when="the model is still in the subscription")
 
 
-@check("MAAS-CTRL-009", needs={"kube", "models", "disposable"})
+@check("MAAS-CTRL-009", needs={"kube", "kuadrant", "models", "disposable"})
 def test_a_policy_that_somebody_deletes_or_edits_comes_back(world: World) -> None:
     twin = world.new_model()
     who = world.identity()
@@ -336,7 +336,7 @@ def test_the_order_of_creation_does_not_matter(world: World) -> None:
     expect_served(world.subscriber(who, subscription).infer(), when="subscription and policy came before the model")
 
 
-@check("MAAS-RATE-011", "MAAS-RATE-015", needs={"kube"})
+@check("MAAS-RATE-011", "MAAS-RATE-015", needs={"kube", "kuadrant"})
 def test_every_rate_of_a_subscription_is_in_its_limit(world: World) -> None:
     rates = (Rate(10, "1m"), Rate(1000, "24h"))
     subscription = world.subscription(world.identity(), rates=rates)

@@ -162,3 +162,12 @@ def test_a_model_stays_until_its_policies_are_gone(world: World) -> None:
         expected=f"no {policy} once the model is gone",
         observed="it is there, and nobody deletes it",
     )
+
+
+@check("MAAS-STAT-011", needs={"kube"})
+def test_a_model_without_an_alias_is_in_no_conflict_that_anybody_knows_of(world: World) -> None:
+    missing = world.ghost()
+    world.declare(registration(missing))
+    world.settle()
+    found = world.expect_condition(model_ref(missing), "ModelIdentityUnique", "Unknown")
+    expect_equal((condition(found, "ModelIdentityUnique") or {}).get("reason"), "AliasNotResolved", of="reason")
