@@ -38,7 +38,7 @@ class Issuer:
         """Publish another key, with which the tokens are signed that name it, and no others; its id."""
         return str(self._ask("POST", "/keys", {"algorithm": algorithm, "signs": False})["kid"])
 
-    def keys(self) -> Sequence[Mapping[str, Any]]:
+    def published(self) -> Sequence[Mapping[str, Any]]:
         """The public keys, as JSON Web Keys, the oldest first."""
         found: Sequence[Mapping[str, Any]] = self._ask("GET")["jwks"]["keys"]
         return found

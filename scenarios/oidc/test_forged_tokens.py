@@ -44,7 +44,7 @@ def tampered(issuer: Issuer, user: OidcUser) -> Secret:
 
 def by_public_key(issuer: Issuer, user: OidcUser) -> Secret:
     """A token signed with HMAC, the secret being the public key that everybody can read."""
-    public = issuer.keys()[0]
+    public = issuer.published()[0]
     secret = (ECKey if public["kty"] == "EC" else RSAKey).import_key(dict(public)).as_pem(private=False)
     signed = f"{encoded({'alg': 'HS256', 'kid': public['kid']})}.{encoded(body_of(issuer, user))}"
     mac = hmac.new(secret, signed.encode(), "sha256").digest()  # the library knows this attack, and refuses to sign it
@@ -53,7 +53,7 @@ def by_public_key(issuer: Issuer, user: OidcUser) -> Secret:
 
 def by_own_key(issuer: Issuer, user: OidcUser, header: Mapping[str, Any]) -> Secret:
     """A token signed with a key of the forger's own, under the name of the issuer's."""
-    public = issuer.keys()[0]
+    public = issuer.published()[0]
     own = ECKey.generate_key("P-256", {"kid": public["kid"]})
     brought = {"jwk": own.as_dict(private=False)} if "jwk" in header else {}
     signed = {"alg": "ES256", "kid": public["kid"], **header, **brought}
