@@ -31,10 +31,10 @@ def pod(
 def mock_arguments(subject: dict[str, Any]) -> tuple[str, ...]:
     launch = mock_launch(subject, READY)
     assert launch.command[:4] == (sys.executable, "-P", "-m", "mock_vllm")
-    assert launch.arguments[-8:] == (
-        "--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--ready-file", str(READY),
+    assert launch.arguments[-9:] == (
+        "--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--ready-file", str(READY), "--log-requests",
     )  # fmt: skip
-    return launch.arguments[:-8]
+    return launch.arguments[:-9]
 
 
 def test_the_mocks_own_command_is_kept_but_for_ports() -> None:
