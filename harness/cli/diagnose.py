@@ -50,6 +50,8 @@ def command(**given: Any) -> int:
 
     credential = _credential(given["key"])
     sight, endpoints, ca_file = _platform(given)
+    if not given["as_json"]:
+        click.echo(f"looking at {sight.cluster.host}")
     question = Question(given["model"], given["user"], given["groups"], given["subscription"], credential)
     steps = []
     for step in diagnose(Case(question, sight, endpoints, ca_file), given["symptom"]):
@@ -58,7 +60,12 @@ def command(**given: Any) -> int:
             click.echo("\n".join(_lines(step)))
     wrong = steps[-1].state == "wrong"
     if given["as_json"]:
-        document = {"model": question.model, "ok": not wrong, "steps": [asdict(step) for step in steps]}
+        document = {
+            "platform": sight.cluster.host,
+            "model": question.model,
+            "ok": not wrong,
+            "steps": [asdict(step) for step in steps],
+        }
         click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
     elif not wrong:
         click.echo(_conclusion(steps, given))
@@ -105,22 +112,22 @@ def _credential(given: str | None) -> Any:
 
 
 def _platform(given: dict[str, Any]) -> tuple[Any, Any, Path | None]:
-    """What is looked at: the cluster of the kubeconfig, else the platform that `up --detach` runs here."""
+    """What is looked at: the cluster of the kubeconfig; where none is named, or that one, the platform that `up --detach` runs here."""
     from harness.diagnosis.sight import Sight
     from harness.kube.cluster import Cluster
     from harness.platforms import inventory
     from harness.platforms.platform import Endpoints
 
-    if given["kubeconfig"] is None and not given["context"]:
-        running = _running()
-        if running is not None:
-            return Sight(Cluster.connect(running.kubeconfig), running.namespaces), running.endpoints, running.ca_file
     named = given["kubeconfig"] or os.environ.get("KUBECONFIG")
-    if not named:
+    kubeconfig = Path(named).expanduser().absolute() if named else None
+    running = None if given["context"] else _running()
+    if running is not None and kubeconfig in (None, running.kubeconfig):
+        return Sight(Cluster.connect(running.kubeconfig), running.namespaces), running.endpoints, running.ca_file
+    if kubeconfig is None:
         raise UsageFault(
             "no platform to look at: give --kubeconfig FILE, set KUBECONFIG, or start one (`maas-conformance up --detach`)"
         )
-    cluster = Cluster.connect(Path(named).expanduser().absolute(), context=given["context"])
+    cluster = Cluster.connect(kubeconfig, context=given["context"])
     gateway = (given["gateway"] or "").rstrip("/")
     management = (given["management"] or f"{gateway}/maas-api").rstrip("/")
     endpoints = Endpoints(gateway=gateway, management=management, limiter_admin=given["limiter"]) if gateway else None

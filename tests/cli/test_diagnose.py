@@ -359,6 +359,27 @@ def test_a_controller_that_does_not_reconcile_is_noticed_by_the_generation(
     assert "has not reconciled it: its status speaks of generation 1, the object is at 2" in found["says"]
 
 
+def test_without_a_kubeconfig_the_platform_that_runs_here_is_looked_at(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setattr("harness.cli.diagnose._running", lambda: patient.platform)
+    assert run(["diagnose", "facebook-opt-125m-simulated", "--key", patient.token()]) == ExitCode.CONFORMANT
+    said = capsys.readouterr().out
+    assert said.startswith(f"looking at {patient.cluster.host}\n")
+    assert "caller: system:serviceaccount:diagnosed:alice" in said
+    assert patient.token() not in said
+
+
+def test_a_kubeconfig_that_is_named_wins_over_the_platform_that_runs_here(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("harness.cli.diagnose._running", lambda: patient.platform)
+    monkeypatch.setenv("KUBECONFIG", "/nowhere/else")
+    assert run(["diagnose", "facebook-opt-125m-simulated"]) == ExitCode.USAGE
+    assert "cannot read the kubeconfig /nowhere/else" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
