@@ -59,7 +59,7 @@ class Side:
 def comparison_page(sides: Sequence[Side], found: Sequence[Change]) -> str:
     """The page."""
     counts = Counter(change.direction for change in found)
-    tone = "bad" if counts["worse"] else "good" if counts["better"] else "odd"
+    tone = "bad" if counts["worse"] else "good"
     groups: dict[str, list[Change]] = {}
     for change in sorted(found, key=_rank):
         groups.setdefault(change.about, []).append(change)
@@ -69,8 +69,16 @@ def comparison_page(sides: Sequence[Side], found: Sequence[Change]) -> str:
         "sides": sides,
         "counts": [(word, counts[word]) for word in ("worse", "better", "other")],
         "groups": groups,
+        "shown": _shown,
     }
     return template(TEMPLATE).render(**values)
+
+
+def _shown(change: Change, value: Any) -> str:
+    """A value as a person reads it; states are written with an underscore, other words may hold one."""
+    if value is None:
+        return "absent"
+    return str(value).replace("_", " ") if change.about in ("requirement", "check") else str(value)
 
 
 def _rank(change: Change) -> tuple[int, int]:
