@@ -1,13 +1,16 @@
 """External models of the older group: what each becomes, and what its annotations may say."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 
 from harness.engine.declaration import check
 from harness.engine.failure import NotReady
-from harness.kube.manifest import Manifest
+from harness.kube.manifest import Manifest, Ref, condition
+from harness.kube.wait import has_phase
 from harness.world.expectations import expect, expect_equal, expect_served
+from harness.world.force import model_ref
 from harness.world.inference import Ask
 from harness.world.outside import PORT, ExternalModel, handle_of
 from harness.world.patience import until
@@ -121,3 +124,42 @@ def test_the_annotations_say_port_and_tls(world: World, providers: Providers) ->
         route_of(world, model)
         ports = [one["port"] for one in parts(world, model)["Service"]["spec"]["ports"]]
         expect_equal(ports, [port], of=f"ports of the Service of {model.handle.name}")
+
+
+@check("MAAS-CTRL-020", needs={"kube", "providers"})
+def test_what_became_of_a_legacy_model_is_repaired(world: World, providers: Providers) -> None:
+    model = lone(providers)
+    world.declare(*model.backend())
+    world.settle()
+    made = route_of(world, model)
+    world.estate.cluster.delete(Ref.of(made))
+    again, _ = until(
+        lambda: parts(world, model).get("HTTPRoute", {}).get("metadata", {}).get("uid"),
+        lambda uid: uid not in (None, made["metadata"]["uid"]),
+        world.estate.ready_bound,
+    )
+    expect(
+        again not in (None, made["metadata"]["uid"]),
+        expected="another route in place of the one that somebody deleted",
+        observed="none",
+    )
+
+
+@check("MAAS-STAT-012", needs={"kube", "providers"})
+def test_models_of_one_name_in_two_namespaces_are_no_conflict(world: World, providers: Providers) -> None:
+    here = lone(providers)
+    elsewhere = f"{world.name}-elsewhere"
+    there = ExternalModel(
+        handle_of(here.handle.name, elsewhere), replace(here.stand_in, namespace=elsewhere), legacy=True
+    )
+    world.declare({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": elsewhere}})
+    who = world.identity()
+    for model in (here, there):
+        world.declare(*model.backend(), model.registration(), until=(has_phase(model_ref(model.handle), "Ready"),))
+    world.subscription(who, models=(here.handle, there.handle))
+    world.policy(who, models=(here.handle, there.handle))
+    world.settle()
+    said = [
+        condition(world.estate.cluster.get(model_ref(one.handle)) or {}, "ModelIdentityUnique") for one in (here, there)
+    ]
+    expect_equal([(entry or {}).get("status") for entry in said], ["True", "True"], of="ModelIdentityUnique of both")
