@@ -39,7 +39,7 @@ class Crowd:
         """Calling is back within the platform's bound, and stays; the seconds are published."""
         bound = Bound("recovery_bound_s", self._world.wire.platform.parameters.recovery_bound_s)
         seconds = traffic.until_served(ENTITLED, bound)
-        name = f"recovery_of_{component.replace('-', '_')}"
+        name = f"recovery_of_{component.replace('-', '_')}"  # counted from when it is ready again
         self._world.wire.recorder.characteristic(name, round(seconds, 3), "s")
         for exchange in traffic.gather(FEW, ANSWERED)[ENTITLED]:
             expect_served(exchange, when=f"the component {component} is back")

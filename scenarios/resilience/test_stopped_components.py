@@ -172,7 +172,7 @@ def test_the_standard_gateway_answers_while_every_service_of_maas_is_down(
     slowest = max(exchange.duration_s for exchange in down)
     world.wire.recorder.characteristic("standard_gateway_latency_while_maas_is_down", slowest - usual, "s added")
     with crowd.calling() as traffic:
-        crowd.expect_recovery(traffic, "authorizer, limiter and maas-api")
+        crowd.expect_recovery(traffic, "the-services-of-maas")
 
 
 @check("MAAS-CTRL-007", needs=(*NEEDS, "models"), alone=True)
