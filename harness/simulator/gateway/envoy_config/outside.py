@@ -4,6 +4,7 @@ All of it sits in the upstream's own filter chain, after routing and behind ever
 route can lead around it, and of two providers of one model each gets its own key, name and path.
 """
 
+import hashlib
 import json
 import ssl
 from dataclasses import dataclass, field
@@ -106,8 +107,8 @@ def injector(credential: Credential, folder: Path) -> JSON:
 
 
 def credential_file(name: str) -> str:
-    """The file of one key; names are `NAMESPACE/SECRET/HEADER`, and none of the parts can hold an underscore."""
-    return name.replace("/", "_") + ".json"
+    """The file of one key: by a digest, because the name of a Secret may be as long as that of a file."""
+    return f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
 
 
 def script(target: Target) -> JSON:
