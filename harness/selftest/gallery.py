@@ -90,7 +90,22 @@ GALLERY: Final[tuple[Defect, ...]] = (
     Defect("gateway-times-nobody", "gateway", "durations name no subscription", ("MAAS-TOK-013",)),
     Defect("gateway-streams-are-free", "gateway", "streams are not charged", ("MAAS-TOK-002", "MAAS-TOK-003")),
     Defect("gateway-serves-without-its-limiter", "gateway", "no limit counts in an outage", ("MAAS-RATE-023",)),
+    Defect(
+        "gateway-hides-usage",
+        "gateway",
+        "streams of responses and messages state no usage",
+        ("MAAS-TOK-008", "MAAS-TOK-006"),
+    ),
+    Defect(
+        "authorizer-believes-the-model-header",
+        "authorizer",
+        "a header of the client says which model is meant",
+        ("MAAS-AUTH-062",),
+    ),
     Defect("maas-api-honours-revoked-keys", "maas-api", "a revoked key goes on working", ("MAAS-AUTH-005",)),
+    Defect("maas-api-dry-run-revokes", "maas-api", "a dry run revokes", ("MAAS-KEY-084",)),
+    Defect("maas-api-shows-stale-states", "maas-api", "an expired key looks active", ("MAAS-KEY-052",)),
+    Defect("maas-api-never-forgets-a-no", "maas-api", "a new administrator is never known", ("MAAS-KEY-087",)),
     Defect(
         "controller-lists-standard-models",
         "maas-controller",
