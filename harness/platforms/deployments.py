@@ -12,7 +12,7 @@ from typing import Final
 from harness.kube.cluster import Cluster
 from harness.kube.fault import WaitExpired
 from harness.kube.manifest import Manifest, Ref
-from harness.kube.wait import Bound, Expectation, has_condition, wait_for
+from harness.kube.wait import Bound, Expectation, wait_for
 from harness.outcome import EnvironmentFault, UsageFault
 from harness.platforms import inventory
 from harness.platforms.component_state import Action, ComponentState, State
@@ -103,7 +103,7 @@ class DeployedComponents:
     def _start(self, name: str, ref: Ref) -> None:
         if not (self._deployment(ref).get("spec") or {}).get("replicas", 1):
             self._scale(ref, self._replicas.pop(name, 1))
-        wait_for(self.cluster, has_condition(ref, "Available"), SCALED_BOUND)
+        wait_for(self.cluster, Expectation(ref, "with all replicas ready", _is_whole), SCALED_BOUND)
 
     def _scale(self, ref: Ref, replicas: int) -> None:
         self.cluster.patch(ref, {"spec": {"replicas": replicas}})
@@ -128,6 +128,15 @@ class DeployedComponents:
         ready = (deployment.get("status") or {}).get("readyReplicas", 0)
         state: State = "running" if ready else "starting" if wanted else "stopped"
         return ComponentState(name=name, state=state)
+
+
+def _is_whole(deployment: Manifest | None) -> bool:
+    """All replicas are ready; the condition Available holds for none at all, so it says nothing of those just asked for."""
+    if deployment is None:
+        return False
+    status, wanted = deployment.get("status") or {}, (deployment.get("spec") or {}).get("replicas", 1)
+    current = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
+    return current and int(status.get("readyReplicas", 0)) >= max(1, int(wanted))
 
 
 def _replaced(pod: Manifest) -> Expectation:
