@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import httpx
 import psutil
@@ -19,7 +20,7 @@ from harness.kube.wait import Bound
 from harness.platforms.data import data_folder
 from harness.platforms.introduction import introduce
 from harness.platforms.lease import STATE_HOME_VARIABLE
-from harness.platforms.platform import Platform
+from harness.platforms.platform import Need, Platform
 from harness.platforms.remains import RunRecord, sweep_dead_runs
 from harness.platforms.target import TargetOptions, open_target
 from harness.world.patience import until
@@ -54,23 +55,12 @@ def test_it_offers_the_world_s_governed_models_and_no_other(platform: Platform) 
 
 def test_it_says_what_it_is_and_provides_everything(platform: Platform) -> None:
     assert all(platform.provides.values())
-    assert set(platform.provides) == {
-        "kube",
-        "clock",
-        "backends",
-        "metrics",
-        "standard-gateway",
-        "models",
-        "disposable",
-        "tls",
-        "kuadrant",
-        "tiers",
-    }
+    assert platform.missing(frozenset(get_args(Need))) is None
     assert platform.versions["kubernetes"].startswith("v1.")
     assert platform.versions["envoy"].startswith("1.")
     assert platform.endpoints.standard_gateway not in (None, platform.endpoints.gateway)
     assert set(platform.logs) == set(platform.processes) == {
-        "kubeapi", "maas-api", "authorizer", "limiter", "gateway", "kserve", "kubelet", "maas-controller"
+        "kubeapi", "maas-api", "authorizer", "limiter", "gateway", "kserve", "kubelet", "maas-controller", "issuer"
     }  # fmt: skip
     assert platform.startup_s is not None
     assert platform.startup_s > 0
