@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from harness.cli.command import run
+from harness.client.measuring import MeasuringClient
 from harness.kube.access import service_account_token
 from harness.kube.cluster import Cluster
 from harness.kube.manifest import Manifest, Ref
@@ -22,6 +23,7 @@ from harness.outcome import ExitCode
 from harness.platforms.lease import STATE_HOME_VARIABLE
 from harness.platforms.platform import Platform
 from harness.platforms.target import TargetOptions, open_target
+from harness.world.oidc import issuer_of
 from harness.world.patience import until
 
 MAAS = "maas.opendatahub.io/v1alpha1"
@@ -319,6 +321,20 @@ def test_a_revoked_key_and_nonsense_are_no_credentials(patient: Patient, diagnos
     found = _settled(diagnose, "keyed", "--key", created["key"], "--status", "403", step="caller")
     assert "unknown, revoked or expired" in found["says"]
     assert diagnose("keyed", "--key", "nonsense", "--status", "401")["name"] == "caller"
+
+
+def test_a_token_of_the_tenant_s_own_issuer_says_whose_it_is(patient: Patient, diagnose: Diagnose) -> None:
+    patient.healthy("issued")
+    client = MeasuringClient()
+    signed = issuer_of(patient.platform.endpoints, client).sign(
+        {"sub": "id-of-carol", "preferred_username": "carol", "groups": ["red-team"]}
+    )
+    found = _settled(diagnose, "issued", "--key", signed.reveal(), step="may use it")
+    assert "names carol or one of their groups" in found["says"]
+    patient.apply(policy("issued", user="carol"), offer("issued", user="carol"))
+    settled, _ = until(lambda: diagnose("issued", "--key", signed.reveal()), lambda last: last["state"] == "ok", BOUND)
+    assert settled["name"] == "gateway answers", settled
+    client.close()
 
 
 def test_a_key_of_somebody_else_is_said_so(patient: Patient, diagnose: Diagnose) -> None:
