@@ -191,6 +191,8 @@ class Supervisor:
         component.tell(part.arguments(self._ready))
         deadline = time.monotonic() + START_BOUND_S
         while not component.look():
+            if self._ending:
+                raise EnvironmentFault("the platform is ending")
             if time.monotonic() > deadline:
                 raise EnvironmentFault(f"not ready within {START_BOUND_S:g} s: {name}\n{component.tail()}")
             time.sleep(LOOK_INTERVAL_S)

@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -127,6 +129,27 @@ def test_a_component_that_does_not_start_again_is_told_with_its_log(
         supervisor.act("only", "start")
     assert supervisor.states()[0].state == "ended"
     supervisor.stop()
+
+
+def test_the_end_of_a_platform_does_not_wait_for_a_component_that_starts(
+    lease: Lease, fake_components: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor = Supervisor(lease)
+    supervisor.load([Part("only", "steady", lambda _: [])])
+    supervisor.until(supervisor.all_ready)
+    supervisor.act("only", "kill")
+    monkeypatch.setattr(supervisor, "_parts", {"only": Part("only", "silent", lambda _: [])})
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(supervisor.act, "only", "start")
+        log = supervisor.logs["only"]
+        deadline = time.monotonic() + 30
+        while "still thinking" not in log.read_text() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        began = time.monotonic()
+        supervisor.stop()
+        assert time.monotonic() - began < 10
+        assert isinstance(starting.exception(), EnvironmentFault)
+    assert processes_of(lease.run_id) == []
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer é".encode()}])
