@@ -71,7 +71,8 @@ def job_status(job: Manifest, pods: list[Manifest], now: str) -> dict[str, Any]:
         changed = [Condition("SuccessCriteriaMet", "True", "CompletionsReached"), Condition("Complete", "True")]
         result["completionTime"] = status(job).get("completionTime") or now
     elif spent:
-        changed = [Condition("Failed", "True", "BackoffLimitExceeded", "Job has reached the specified backoff limit")]
+        text = "Job has reached the specified backoff limit"
+        changed = [Condition(kind, "True", "BackoffLimitExceeded", text) for kind in ("FailureTarget", "Failed")]
     before = status(job).get("conditions")
     return result | ({"conditions": update(before, changed, now)} if changed else {})
 
