@@ -27,9 +27,22 @@ def limit_policy_ref(model: ModelHandle) -> Ref:
 
 def subscription_in_force(subscription: Subscription, *, with_limits: bool) -> Iterator[Expectation]:
     """Active, and each model's limit accepted and enforced (`with_limits`: only where such policies exist)."""
-    yield has_phase(subscription.ref, "Active")
+    yield active_as_it_is(subscription.ref)
     if with_limits:
         yield from (limit_enforced(subscription, model) for model in subscription.models)
+
+
+def active_as_it_is(ref: Ref) -> Expectation:
+    """Phase Active, said of the present specification: after an edit the phase is for a moment that of the one before."""
+
+    def holds(manifest: Manifest | None) -> bool:
+        if manifest is None or (manifest.get("status") or {}).get("phase") != "Active":
+            return False
+        generation = int(manifest["metadata"].get("generation") or 0)
+        ready = condition(manifest, "Ready") or {}
+        return int(ready.get("observedGeneration", generation)) >= generation
+
+    return Expectation(ref, "phase Active of its present generation", holds)
 
 
 def policy_in_force(policy: Policy) -> Iterator[Expectation]:

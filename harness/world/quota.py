@@ -15,6 +15,7 @@ from harness.ledger.attempt import Attempt
 from harness.ledger.oracle import ORACLES, Oracle, Replay
 from harness.platforms.platform import Admission
 from harness.world.expectations import describe, quota_refusal
+from harness.world.world import World
 
 _MOST_REQUESTS = 2000
 _MAXIMA = ("max_completion_tokens", "max_tokens", "max_output_tokens")
@@ -112,6 +113,19 @@ def judge(replay: Replay, exchanges: Sequence[Exchange], *, requirement: str | N
             expected="a 429 that speaks of a limit", observed=f"{shape}: {describe(last)}", exchange=last,
             requirement="MAAS-RATE-005",
         )  # fmt: skip
+
+
+def once_edited(world: World, send: Callable[[], Exchange]) -> Exchange:
+    """The first answer after a limit was edited; how long it took is published where there was anything to wait for.
+
+    Until caches have heard of the edit a platform may refuse with 403, which costs nothing; whoever waits for the status cannot see that.
+    """
+    first = send()
+    if first.status != 403:
+        return first
+    answer, seconds = world.until(send, lambda seen: seen.status != 403)
+    world.wire.recorder.characteristic("refused_after_an_edit", seconds, "s")
+    return answer
 
 
 def attempt_of(exchange: Exchange, prompt: int = 0) -> Attempt:

@@ -15,7 +15,7 @@ from harness.world.expectations import (
 )
 from harness.world.governance import Rate
 from harness.world.inference import Ask
-from harness.world.quota import spend
+from harness.world.quota import judge, once_edited, oracle, spend, spend_on
 from harness.world.sandwich import expect_never_arrived
 from harness.world.world import World
 
@@ -167,7 +167,8 @@ def test_a_lowered_limit_binds_keys_that_exist(world: World) -> None:
     first = expect_served(caller.infer())
     assert first.usage is not None
     world.change_rates(subscription, Rate(first.usage.total_tokens, "1h"))
-    expect_refused(caller.infer(), 429, quota_refusal, when="the limit was lowered to what is already spent")
+    refusal = once_edited(world, caller.infer)
+    expect_refused(refusal, 429, quota_refusal, when="the limit was lowered to what is already spent")
 
 
 @check("MAAS-RATE-021", needs={"kube"})
@@ -176,10 +177,14 @@ def test_consumption_survives_an_edit_of_the_amount(world: World) -> None:
     subscription = world.subscription(who, limit=SMALL)
     world.policy(who)
     caller = world.subscriber(who, subscription)
-    before = spend(caller.infer, limit=SMALL)
+    replay = oracle().replay(SMALL)
+    before = spend_on(replay, caller.infer)
     world.change_rates(subscription, Rate(2 * SMALL, "1h"))
-    after = spend(caller.infer, limit=2 * SMALL - before.used)
-    expect(after.used > 0, expected="tokens after the limit was raised", observed="none", exchange=after.refusal)
+    replay.budgets[0].edit(2 * SMALL)
+    answer = expect_served(once_edited(world, caller.infer), when="the limit was raised to twice what is spent")
+    judge(replay, [answer])
+    after = spend_on(replay, caller.infer, requirement="MAAS-RATE-021")
+    expect(before.used > 0, expected="tokens before the edit", observed="none", exchange=after.refusal)
 
 
 @check("MAAS-RATE-025", "MAAS-SEC-004", needs={"kube"})

@@ -7,7 +7,7 @@ from harness.world.clock import Clock
 from harness.world.expectations import expect, expect_served, quota_refusal
 from harness.world.governance import Rate
 from harness.world.inference import Ask
-from harness.world.quota import attempt_of, judge, oracle, spend, spend_on
+from harness.world.quota import attempt_of, judge, once_edited, oracle, spend, spend_on
 from harness.world.world import World
 
 HOUR = "1h"
@@ -20,16 +20,17 @@ def test_every_edit_of_an_amount_counts_at_once_and_forgets_nothing(world: World
     who = world.identity()
     subscription = world.subscription(who, limit=amounts[0], window=HOUR)
     world.policy(who)
-    caller = world.subscriber(who, subscription)
+    send = partial(world.subscriber(who, subscription).infer, ASK)
     replay = oracle().replay(amounts[0])
     exchanges = []
     for _ in range(3):
-        exchanges.append(caller.infer(ASK))
+        exchanges.append(send())
         judge(replay, exchanges)
     for amount in amounts[1:]:
         subscription = world.change_rates(subscription, Rate(amount, HOUR))
         replay.budgets[0].edit(amount)
-        spend_on(replay, partial(caller.infer, ASK), requirement="MAAS-RATE-021")
+        judge(replay, [once_edited(world, send)])
+        spend_on(replay, send, requirement="MAAS-RATE-021")
 
 
 @check("MAAS-RATE-011", "MAAS-RATE-021", needs={"kube"})
@@ -43,10 +44,12 @@ def test_a_limit_that_is_added_counts_from_nothing_and_the_old_one_goes_on(world
     replay = oracle().replay(120, 40)
     for answer in before:
         replay.budgets[0].take(oracle().charge(attempt_of(answer)))
+    judge(replay, [once_edited(world, partial(caller.infer, ASK))])
     spend_on(replay, partial(caller.infer, ASK), requirement="MAAS-RATE-011")
     world.change_rates(subscription, Rate(120, HOUR))
     rest = oracle().replay(120)
     rest.budgets[0].used = replay.budgets[0].used
+    judge(rest, [once_edited(world, partial(caller.infer, ASK))])
     spend_on(rest, partial(caller.infer, ASK), requirement="MAAS-RATE-021")
 
 
@@ -58,7 +61,7 @@ def test_an_edited_window_ends_by_its_new_length(world: World, clock: Clock) -> 
     caller = world.subscriber(who, subscription)
     spend(caller.infer, limit=70)
     subscription = world.change_rates(subscription, Rate(70, "10s"))
-    after = caller.infer()
+    after = once_edited(world, caller.infer)
     kept = after.status == 429
     world.wire.recorder.characteristic("consumption_kept_when_a_window_is_edited", float(kept), "of 1")
     expect(
@@ -83,4 +86,5 @@ def test_an_edit_for_one_subscription_leaves_the_budget_of_another_alone(world: 
     world.change_rates(edited, Rate(200, HOUR))
     mine.budgets[0].edit(200)
     spend_on(theirs, partial(second.infer, ASK))
+    judge(mine, [once_edited(world, partial(first.infer, ASK))])
     spend_on(mine, partial(first.infer, ASK))
