@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from lightkube import ApiError, AsyncClient
@@ -109,8 +109,8 @@ class Cluster:
             if error.status.code == 404:
                 return manifest
             raise
-        if "phase" in patch:
-            log.info("%s %s is %s, was %s", kind, key, patch["phase"], status(manifest).get("phase", "new"))
+        for said in _news(status(manifest), wanted):
+            log.info("%s %s: %s", kind, key, said)
         return self._heard(kind, answer)
 
     async def patch(self, kind: Kind, key: Key, patch: Manifest) -> Manifest:
@@ -176,3 +176,16 @@ def _is_last_breath(manifest: Manifest) -> bool:
 
 def _scope(kind: Kind, key: Key) -> dict[str, Any]:
     return {"namespace": key.namespace} if kind.namespaced else {}
+
+
+def _news(before: Manifest, after: Manifest) -> Iterator[str]:
+    """What of a new status is worth a line of the log: another phase, another readiness and why."""
+    if after.get("phase") != before.get("phase"):
+        yield f"phase {after.get('phase')}, was {before.get('phase', 'none')}"
+    old, new = _ready(before), _ready(after)
+    if new and new.get("status") != old.get("status"):
+        yield f"Ready={new.get('status')} {new.get('reason', '')}".rstrip()
+
+
+def _ready(of: Manifest) -> Manifest:
+    return next((entry for entry in of.get("conditions") or () if entry.get("type") == "Ready"), {})
