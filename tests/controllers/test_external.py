@@ -68,6 +68,10 @@ class TestPure:
         with pytest.raises(InvalidProviderError, match=f"maas.opendatahub.io/{next(iter(notes))} is .*expected"):
             described(model(**notes), "s")
 
+    def test_capitals_of_a_host_are_none_of_a_service(self) -> None:
+        written = {**model(), "spec": {**SPEC, "endpoint": "API.Example.com"}}
+        assert legacy_provider(written).host == "api.example.com"
+
     def test_the_service_stands_for_the_host(self) -> None:
         built = provider_service(model(), legacy_provider(model()), "gpt-4o")
         assert built["spec"]["externalName"] == "api.example.com"

@@ -89,6 +89,12 @@ def test_what_cannot_be_called_is_named_and_never_called(changes: dict[str, Any]
     assert said in found.message
 
 
+def test_capitals_of_a_host_do_not_matter() -> None:
+    found = resolved(snapshot(endpoint="API.Example.com")).cluster
+    assert found is not None
+    assert found.endpoints == ((HOST, 443),)
+
+
 def test_a_route_of_a_model_that_does_not_exist_leads_nowhere() -> None:
     gone = resolved(snapshot(), route("maas.opendatahub.io"))
     assert gone.cluster is None

@@ -42,7 +42,8 @@ def described(owner: Manifest, service: str, weight: int = 1) -> Provider:
         raise InvalidProviderError(f"annotation {PORT} is {port!r}, expected a port from 1 to 65535")
     if tls not in ("true", "false"):
         raise InvalidProviderError(f"annotation {TLS} is {tls!r}, expected true or false")
-    return Provider(service, str(spec(owner)["endpoint"]), int(port), tls == "true", weight)
+    host = str(spec(owner)["endpoint"]).lower()  # a Service's externalName has no capitals
+    return Provider(service, host, int(port), tls == "true", weight)
 
 
 def authenticated(auth: dict[str, Any], provider: str) -> None:

@@ -58,7 +58,7 @@ def access(route: Object, index: int, service: Object, snapshot: Snapshot) -> Ac
     group, place = str(owner["apiVersion"]).partition("/")[0], (key(route)[0], str(owner["name"]))
     found = inference(place, index, key(service)[1], snapshot) if group == INFERENCE else legacy(place, snapshot)
     host = str(service["spec"]["externalName"])
-    if host != found.owner["spec"]["endpoint"]:
+    if host.lower() != str(found.owner["spec"]["endpoint"]).lower():
         raise UnusableBackendError(
             f"the Service {text(key(service))} leads to {host}, the provider is {found.owner['spec']['endpoint']}"
         )
