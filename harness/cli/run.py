@@ -56,6 +56,7 @@ _SELECTING: Final = (
     ),
     click.option("--profile", help="Which requirements are judged.  [default: full]"),
     click.option("--area", multiple=True, help="Judge this area only; repeatable."),
+    click.option("--requirement", metavar="ID", multiple=True, help="Judge this requirement only; repeatable."),
     click.option("-k", "expression", metavar="EXPR", help="Only checks whose names match, as in pytest."),
     click.option("--gateway", metavar="URL", help="Base URL of the MaaS gateway."),
     click.option("--management", metavar="URL", help="Base URL of maas-api."),
@@ -174,13 +175,14 @@ def refuse_nonsense(given: dict[str, Any]) -> None:
     from _pytest.mark.expression import Expression  # not public, but nothing else parses what pytest will
 
     from harness.engine.known_failures import known_failures, refuse_unknown_checks
-    from harness.engine.selection import known_areas
+    from harness.engine.selection import known_areas, known_requirements
     from harness.spec.catalogue import catalogue
     from harness.spec.profile import profile_named
 
     if given["profile"]:
         profile_named(given["profile"])
     known_areas(catalogue(), given["area"])
+    known_requirements(catalogue(), given["requirement"])
     if given.get("known_failures"):
         refuse_unknown_checks(known_failures(Path(given["known_failures"])), scenarios())
     _refuse_quirks(given)
@@ -274,6 +276,6 @@ def selection_arguments(given: dict[str, Any]) -> Iterator[str]:
     for name in single:
         if given[name] is not None:
             yield from (f"--maas-{name.replace('_', '-')}", str(given[name]))
-    for name in ("area", "world", "set"):
+    for name in ("area", "requirement", "world", "set"):
         for value in given[name]:
             yield from (f"--maas-{name}", value)

@@ -40,6 +40,7 @@ def add_options(add: Callable[..., None]) -> None:
         add(f"--maas-{name}", default=None, help=text)
     for name, text in {
         "area": "judge this area only (repeatable)",
+        "requirement": "judge this requirement only (repeatable)",
         "world": "manifests to apply to an embedded platform (repeatable)",
         "set": "NAME=VALUE: a setting of the target (repeatable)",
     }.items():

@@ -4,6 +4,7 @@ import inspect
 import random
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Final
 
 import pytest
@@ -33,6 +34,7 @@ class Selection:
     catalogue: Catalogue
     profile: Profile
     areas: tuple[str, ...]
+    requirements: frozenset[str]
     platform: Platform | None
     part: JournalPart | None
     shard: Shard | None = None
@@ -113,6 +115,8 @@ class Selection:
     def _wanted(self, declaration: CheckDeclaration) -> bool:
         if self.only is not None and declaration.check_id not in self.only:
             return False
+        if self.requirements and not self.requirements.intersection(declaration.requirements):
+            return False
         rows = [self.catalogue.get(name) for name in declaration.requirements]
         return self.profile.selects(rows, frozenset(declaration.needs)) and (
             not self.areas or any(row.area in self.areas for row in rows)
@@ -149,12 +153,13 @@ class Selection:
 
 
 def selection_of(settings: RunSettings, platform: Platform | None, part: JournalPart | None) -> Selection:
-    """The selection that was asked for. Raises UsageFault when the profile or an area does not exist."""
+    """The selection that was asked for. Raises UsageFault when the profile, an area or a requirement does not exist."""
     rows = catalogue()
     return Selection(
         rows,
         profile_named(settings.profile),
         known_areas(rows, settings.areas),
+        known_requirements(rows, settings.requirements),
         platform,
         part,
         settings.shard,
@@ -196,6 +201,17 @@ def known_areas(catalogue: Catalogue, asked: Iterable[str]) -> tuple[str, ...]:
     if unknown:
         raise UsageFault(f"no area {unknown[0]!r} in the catalogue; there are {', '.join(catalogue.areas)}")
     return wanted
+
+
+def known_requirements(catalogue: Catalogue, asked: Iterable[str]) -> frozenset[str]:
+    """The requirements asked for, whatever the case of their ids. Raises UsageFault naming the one that may have been meant."""
+    wanted = [name.strip().upper() for name in asked]
+    for name in wanted:
+        if name not in catalogue:
+            near = get_close_matches(name, catalogue.rows, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "; `maas-conformance explain` lists those it has"
+            raise UsageFault(f"no requirement {name!r} in the catalogue{hint}")
+    return frozenset(wanted)
 
 
 def _is_canary(item: pytest.Item) -> bool:

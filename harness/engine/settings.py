@@ -40,6 +40,7 @@ class RunSettings:
     platform_file: Path | None
     profile: str
     areas: tuple[str, ...]
+    requirements: tuple[str, ...]
     out: Path
     retries: int
     seed: int | None
@@ -79,6 +80,7 @@ def settings_of(config: pytest.Config, environment: Mapping[str, str] = os.envir
         platform_file=given.path("maas_platform"),
         profile=given.one("maas_profile") or DEFAULT_PROFILE,
         areas=tuple(given.many("maas_area")),
+        requirements=tuple(given.many("maas_requirement")),
         out=(given.path("maas_out") or Path(OUT)).absolute(),
         retries=given.number("maas_retries"),
         seed=given.number("maas_seed") if given.one("maas_seed") else None,

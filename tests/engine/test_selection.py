@@ -49,9 +49,20 @@ def test_an_area_selects_every_check_that_proves_something_of_it(suite: Suite) -
     assert ran == {"test_listing", "test_both"}
 
 
+def test_a_requirement_selects_the_checks_that_prove_it(suite: Suite) -> None:
+    suite.write("areas", TWO_AREAS)
+    judged = suite.run("--maas-requirement", "maas-list-024", "--maas-requirement", "MAAS-RATE-006")
+    ran = {event.check_id.rpartition("::")[2] for event in judged.events if isinstance(event, CheckPlanned)}
+    assert ran == {"test_optional_headers", "test_both"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (
+            ("--maas-requirement", "MAAS-RAET-001"),
+            "no requirement 'MAAS-RAET-001' in the catalogue; did you mean MAAS-",
+        ),
         (("--maas-area", "listing"), "no area 'listing' in the catalogue; there are admission, api-keys"),
         (("--maas-profile", "gold"), "no profile 'gold'; there are full, smoke, core"),
         (("--maas-target", "moon"), "--maas-target takes one of embedded, kind, cluster, endpoint; got 'moon'"),
