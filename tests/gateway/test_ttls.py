@@ -28,6 +28,28 @@ def test_a_time_that_is_none_keeps_it_from_starting(tmp_path: Path, flag: str, v
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize("option", ["--oidc-ca", "--maas-api-ca"])
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_authorities_that_cannot_be_read_keep_it_from_starting(
+    rig: Rig, tmp_path: Path, option: str, content: str | None
+) -> None:
+    path = tmp_path / "ca.crt"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        MODULE,
+        "--kubeconfig",
+        str(rig.stack.kubeconfig),
+        "--maas-api",
+        "http://127.0.0.1:9",
+    ]
+    ended = subprocess.run([*command, option, str(path)], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, f"expected certificates in PEM at {option} {path}" in ended.stderr) == (3, True)
+    assert "Traceback" not in ended.stderr
+
+
 @pytest.mark.row("MAAS-REV-011")
 @pytest.mark.parametrize(("decision", "answer", "warned"), [("60", "2", True), ("2", "60", False), ("0", "0", False)])
 def test_a_decision_lives_no_longer_than_what_it_rests_on(

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import ssl
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -93,6 +94,17 @@ def seconds(text: str) -> float:
     return value
 
 
+def trusted(option: str, path: Path | None) -> ssl.SSLContext | bool:
+    """Whom a client believes: the authorities of a file, or the system's. Raises ConfigurationError."""
+    if path is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=path)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise options.ConfigurationError(f"expected certificates in PEM at {option} {path}: {reason}") from error
+
+
 def decision_ttl(arguments: argparse.Namespace) -> float:
     """Seconds for which a whole decision is repeated: never longer than what it rests on."""
     longest: float = arguments.metadata_ttl
@@ -132,10 +144,10 @@ async def run(arguments: argparse.Namespace) -> None:
         cluster = AsyncClient(config=KubeConfig.from_file(arguments.kubeconfig), trust_env=False)
     except (ConfigError, OSError) as error:
         raise options.ConfigurationError(f"expected a kubeconfig at {arguments.kubeconfig}: {error}") from error
-    verify = str(arguments.maas_api_ca) if arguments.maas_api_ca else True
+    verify = trusted("--maas-api-ca", arguments.maas_api_ca)
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
     metrics = AuthMetrics()
-    issuer_ca = str(arguments.oidc_ca) if arguments.oidc_ca else True
+    issuer_ca = trusted("--oidc-ca", arguments.oidc_ca)
     async with (
         contextlib.AsyncExitStack() as clients,
         httpx.AsyncClient(timeout=TIMEOUT, verify=issuer_ca, trust_env=False) as web,
