@@ -61,6 +61,20 @@ def test_a_plan_says_what_cannot_run_and_why(tmp_path: Path, platform_file: Path
     assert "would create and remove: nothing" in done.stdout
 
 
+@pytest.mark.parametrize("allowed", [200, None])
+def test_a_plan_says_which_budget_it_would_spend_to_its_end(
+    tmp_path: Path, platform_file: Path, allowed: int | None
+) -> None:
+    provides = {"exhaustion": allowed is not None}
+    changed = Platform.load(platform_file).model_copy(update={"exhaustible_tokens": allowed, "provides": provides})
+    changed.save(platform_file)
+    arguments = ("plan", "--platform", str(platform_file), "--profile", "endpoint")
+    told = _maas(*arguments, cwd=tmp_path).stdout
+    assert ("would spend the budget of `exhaustible.api_key` to its end: 200 tokens" in told) == (allowed == 200)
+    document = json.loads(_maas(*arguments, "--json", cwd=tmp_path).stdout)
+    assert document["expected"]["exhausted_tokens"] == allowed
+
+
 def test_an_area_makes_a_shorter_plan(tmp_path: Path) -> None:
     whole = json.loads(_maas("plan", "--json", cwd=tmp_path).stdout)
     part = json.loads(_maas("plan", "--json", "--area", "model-listing", "-n", "1", cwd=tmp_path).stdout)
