@@ -67,5 +67,5 @@ def test_a_replacement_that_takes_less_than_the_seam_is_called_with_is_refused()
 def test_the_suite_notices(name: str, checks: str, tmp_path: Path) -> None:
     """One defect per part that says no, by the checks that must notice; `maas-conformance selftest` tries all, by all checks."""
     trial = try_defect(named(name), tmp_path / "report", ["-k", checks, "-n", "0"])
-    assert trial.exit_code == ExitCode.NOT_CONFORMANT
-    assert trial.noticed & set(named(name).requirements), trial.noticed
+    assert trial.judgement.exit_code == ExitCode.NOT_CONFORMANT
+    assert trial.judgement.noticed & set(named(name).requirements), trial.judgement.noticed
