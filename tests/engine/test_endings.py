@@ -73,8 +73,8 @@ def _until(condition, process: subprocess.Popen[str]) -> None:
         time.sleep(0.05)
 
 
-def _stopped(suite: Suite, number: int, arguments: list[str]) -> Judged:
-    """Start a run, send it a signal while worlds are up, and wait for its end."""
+def _stopped(suite: Suite, number: int, arguments: list[str], *, times: int = 1) -> Judged:
+    """Start a run, send it a signal while worlds are up, so many times, and wait for its end."""
     process = subprocess.Popen(
         suite.command(*arguments),
         cwd=suite.folder,
@@ -87,7 +87,9 @@ def _stopped(suite: Suite, number: int, arguments: list[str]) -> Judged:
     try:
         _until(lambda: list(suite.folder.glob("world-is-up-*")), process)
         children = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(number)
+        for _ in range(times):
+            process.send_signal(number)
+            time.sleep(0.1)
         output, _ = process.communicate(timeout=60)
     finally:
         process.kill()
@@ -95,11 +97,14 @@ def _stopped(suite: Suite, number: int, arguments: list[str]) -> Judged:
     return Judged(process.returncode, output, suite.out)
 
 
+@pytest.mark.parametrize("times", [1, 3])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_signal_ends_the_run_in_order(suite: Suite, target: list[str], workers: str, number: int) -> None:
+def test_a_signal_ends_the_run_in_order_however_impatient_its_sender(
+    suite: Suite, target: list[str], workers: str, number: int, times: int
+) -> None:
     suite.write("slow", SLOW)
-    judged = _stopped(suite, number, [*target, "-n", workers])
+    judged = _stopped(suite, number, [*target, "-n", workers], times=times)
     assert judged.code == ExitCode.INVALID, judged.output
     up = {path.name.rpartition("-")[2] for path in suite.folder.glob("world-is-up-*")}
     down = {path.name.rpartition("-")[2] for path in suite.folder.glob("world-is-down-*")}
