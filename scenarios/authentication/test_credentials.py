@@ -186,6 +186,7 @@ def test_the_bearer_prefix_is_matched_exactly(world: World, sandwich: Sandwich, 
         control=customer.infer,
         denied=replace(customer, scheme=scheme).infer,
         status=401,
+        shape=challenge,
         when=f"the key follows {scheme!r}",
     )
 
@@ -265,5 +266,6 @@ def test_the_open_health_path_is_exact(world: World, stranger: Caller, sandwich:
             control=partial(stranger.manage, "GET", "/health"),
             denied=denied,
             status=401,
+            shape=challenge,
             when="the path or the method only resembles GET /maas-api/health",
         )

@@ -80,19 +80,21 @@ def test_a_key_is_shown_once_and_never_again(world: World) -> None:
 
 @check("MAAS-KEY-051", needs={"kube"})
 def test_a_foreign_key_looks_like_an_unknown_one(world: World) -> None:
-    _, key = somebody_with_a_key(world)
+    owner, key = somebody_with_a_key(world)
     other = world.person(world.identity())
     answers = [
         expect_refused(
             other.manage(method, f"/v1/api-keys/{identifier}"),
             404,
-            flat_error(text="not found"),
+            flat_error(text="API key not found"),
             when="the key is somebody else's, or nobody's",
         )
         for method in ("GET", "DELETE")
         for identifier in (key.id, str(uuid.uuid4()))
     ]
     expect_equal(len({answer.body for answer in answers}), 1, of="different bodies", exchange=answers[0])
+    read = expect_served(owner.manage("GET", f"/v1/api-keys/{key.id}"))
+    expect_equal(read.json().get("status"), "active", of="status of the key afterwards", exchange=read)
 
 
 @check("MAAS-KEY-053", "MAAS-KEY-054", needs={"kube"})
@@ -132,7 +134,12 @@ def test_a_search_finds_ones_own_keys_only(world: World) -> None:
 def test_nobody_searches_for_somebody_elses_keys(world: World) -> None:
     person, _ = somebody_with_a_key(world)
     exchange = person.manage("POST", "/v1/api-keys/search", json={"filters": {"username": "system:admin"}})
-    expect_refused(exchange, 403, flat_error(text="own API keys"), when="a user searches by another username")
+    expect_refused(
+        exchange,
+        403,
+        flat_error(text="non-admin users can only search their own API keys"),
+        when="a user searches by another username",
+    )
 
 
 @check("MAAS-KEY-062", "MAAS-KEY-063", needs={"kube"})
