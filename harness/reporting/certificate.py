@@ -13,6 +13,7 @@ from harness.engine.journal import JOURNAL
 from harness.engine.record import CheckRecord, RunRecord
 from harness.outcome import ExitCode
 from harness.platforms.platform import Parameters
+from harness.reporting.bundle import FOLDER as FAILURES
 from harness.reporting.conformance import (
     Characteristic,
     CheckResult,
@@ -34,7 +35,9 @@ from harness.reporting.traced import Traced, traced
 
 NAME: Final = "report.yaml"
 VALIDITY: Final = timedelta(days=365)
-EVIDENCE: Final = (JOURNAL, "summary.json", "junit.xml", "report.html", "allure-results")
+EVIDENCE: Final = (JOURNAL, "summary.json", "junit.xml", "report.html", "allure-results", "badge.json", FAILURES)
+WHERE_FAILED: Final = frozenset({FAILURES})
+"""Evidence that is there only where a check failed."""
 
 
 class CertificateWriter(Document):
@@ -119,8 +122,10 @@ def digests(out: Path) -> dict[str, str]:
             found[name] = "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
         elif path.is_dir():
             whole = hashlib.sha256()
-            for file in sorted(file for file in path.iterdir() if file.is_file()):
-                whole.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+            for file in sorted(file for file in path.rglob("*") if file.is_file()):
+                whole.update(
+                    f"{file.relative_to(path).as_posix()} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode()
+                )
             found[name] = "sha256:" + whole.hexdigest()
     return found
 

@@ -13,7 +13,7 @@ from harness.engine.journal import JOURNAL
 from harness.engine.redaction import files_with_credentials
 from harness.engine.verdict import conclude
 from harness.outcome import ExitCode
-from harness.reporting.certificate import EVIDENCE, digests, report_of
+from harness.reporting.certificate import EVIDENCE, WHERE_FAILED, digests, report_of
 from harness.reporting.conformance import ConformanceReport
 from harness.reporting.objection import AGAIN, Objection, Submission
 from harness.reporting.regenerate import regenerate
@@ -44,6 +44,8 @@ def _evidence(given: Submission) -> Iterable[Objection]:
     actual = digests(given.folder)
     for name in EVIDENCE:
         claimed = given.report.evidence.get(name)
+        if name in WHERE_FAILED and claimed is None and name not in actual:
+            continue
         if name not in actual:
             yield Objection("V004", f"{name} in the folder", "nothing", AGAIN)
         elif claimed != actual[name]:
@@ -140,13 +142,14 @@ def _same_product(told: ConformanceReport, made: ConformanceReport) -> Iterable[
 
 
 def _files_follow(given: Submission) -> Iterable[Objection]:
-    """JUnit, Allure, the summary and the page are made again from the journal and compared."""
+    """Every other file is made again from the journal and compared."""
     with tempfile.TemporaryDirectory() as scratch:
         again = Path(scratch)
         regenerate(given.events, again)
         remade, present = digests(again), digests(given.folder)
         for name in EVIDENCE:
-            if name != JOURNAL and name in present and remade.get(name) != present[name]:
+            missing = name not in present and name in given.report.evidence  # which V004 has said
+            if name != JOURNAL and not missing and remade.get(name) != present.get(name):
                 yield Objection("V008", f"{name} as it follows from the journal", "something else", AGAIN)
 
 

@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.outcome import EnvironmentFault
-from harness.reporting.bundle import FOLDER as FAILURES
 from harness.reporting.certificate import EVIDENCE, NAME
 from harness.reporting.conformance import ConformanceReport
 from harness.reporting.signing_key import PublicKey
@@ -126,7 +125,7 @@ def sign(folder: Path, report: ConformanceReport, key: Ed25519PrivateKey, signer
 
 def signed_files(folder: Path) -> list[str]:
     """The report, all evidence, and the folders of failures: what other files lie there is not part of the report."""
-    found = [folder / name for name in (NAME, *EVIDENCE, FAILURES)]
+    found = [folder / name for name in (NAME, *EVIDENCE)]
     files = [file for path in found for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()]
     return sorted(file.relative_to(folder).as_posix() for file in files)
 

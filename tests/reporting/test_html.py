@@ -150,3 +150,35 @@ def test_filter_and_search_work_in_a_real_browser(page: str, tmp_path: Path) -> 
     title = re.search(r"<title>(.*?)</title>", done.stdout)
     assert title is not None
     assert title.group(1) == "broken: MAAS-LIST-002 MAAS-RATE-001 | found: MAAS-RATE-001 | 1 of 462"
+
+
+WIDTH_PROBE = """
+<script>
+addEventListener("load", () => {
+  const wide = [...document.querySelectorAll("body *")].filter(part =>
+    part.getBoundingClientRect().right > innerWidth + 1 && !part.closest(".scroll") && !part.closest("pre"));
+  document.title = "overflows: " + (document.documentElement.scrollWidth > innerWidth) + " " + wide.slice(0, 3).map(part => part.tagName).join(" ");
+});
+</script>
+"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+@pytest.mark.parametrize("width", [500, 1300])
+def test_nothing_but_tables_has_to_be_scrolled_sideways(page: str, tmp_path: Path, width: int) -> None:
+    probed = tmp_path / "probed.html"
+    probed.write_text(page.replace("</body>", WIDTH_PROBE + "</body>"), encoding="utf-8")
+    done = subprocess.run(
+        [
+            str(BROWSER),
+            *("--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={width},1200"),
+            *(f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", probed.as_uri()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=True,
+    )
+    title = re.search(r"<title>(.*?)</title>", done.stdout)
+    assert title is not None
+    assert title.group(1) == "overflows: false "

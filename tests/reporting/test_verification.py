@@ -168,6 +168,27 @@ def test_an_edited_file_is_refused(runs: Runs, bad: Path, name: str, readmitted:
 
 
 @pytest.mark.parametrize("readmitted", [False, True])
+@pytest.mark.parametrize("name", ["badge.json", "failures/*/failure.txt", "failures/*/exchanges.har"])
+def test_what_lies_beside_the_report_is_not_edited_either(runs: Runs, bad: Path, name: str, readmitted: bool) -> None:
+    path = next(bad.glob(name))
+    path.write_bytes(path.read_bytes().replace(b"200", b"401").replace(b"red", b"brightgreen") + b" ")
+    if readmitted:
+        _readmit(bad)
+    assert ("V008" if readmitted else "V004") in {objection.rule for objection in runs.verify(bad)}
+
+
+@pytest.mark.parametrize("readmitted", [False, True])
+def test_failures_do_not_disappear_and_none_are_invented(runs: Runs, bad: Path, good: Path, readmitted: bool) -> None:
+    shutil.rmtree(bad / "failures")
+    (good / "failures" / "made-up").mkdir(parents=True)
+    (good / "failures" / "made-up" / "failure.txt").write_text("FAILED", encoding="utf-8")
+    for folder in (bad, good):
+        if readmitted:
+            _readmit(folder)
+        assert {objection.rule for objection in runs.verify(folder)} & {"V004", "V008"}, folder
+
+
+@pytest.mark.parametrize("readmitted", [False, True])
 def test_an_edited_allure_result_is_refused(runs: Runs, bad: Path, readmitted: bool) -> None:
     path = next(path for path in (bad / "allure-results").glob("*-result.json") if b'"failed"' in path.read_bytes())
     path.write_bytes(path.read_bytes().replace(b'"failed"', b'"passed"'))
