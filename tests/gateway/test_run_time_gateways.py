@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from harness.simulator.gateway.authorizer.cache import Fresh
 from harness.simulator.gateway.authorizer.decision import Admission, Decision, UnavailableError
 from harness.simulator.gateway.authorizer.instances import Instances, service_of
 from harness.simulator.gateway.authorizer.request import AccessRequest
+from harness.simulator.gateway.plan.gatewayapi import announced_ports
 from harness.simulator.gateway.ports import Ports
 from tests.gateway.conftest import Rig
 from tests.gateway.doubles import ManagementApi, served
@@ -133,6 +135,19 @@ def test_gateways_come_and_go_without_a_request_lost_elsewhere(rig: Rig) -> None
     assert started(rig) >= before
 
 
+@pytest.mark.parametrize(
+    ("text", "ports"),
+    [
+        ('{"http": "http://127.0.0.1:4711", "https": "https://a.example"}', {"http": 4711, "https": 0}),
+        ("no json", {}),
+        ("[]", {}),
+        ('{"http": "http://127.0.0.1:x"}', {}),
+    ],
+)
+def test_ports_are_read_from_what_a_gateway_announces(text: str, ports: dict[str, int]) -> None:
+    assert announced_ports({"metadata": {"annotations": {URLS: text}}}) == ports
+
+
 @pytest.mark.row("MAAS-MT-003", "MAAS-RATE-024", "MAAS-SETUP-007")
 def test_each_gateway_asks_the_management_api_of_its_own_tenant(rig: Rig) -> None:
     apis = [ManagementApi(), ManagementApi()]
@@ -193,24 +208,41 @@ class TestPorts:
         named, late = ("ns", "a", "http"), ("ns", "b", "http")
         ports = Ports({named: ("127.0.0.1", 0)}, "127.0.0.1")
         try:
-            assert ports.admit([]) == (named,)
-            assert ports.admit([late, named]) == (named, late)
+            assert ports.admit({}) == (named,)
+            assert ports.admit({late: 0, named: 0}) == (named, late)
             port = ports.addresses[late][1]
-            assert ports.admit([late]) == (named, late)
+            assert ports.admit({late: 0}) == (named, late)
             assert ports.addresses[late][1] == port
             ports.release([named])
             assert set(ports.addresses) == {named}
         finally:
             ports.close()
 
+    def test_a_port_of_before_is_taken_again_unless_somebody_has_it(self) -> None:
+        late, other = ("ns", "b", "http"), ("ns", "c", "http")
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            before = Ports({}, "127.0.0.1")
+            before.admit({late: 0})
+            port = before.addresses[late][1]
+            before.close()
+            ports = Ports({}, "127.0.0.1")
+            try:
+                ports.admit({late: port, other: taken.getsockname()[1]})
+                assert ports.addresses[late][1] == port
+                assert ports.addresses[other][1] not in (0, taken.getsockname()[1])
+            finally:
+                ports.close()
+
     def test_without_a_host_for_them_late_listeners_are_not_served(self) -> None:
         ports = Ports({})
-        assert ports.admit([("ns", "b", "http")]) == ()
+        assert ports.admit({("ns", "b", "http"): 0}) == ()
 
     def test_a_machine_without_file_watches_serves_no_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ports_module, "can_watch_more", lambda: False)
         ports = Ports({}, "127.0.0.1")
-        assert ports.admit([("ns", "b", "http")]) == ()
+        assert ports.admit({("ns", "b", "http"): 0}) == ()
 
 
 def policy(gateway: str, url: str) -> dict[str, Any]:

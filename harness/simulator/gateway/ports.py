@@ -1,5 +1,6 @@
 """Ports that stay this process's own while Envoy comes and goes."""
 
+import contextlib
 import ctypes
 import os
 import socket
@@ -24,16 +25,17 @@ class Ports:
         for endpoint, (host, port) in wanted.items():
             self._hold(endpoint, host, port)
 
-    def admit(self, found: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
+    def admit(self, found: Mapping[Endpoint, int]) -> tuple[Endpoint, ...]:
         """All listeners to serve: the named ones, and those of `found`, each with a port from now on.
 
+        `found` says which port a listener had before this process was started, 0 for none; it has that again where it is free.
         A listener for which this machine has no more file watches gets none: Envoy, which watches a file for each, would abort.
         """
         wanted = sorted(set(found) - self._named) if self._anywhere is not None else []
         served = [endpoint for endpoint in self.addresses if endpoint in self._named]
         for endpoint in wanted:
             if endpoint not in self.addresses and self._anywhere is not None and can_watch_more():
-                self._hold(endpoint, self._anywhere, 0)
+                self._hold_again(endpoint, self._anywhere, found[endpoint])
             if endpoint in self.addresses:
                 served.append(endpoint)
         return tuple(served)
@@ -49,12 +51,19 @@ class Ports:
         for held in self._sockets.values():
             held.close()
 
+    def _hold_again(self, endpoint: Endpoint, host: str, port: int) -> None:
+        if port:
+            with contextlib.suppress(OSError):  # somebody else has it by now
+                self._hold(endpoint, host, port)
+                return
+        self._hold(endpoint, host, 0)
+
     def _hold(self, endpoint: Endpoint, host: str, port: int) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        held = socket.socket(family, socket.SOCK_STREAM)
-        self._sockets[endpoint] = held
         if port:
             refuse_taken(family, host, port)
+        held = socket.socket(family, socket.SOCK_STREAM)
+        self._sockets[endpoint] = held
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
             held.bind((host, port))

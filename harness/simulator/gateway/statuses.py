@@ -12,14 +12,13 @@ from lightkube.types import PatchType
 
 from harness.simulator.gateway.conditions import Condition, merged
 from harness.simulator.gateway.plan.attachment import Attachment
-from harness.simulator.gateway.plan.gatewayapi import Key, Object, generation, key, listeners
+from harness.simulator.gateway.plan.gatewayapi import URLS_ANNOTATION, Key, Object, generation, key, listeners
 from harness.simulator.gateway.plan.plan import Endpoint, Plan
 from harness.simulator.gateway.plan.policies import Standing
 from harness.simulator.gateway.plan.snapshot import Snapshot
 from harness.simulator.gateway.watch import KINDS
 
 LOG = logging.getLogger("gateway.status")
-URLS_ANNOTATION = "maas-conformance.dev/listener-urls"
 CONTROLLER = "maas-conformance.dev/gateway-controller"
 SERVED_CONDITION = "maas-conformance.dev/Served"
 """On a route's parent: Envoy has a ready endpoint for each backend. Without it, a model that is Ready could still answer 503."""

@@ -1,9 +1,12 @@
 """Gateway API and core objects as typed, immutable values: the part of them that the gateway uses."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
+URLS_ANNOTATION = "maas-conformance.dev/listener-urls"
 Object = Mapping[str, Any]
 Key = tuple[str, str]
 """Namespace and name."""
@@ -60,6 +63,15 @@ def listener(namespace: str, item: Object) -> Listener:
         selector=tuple(sorted((selector.get("matchLabels") or {}).items())),
         expressions=tuple(selector.get("matchExpressions") or ()),
     )
+
+
+def announced_ports(gateway: Object) -> dict[str, int]:
+    """Ports by listener, as the Gateway's annotation has them; nothing where it has none, or none that can be read."""
+    try:
+        urls = json.loads((gateway["metadata"].get("annotations") or {}).get(URLS_ANNOTATION) or "{}")
+        return {str(name): urlsplit(str(url)).port or 0 for name, url in urls.items()}
+    except (ValueError, AttributeError):
+        return {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from harness.simulator.gateway.envoy_config.clusters import ClusterConfig
 from harness.simulator.gateway.envoy_config.typed import JSON
 from harness.simulator.gateway.plan.attachment import Attachment, attachments
 from harness.simulator.gateway.plan.backends import Endpoints
-from harness.simulator.gateway.plan.gatewayapi import Key, Listener, listeners
+from harness.simulator.gateway.plan.gatewayapi import Key, Listener, announced_ports, listeners
 from harness.simulator.gateway.plan.policies import Limits, Standing, by_target, effective_limits, standings
 from harness.simulator.gateway.plan.routes import (
     Hosting,
@@ -78,16 +78,19 @@ def governed_gateways(snapshot: Snapshot, endpoints: Iterable[Endpoint], before:
     return frozenset(found & ours)
 
 
-def listened_for(snapshot: Snapshot) -> tuple[Endpoint, ...]:
-    """Listeners of every Gateway whose class exists and that is there to stay, where Envoy speaks their protocol."""
-    return tuple(
-        (*name, item.name)
+def listened_for(snapshot: Snapshot) -> dict[Endpoint, int]:
+    """Listeners of every Gateway whose class exists and that is there to stay, where Envoy speaks their protocol.
+
+    With each, the port at which it was announced to be reached; 0 where it was not yet.
+    """
+    return {
+        (*name, item.name): announced_ports(gateway).get(item.name, 0)
         for name, gateway in snapshot.gateways.items()
         if not gateway["metadata"].get("deletionTimestamp")
         and ("", str(gateway.get("spec", {}).get("gatewayClassName") or "")) in snapshot.gateway_classes
         for item in listeners(gateway)
         if item.protocol in SPOKEN
-    )
+    }
 
 
 def make_plan(snapshot: Snapshot, endpoints: tuple[Endpoint, ...], before: frozenset[Key] = frozenset()) -> Plan:
