@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from harness.simulator.controllers.command import duration
 from harness.simulator.controllers.maas import workload
 from harness.simulator.controllers.maas.names import DEFAULT_TENANT, Settings
 from harness.simulator.controllers.maas.tenant import (
@@ -125,6 +127,17 @@ class TestPure:
         programmed = made("Gateway", "g", status={"conditions": said("Programmed")})
         finding = judge_config(config, Key("", "g"), programmed, Footing())
         assert config_status(config, finding, Footing(), SETTINGS, "now")["phase"] == ("Active" if well else "Degraded")
+
+    @pytest.mark.parametrize(
+        ("text", "seconds"), [("0", 0), ("10m", 600), ("90s", 90), ("1h30m", 5400), ("1.5s", 1.5), ("250ms", 0.25)]
+    )
+    def test_a_timeout_is_a_duration(self, text: str, seconds: float) -> None:
+        assert duration(text, "--deletion-timeout") == seconds
+
+    @pytest.mark.parametrize("text", ["", "10", "m", "10 m", "ten minutes", "-1s"])
+    def test_a_timeout_that_is_none_is_a_usage_fault(self, text: str) -> None:
+        with pytest.raises(click.BadParameter, match="expected a duration such as 10m"):
+            duration(text, "--deletion-timeout")
 
     @pytest.mark.parametrize("tenant", ["blue", "x" * 41])
     def test_names_stay_within_what_kubernetes_takes(self, tenant: str) -> None:
