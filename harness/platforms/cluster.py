@@ -22,6 +22,7 @@ from harness.platforms.termination import sigterm_interrupts, uninterrupted
 
 SETTINGS: Final[Mapping[str, str]] = {
     "standard-gateway": "URL of the gateway without MaaS policies; default: as its Gateway object says",
+    "gateway-tls": "URL of the MaaS gateway by HTTPS, where --gateway names it in the clear",
     "limiter-admin": "URL of a limiter whose clock can be advanced (the reference platform's)",
     "admission": ADMISSION,
     "metrics": "URL of Prometheus text with authorized_hits and its sisters",
@@ -85,6 +86,7 @@ def describe(cluster: Cluster, options: TargetOptions, progress: Progress, *, st
         gateway=gateway,
         management=(options.management_url or f"{gateway}/maas-api").rstrip("/"),
         standard_gateway=options.settings.get("standard-gateway") or inventory.standard_gateway_url(cluster),
+        gateway_tls=options.settings.get("gateway-tls"),
         limiter_admin=limiter,
         metrics=options.settings.get("metrics") or (f"{limiter}/metrics" if limiter else None),
         api_metrics=options.settings.get("api-metrics"),

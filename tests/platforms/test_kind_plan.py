@@ -1,5 +1,6 @@
 """What a kind cluster would be, before anything is made: settings, configuration, manifests, steps."""
 
+import base64
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,7 +16,7 @@ from harness.platforms.kind.plan import creation_steps, make_plan
 from harness.platforms.kind.reference import images, reference_manifests
 from harness.platforms.kind.settings import KindSettings, kind_settings, known_settings
 
-PORTS = HostPorts(18080, 18081, 18082)
+PORTS = HostPorts(18080, 18081, 18082, 18083)
 
 
 def test_the_configuration_maps_the_gateways_and_the_limiter_to_loopback() -> None:
@@ -27,7 +28,7 @@ def test_the_configuration_maps_the_gateways_and_the_limiter_to_loopback() -> No
         entry["containerPort"]: (entry["listenAddress"], entry["hostPort"])
         for entry in config["nodes"][0]["extraPortMappings"]
     }
-    assert mapped == {30080: ("127.0.0.1", 18080), 30081: ("127.0.0.1", 18081), 30082: ("127.0.0.1", 18082)}
+    assert mapped == {30080 + number: ("127.0.0.1", 18080 + number) for number in range(4)}
     assert "kubeadmConfigPatches" not in config
     assert "containerdConfigPatches" not in config
 
@@ -126,13 +127,13 @@ def test_a_wrong_setting_is_one_sentence(chosen: dict[str, str], sentence: str) 
 def test_a_configuration_of_one_s_own_must_map_the_gateway(tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
     own.write_text("kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes: [{role: control-plane}]\n")
-    with pytest.raises(EnvironmentFault, match="maps no host port to the container ports 30080, 30081, 30082"):
+    with pytest.raises(EnvironmentFault, match="maps no host port to the container ports 30080, 30081, 30082, 30083"):
         make_plan(KindSettings(config=own), tmp_path)
 
 
 def test_a_configuration_of_one_s_own_keeps_its_nodes_images(tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
-    mappings = [{"containerPort": port, "hostPort": port} for port in (30080, 30081, 30082)]
+    mappings = [{"containerPort": port, "hostPort": port} for port in range(30080, 30084)]
     own.write_text(
         yaml.safe_dump({"kind": "Cluster", "nodes": [{"role": "control-plane", "extraPortMappings": mappings}]})
     )
@@ -155,18 +156,31 @@ def test_our_rendering_is_kustomize_s() -> None:
         (entry["kind"], entry["metadata"]["name"], entry["metadata"].get("namespace")): entry
         for entry in yaml.safe_load_all(rendered.stdout)
     }
-    ours = reference_manifests("maas-conformance/reference:dev", "http://127.0.0.1:30080", "http://127.0.0.1:30081")
+    urls = "http://127.0.0.1:30080", "http://127.0.0.1:30081", "https://127.0.0.1:30083"
+    ours = reference_manifests("maas-conformance/reference:dev", *urls)
     assert {
         (entry["kind"], entry["metadata"]["name"], entry["metadata"].get("namespace")): entry for entry in ours
     } == theirs
 
 
 def test_the_image_and_the_urls_are_this_cluster_s_everywhere() -> None:
-    manifests = reference_manifests("registry.example.com/r:1", "http://127.0.0.1:1", "http://127.0.0.1:2")
+    urls = "http://127.0.0.1:1", "http://127.0.0.1:2", "https://127.0.0.1:3"
+    manifests = reference_manifests("registry.example.com/r:1", *urls)
     assert images(manifests) == ["registry.example.com/r:1"]
     assert "maas-conformance/reference" not in yaml.safe_dump(manifests)
     settings = next(entry for entry in manifests if entry["kind"] == "ConfigMap")
-    assert settings["data"] == {"GATEWAY_URL": "http://127.0.0.1:1", "STANDARD_GATEWAY_URL": "http://127.0.0.1:2"}
+    assert settings["data"] == dict(zip(("GATEWAY_URL", "STANDARD_GATEWAY_URL", "GATEWAY_TLS_URL"), urls, strict=True))
+
+
+def test_the_gateway_s_certificate_is_one_that_this_machine_can_check(tmp_path: Path) -> None:
+    plan = make_plan(KindSettings(), tmp_path)
+    secret = next(entry for entry in plan.manifests if entry["metadata"]["name"] == "maas-gateway-tls")
+    chain = tmp_path / "tls.crt"
+    chain.write_bytes(base64.b64decode(secret["data"]["tls.crt"]))
+    creation_steps(plan)[0].take()
+    checked = ["openssl", "verify", "-CAfile", str(plan.ca_file), "-verify_ip", "127.0.0.1", str(chain)]
+    assert subprocess.run(checked, capture_output=True, check=False).returncode == 0
+    assert "PRIVATE KEY" not in repr(plan.certificate)
 
 
 def test_a_dry_run_prints_every_step_and_creates_nothing(

@@ -153,7 +153,7 @@ def test_it_builds_creates_loads_installs_and_deletes(
         with Cluster.connect(platform.kubeconfig) as cluster:
             service = cluster.get(Ref("v1", "Service", "maas-gateway", "openshift-ingress"))
             assert service is not None
-            assert {port["nodePort"] for port in service["spec"]["ports"]} == {30080, 30081, 30082}
+            assert {port["nodePort"] for port in service["spec"]["ports"]} == {30080, 30081, 30082, 30083}
         assert stubs.named("kind", "delete") == []
     order = [" ".join(call[:3]) for call in stubs.calls() if call[0] == "kind" or call[1] == "build"]
     assert order == [

@@ -1,7 +1,7 @@
 """The kind configuration, as data: what kind reads, rendered from the settings."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import yaml
@@ -9,7 +9,7 @@ import yaml
 from harness.outcome import EnvironmentFault
 from harness.platforms.kind.settings import KindSettings
 
-NODE_PORTS: Final = {"gateway": 30080, "standard": 30081, "limiter": 30082}
+NODE_PORTS: Final = {"gateway": 30080, "standard": 30081, "limiter": 30082, "secure": 30083}
 """Ports of the NodePort Services in fixtures/cluster/reference, mapped to this machine's loopback."""
 CERTS_D: Final = (
     'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n'
@@ -26,6 +26,7 @@ class HostPorts:
     gateway: int
     standard: int
     limiter: int
+    secure: int
 
 
 def kubernetes_minor(image: str) -> int | None:
@@ -46,7 +47,7 @@ def kind_config(settings: KindSettings, image: str, ports: HostPorts, cgroup_ver
         )
     mappings = [
         {"containerPort": NODE_PORTS[name], "hostPort": port, "listenAddress": "127.0.0.1", "protocol": "TCP"}
-        for name, port in (("gateway", ports.gateway), ("standard", ports.standard), ("limiter", ports.limiter))
+        for name, port in asdict(ports).items()
     ]
     first: dict[str, Any] = {"role": "control-plane", "image": image, "extraPortMappings": mappings}
     nodes = [first, *({"role": "worker", "image": image} for _ in range(settings.workers))]
@@ -89,7 +90,7 @@ def gateway_port(config: dict[str, Any]) -> HostPorts:
             f"the kind configuration maps no host port to the container ports {', '.join(map(str, missing))}, "
             "so nothing here could reach the gateway: add extraPortMappings for them"
         )
-    return HostPorts(mapped[NODE_PORTS["gateway"]], mapped[NODE_PORTS["standard"]], mapped[NODE_PORTS["limiter"]])
+    return HostPorts(**{name: mapped[port] for name, port in NODE_PORTS.items()})
 
 
 def mirror_files(settings: KindSettings) -> dict[str, str]:

@@ -11,6 +11,7 @@ import yaml
 from harness.kube.manifest import Manifest
 from harness.outcome import EnvironmentFault
 from harness.platforms.data import data_folder
+from harness.platforms.kind.certificate import Certificate
 from harness.platforms.kind.config import HostPorts, gateway_port, kind_config, mirror_files
 from harness.platforms.kind.image import build_steps
 from harness.platforms.kind.reference import IMAGE, images, reference_manifests
@@ -32,6 +33,7 @@ class KindPlan:
     node_image: str
     image: str
     manifests: tuple[Manifest, ...]
+    certificate: Certificate
     pins: Pins
 
     @property
@@ -50,6 +52,16 @@ class KindPlan:
         return f"http://127.0.0.1:{self.ports.gateway}"
 
     @property
+    def gateway_tls_url(self) -> str:
+        """The MaaS gateway as this machine reaches it by HTTPS."""
+        return f"https://127.0.0.1:{self.ports.secure}"
+
+    @property
+    def ca_file(self) -> Path:
+        """The authority of the gateway's certificate."""
+        return (self.folder / "gateway-ca.crt").absolute()
+
+    @property
     def standard_gateway_url(self) -> str:
         """The standard gateway as this machine reaches it."""
         return f"http://127.0.0.1:{self.ports.standard}"
@@ -65,15 +77,23 @@ def make_plan(settings: KindSettings, folder: Path) -> KindPlan:
     pinned = pins()
     ports = _ports(settings)
     image = settings.image or f"{IMAGE}:dev"
-    urls = f"http://127.0.0.1:{ports.gateway}", f"http://127.0.0.1:{ports.standard}"
-    manifests = tuple(reference_manifests(image, *urls))
-    return KindPlan(settings, folder, ports, settings.node_image or pinned.kind_node.image, image, manifests, pinned)
+    here = "127.0.0.1"
+    urls = f"http://{here}:{ports.gateway}", f"http://{here}:{ports.standard}", f"https://{here}:{ports.secure}"
+    certificate = Certificate.issued(here, "localhost")
+    manifests = (*reference_manifests(image, *urls), certificate.secret())
+    node_image = settings.node_image or pinned.kind_node.image
+    return KindPlan(settings, folder, ports, node_image, image, manifests, certificate, pinned)
 
 
 def _ports(settings: KindSettings) -> HostPorts:
     if settings.config:
         return gateway_port(yaml.safe_load(settings.config.read_text(encoding="utf-8")) or {})
-    chosen = (settings.gateway_port, settings.standard_gateway_port, settings.limiter_port)
+    chosen = (
+        settings.gateway_port,
+        settings.standard_gateway_port,
+        settings.limiter_port,
+        settings.gateway_tls_port,
+    )
     held: list[socket.socket] = []
     try:
         found = []
@@ -159,6 +179,7 @@ def _write_config(plan: KindPlan) -> Step:
 
     def write() -> None:
         plan.folder.mkdir(parents=True, exist_ok=True)
+        plan.ca_file.write_bytes(plan.certificate.authority)
         if not plan.settings.config:
             plan.config_file.write_text(text, encoding="utf-8")
 

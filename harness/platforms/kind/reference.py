@@ -13,7 +13,9 @@ IMAGE_VARIABLES: Final = frozenset({"MODEL_IMAGE", "API_IMAGE"})
 SETTINGS: Final = "maas-reference"
 
 
-def reference_manifests(image: str, gateway_url: str, standard_gateway_url: str) -> list[Manifest]:
+def reference_manifests(
+    image: str, gateway_url: str, standard_gateway_url: str, gateway_tls_url: str
+) -> list[Manifest]:
     """What `kubectl kustomize fixtures/cluster` gives, with another image and other URLs.
 
     Done here too, so that the kind target needs no kubectl.
@@ -22,7 +24,11 @@ def reference_manifests(image: str, gateway_url: str, standard_gateway_url: str)
     plan = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
     documents = read_documents([folder / path for path in plan["resources"]])
     patches = read_documents([folder / entry["path"] for entry in plan["patches"]])
-    settings = {"GATEWAY_URL": gateway_url, "STANDARD_GATEWAY_URL": standard_gateway_url}
+    settings = {
+        "GATEWAY_URL": gateway_url,
+        "GATEWAY_TLS_URL": gateway_tls_url,
+        "STANDARD_GATEWAY_URL": standard_gateway_url,
+    }
     return [_settled(_patched(document, patches), image, settings) for document in documents]
 
 

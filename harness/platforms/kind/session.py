@@ -141,6 +141,8 @@ def _describe(plan: KindPlan, options: TargetOptions, progress: Progress, startu
         settings={
             "limiter-admin": plan.limiter_url,
             "standard-gateway": plan.standard_gateway_url,
+            "gateway-tls": plan.gateway_tls_url,
+            "ca-file": str(plan.ca_file),
             "disposable": "true",
         },
     )

@@ -47,6 +47,7 @@ class KindSettings(BaseModel):
     gateway_port: int = Field(0, ge=0, le=65535, description="on this machine; 0 takes a free one")
     standard_gateway_port: int = Field(0, ge=0, le=65535)
     limiter_port: int = Field(0, ge=0, le=65535)
+    gateway_tls_port: int = Field(0, ge=0, le=65535)
     kube_proxy_mode: Literal["iptables", "nftables"] = Field(
         "iptables", description="IPVS is not offered: it needs kernel modules"
     )
