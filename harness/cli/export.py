@@ -19,8 +19,8 @@ def cncf_ai(folder: Path, out: Path) -> None:
     """Write evidence for the CNCF Kubernetes AI Conformance programme from the report in FOLDER, claiming what it proved and no more."""
     from harness.cli.suite import collect, scenarios
     from harness.engine.suite_digest import digest_of
-    from harness.reporting.cncf_ai import export as write
     from harness.reporting.cncf_ai import state_counts
+    from harness.reporting.cncf_evidence import export as write
     from harness.reporting.rules import CONSISTENT
     from harness.reporting.verification import verify
 

@@ -7,7 +7,9 @@ import pytest
 import yaml
 
 from harness.outcome import UsageFault
-from harness.reporting.cncf_ai import ARCHIVE, FOLDER, Aspect, export, programme, shown
+from harness.reporting.cncf_ai import Aspect, programme, shown
+from harness.reporting.cncf_evidence import export
+from harness.reporting.cncf_pages import ARCHIVE, FOLDER
 from harness.reporting.comparison import read_report
 from harness.reporting.conformance import ConformanceReport
 from harness.spec.catalogue import catalogue
