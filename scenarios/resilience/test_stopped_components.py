@@ -1,5 +1,6 @@
 """Components that are down: nobody is served who may not be, whoever may is served as promised, and all is as before when they are back."""
 
+from contextlib import ExitStack
 from typing import Final
 
 import pytest
@@ -8,7 +9,6 @@ from harness.client.measuring import Call
 from harness.engine.declaration import check
 from harness.kube.fault import Rejected
 from harness.kube.manifest import Ref
-from harness.platforms.component_state import Action
 from harness.platforms.platform import Need, Platform
 from harness.world.calling import Calling
 from harness.world.components import Components
@@ -32,17 +32,30 @@ NEEDS: Final[tuple[Need, ...]] = ("kube", "components", "disposable")
 NO_WEBHOOK: Final = 'no endpoints available for service "maas-controller-webhook-service"'
 
 
-@pytest.mark.parametrize("by", ["kill", "pause"])
 @check("MAAS-AUTH-068", needs=NEEDS, alone=True)
-def test_without_the_authorizer_nobody_is_served(world: World, components: Components, by: Action) -> None:
+def test_without_the_authorizer_nobody_is_served(world: World, components: Components) -> None:
     crowd = Crowd(world)
     with crowd.calling() as traffic:
-        with components.without("authorizer", by=by):
-            for exchanges in traffic.gather(FEW if by == "kill" else 1, ANSWERED).values():
+        with components.without("authorizer"):
+            for exchanges in traffic.gather(FEW, ANSWERED).values():
                 expect_all_refused(exchanges, when="nobody can tell who calls")
         crowd.expect_recovery(traffic, "authorizer")
     expect_never_served(traffic, STRANGER, SPENT)
     expect_status(crowd.spent.infer(), 429, when="the budget was spent before the outage")
+
+
+@check("MAAS-AUTH-068", needs=NEEDS, alone=True)
+def test_while_the_authorizer_keeps_silent_nobody_is_served(world: World, components: Components) -> None:
+    """It accepts connections and answers nothing, which costs each caller the gateway's patience: so one answer of each must do."""
+    crowd = Crowd(world)
+    with ExitStack() as silence:
+        silence.enter_context(components.without("authorizer", by="pause"))
+        with crowd.calling() as traffic:
+            for exchanges in traffic.gather(1, ANSWERED).values():
+                expect_all_refused(exchanges, when="the authorizer does not answer")
+            silence.close()
+            crowd.expect_recovery(traffic, "silent-authorizer")
+    expect_never_served(traffic, STRANGER, SPENT)
 
 
 @check("MAAS-RATE-023", "MAAS-RATE-022", needs=NEEDS, alone=True)
@@ -75,7 +88,6 @@ def test_without_maas_api_nobody_is_served_and_no_key_is_lost(world: World, comp
     revoked = world.caller(key)
     expect_served(revoked.infer())
     expect_status(person.manage("DELETE", f"/v1/api-keys/{key.id}"), 200, when="a key is revoked")
-    refusal = world.once_refused(revoked.infer)
     unused.credential.secret()
     with crowd.calling() as traffic:
         with components.without("maas-api", by="stop"):
@@ -86,7 +98,7 @@ def test_without_maas_api_nobody_is_served_and_no_key_is_lost(world: World, comp
         crowd.expect_recovery(traffic, "maas-api")
     expect_never_served(traffic, STRANGER, SPENT)
     expect_served(unused.infer(), when="the key was minted before the outage")
-    expect_equal(revoked.infer().status, refusal.status, of="status for a key that was revoked before the outage")
+    expect_status(revoked.infer(), 403, when="the key was revoked before the outage")
 
 
 @check("MAAS-WH-007", needs=NEEDS, alone=True)
@@ -153,7 +165,7 @@ def test_a_gateway_that_starts_without_its_authorizer_serves_nobody(world: World
 
 
 @check("MAAS-SETUP-006", needs=(*NEEDS, "standard-gateway", "models"), alone=True)
-def test_the_standard_gateway_answers_while_every_service_of_maas_is_down(
+def test_the_standard_gateway_answers_while_the_services_of_maas_are_down(
     world: World, platform: Platform, components: Components
 ) -> None:
     twin = world.new_model(gateway="unnamed", registered=False)
@@ -164,8 +176,8 @@ def test_the_standard_gateway_answers_while_every_service_of_maas_is_down(
     name = "the standard gateway"
     with Calling({name: lambda: world.wire.send(call)}) as traffic:
         usual = max(exchange.duration_s for exchange in traffic.gather(FEW, ANSWERED)[name])
-        with components.without("authorizer", "limiter", "maas-api"):
-            expect_all_refused([crowd.entitled.infer()], when="every service of MaaS is down")
+        with components.without("authorizer", "limiter"):
+            expect_all_refused([crowd.entitled.infer()], when="the services of its policies are down")
             down = traffic.gather(FEW, ANSWERED)[name]
     for exchange in traffic.of(name):
         expect_served(exchange, when="MaaS has trouble")
