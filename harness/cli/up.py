@@ -173,6 +173,8 @@ def _shown(platform: Any, *, introduce_people: bool) -> dict[str, Any]:
         "exhaustible_tokens": BUDGETS[SPENDER][1],
         "models": [model.model_dump() for model in platform.models],
         "standard_gateway_url": platform.endpoints.standard_gateway,
+        "issuer_url": platform.endpoints.issuer,
+        "issuer_admin_url": platform.endpoints.issuer_admin,
         "startup_s": platform.startup_s,
         "examples": [{"status": status, "curl": line} for status, line in introduction.examples],
     }
@@ -188,6 +190,8 @@ def _text(shown: dict[str, Any], *, as_json: bool) -> str:
             f"export MAAS_MANAGEMENT={shown['management_url']}",
             *([f"export MAAS_GATEWAY_TLS={shown['gateway_tls_url']}"] if shown["gateway_tls_url"] else []),
             *([f"export MAAS_CA_FILE={shown['ca_file']}"] if shown["ca_file"] else []),
+            *([f"export MAAS_ISSUER={shown['issuer_url']}"] if shown["issuer_url"] else []),
+            *([f"export MAAS_ISSUER_ADMIN={shown['issuer_admin_url']}"] if shown["issuer_admin_url"] else []),
             f"export MAAS_USER_TOKEN={shown['user_token']}",
             f"export MAAS_ADMIN_TOKEN={shown['admin_token']}",
             *(

@@ -17,6 +17,7 @@ from harness.world.world import World
 
 DURATION = "istio_request_duration_milliseconds"
 EVALUATED = "auth_server_evaluator_total"
+CALLS = 20
 NEVER_ISSUED = Secret("sk-oai-EEEEEEEEEEEEEEEE_4444444444444444444444444444444444444444444")
 
 
@@ -88,3 +89,25 @@ def test_the_series_that_alerts_watch_grow_with_refusals(world: World, platform:
     )
     grown = seen.total(series, status=status) - before.total(series, status=status)
     expect(grown >= 3, expected=f"{series} of {status} grown by 3 or more", observed=f"by {grown:g}")
+
+
+@check("MAAS-REV-012", needs={"kube", "tenants", "authorizer-metrics"})
+def test_how_often_one_key_is_asked_about(world: World, platform: Platform) -> None:
+    tenant = world.tenant()
+    caller = tenant.customer()
+    gateway = {"authconfig": tenant.gateway.name, "evaluator_name": "apiKeyValidation"}
+    expect_served(caller.models())
+
+    def asked(now: Scrape) -> float:
+        return now.total(EVALUATED, **gateway)
+
+    first = scraped_until(platform, "authorizer", lambda now: asked(now) > 0)
+    if not asked(first):
+        pytest.skip("not runnable: the authorizer's series do not tell one gateway's evaluations from another's")
+    for _ in range(CALLS):
+        expect_served(caller.models())
+    grown = asked(scrape(platform.endpoints.scrapes["authorizer"])) - asked(first)
+    world.wire.recorder.characteristic(f"key_validations_in_{CALLS}_calls", grown, "validations")
+    expect(
+        grown <= CALLS, expected=f"a key asked about at most once a call, {CALLS} times", observed=f"{grown:g} times"
+    )
