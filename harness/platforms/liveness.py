@@ -40,5 +40,5 @@ def died(platform: Platform) -> str | None:
         states = control.states() if control else ()
     except Fault:
         return dead  # whoever held it open is gone too
-    ended = [state.name for state in states if state.state == "ended"]
-    return dead_component({name: platform.processes[name] for name in ended}, platform.logs) if ended else None
+    ended = {state.name: LocalProcess(pid=state.pid or 0, started=0) for state in states if state.state == "ended"}
+    return dead_component(ended, platform.logs)

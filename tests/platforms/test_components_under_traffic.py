@@ -151,6 +151,7 @@ def test_every_component_may_be_killed_under_traffic(platform: Platform) -> None
                 assert {answer.status for answer in served[SPENT]} == {429}, name
                 assert {answer.status for answer in served[STRANGER]} == {401}, name
                 assert unduly(traffic) == [], name
+                assert world.customer().infer().status == 200, name  # what is new comes into force, too
             before = len(traffic.of(SPENT))
             control.act("limiter", "start")
             traffic.until_served(ENTITLED, BACK)
@@ -174,6 +175,7 @@ def expect_kept(world: World, keys: Writer, objects: Writer, crowd: Crowd) -> No
     there = {item["metadata"]["name"] for item in world.estate.cluster.objects("v1", "ConfigMap")}
     assert set(objects.acknowledged) <= there
     assert crowd.entitled.infer().status == 200
+    assert world.customer().infer().status == 200
 
 
 def envoy_of(platform: Platform) -> psutil.Process:
