@@ -35,24 +35,24 @@ class SecondGateway:
 
 
 @contextlib.contextmanager
-def second_gateway(stack: Stack, world: World, directory: Path, redis_url: str) -> Iterator[SecondGateway]:
-    """Run it for the length of the block."""
+def second_gateway(
+    stack: Stack, world: World, directory: Path, redis_url: str, *admission: str
+) -> Iterator[SecondGateway]:
+    """Run it for the length of the block; `admission`: options that limiter and gateway share."""
     everywhere = {"namespaces": {"from": "All"}}
     listeners = [{"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": everywhere}]
     spec = {"gatewayClassName": "openshift-default", "listeners": listeners}
     world.create(Gateway, INGRESS, SECOND, spec, labels={"app.kubernetes.io/name": "maas"})
     target = {"group": GATEWAY_API, "kind": "Gateway", "name": SECOND}
     world.create(AuthPolicy, INGRESS, "second-maas-auth", {"targetRef": target})
-    limiter = launch(
-        directory, "limiter", "harness.simulator.gateway.limiter", "--redis", redis_url, *stack.gateway_options
-    )
+    limiter = launch(directory, "limiter", "harness.simulator.gateway.limiter", "--redis", redis_url, *admission)
     try:
         gateway = launch(
             directory, "gateway", "harness.simulator.gateway",
             "--kubeconfig", str(stack.kubeconfig), "--dir", str(directory / "envoy"),
             "--authorizer", stack.parts["authorizer"].endpoints["grpc"],
             "--limiter", limiter.endpoints["grpc"], "--limiter-admin", limiter.endpoints["admin"],
-            "--listen", f"{INGRESS}/{SECOND}/http=127.0.0.1:0", *stack.gateway_options,
+            "--listen", f"{INGRESS}/{SECOND}/http=127.0.0.1:0", *admission,
         )  # fmt: skip
         try:
             yield SecondGateway(

@@ -75,6 +75,36 @@ def test_two_gateways_share_one_budget_to_the_token(shared: Rig, second_url: str
     assert caller.used() == 150
 
 
+def test_two_gateways_share_what_running_requests_hold(
+    redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    directory, other_directory = tmp_path_factory.mktemp("holding"), tmp_path_factory.mktemp("other")
+    holding = ("--admission", "reservation")
+    with (
+        built(directory, *holding, limiter=("--redis", redis_url)) as rig,
+        second_gateway(rig.stack, rig.world, other_directory, redis_url, *holding) as other,
+    ):
+        caller = rig.limited((100, "1h"))
+        attach_to_both(rig.world, caller.model)
+        urls = [url + caller.model.path for url in (rig.url, other.url)]
+        slow = caller.body({"prompt": 0, "tokens": 5000, "delay": 0.2}, stream=True, max_tokens=50)
+        quick = caller.body({"prompt": 0, "tokens": 1}, max_tokens=20)
+
+        def post(url: str) -> int:
+            return rig.http.post(url, json=quick, headers=caller.headers).status_code
+
+        eventually(
+            lambda: rig.http.get(urls[1].replace("chat/completions", "models"), headers=caller.headers).is_success
+        )
+        with rig.http.stream("POST", urls[0], json=slow, headers=caller.headers) as first:
+            assert first.status_code == 200
+            with httpx.Client(trust_env=False) as client:
+                with client.stream("POST", urls[1], json=slow, headers=caller.headers) as second:
+                    assert second.status_code == 200
+                    assert [post(url) for url in urls] == [429, 429]
+                eventually(lambda: post(urls[0]) == 200)
+
+
 @pytest.mark.row("MAAS-RATE-022")
 def test_counters_survive_a_new_limiter(shared: Rig) -> None:
     caller = shared.limited((10, "1h"))
