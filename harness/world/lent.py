@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 from typing import Final
 
+from harness.client.exchange import Exchange
 from harness.client.secret import Secret
 from harness.engine.failure import NotReady
+from harness.world.answer import tokens_of
 from harness.world.caller import Caller
+from harness.world.expectations import expect, expect_served
+from harness.world.inference import Ask
 from harness.world.world import World
 
 MODEST: Final = 60
@@ -18,7 +22,34 @@ class Budget:
 
     caller: Caller
     limit: int
-    untouched: bool
+    untouched: bool = True
+
+    def exhaust(self) -> Exchange:
+        """Call until refused with 429, however the platform admits; the refusal.
+
+        It must come at the latest when answers that state as many tokens have been given. Raises NotConformant when it does not, and
+        NotReady when a lent budget was spent before.
+        """
+        used, ask = 0, Ask(max_tokens=max(1, min(512, self.limit // 8)))
+        while True:
+            exchange = self.caller.infer(ask)
+            if exchange.status == 429:
+                if used == 0 and not self.untouched:
+                    raise NotReady(
+                        "the budget that may be spent is spent already: run again when its window has passed"
+                    )
+                return exchange
+            expect_served(exchange, when="the budget is not known to be spent")
+            expect(
+                used < self.limit,
+                expected=f"429 once {self.limit} tokens are used",
+                observed=f"{used} tokens used, and the next call answered with {exchange.status}",
+                exchange=exchange,
+                requirement="MAAS-RATE-001",
+            )
+            tokens = tokens_of(exchange)
+            expect(bool(tokens), expected="an answer that states its usage", observed="none", exchange=exchange)
+            used += tokens or 0
 
 
 def somebody_else(world: World) -> Caller:
@@ -40,7 +71,7 @@ def spendable(world: World) -> Budget:
     """A budget for the check to spend. Raises NotReady where none was allowed."""
     platform = world.wire.platform
     if platform.provides.get("kube"):
-        return Budget(world.customer(limit=MODEST), MODEST, untouched=True)
+        return Budget(world.customer(limit=MODEST), MODEST)
     caller = world.caller(_given(platform.credentials.exhaustible_api_key, "key whose budget may be spent"))
     return Budget(caller, platform.exhaustible_tokens or MODEST, untouched=False)
 

@@ -11,7 +11,6 @@ from harness.client.exchange import Exchange
 from harness.client.official import Via
 from harness.client.secret import Secret
 from harness.engine.declaration import check
-from harness.engine.failure import NotReady
 from harness.world.answer import expect_whole, tokens_of
 from harness.world.caller import Caller
 from harness.world.clients import EACH_CLIENT
@@ -227,7 +226,7 @@ def test_nobody_reads_or_revokes_keys_by_guessing_ids(world: World) -> None:
 @check("MAAS-RATE-001", "MAAS-RATE-005", "MAAS-RATE-012", needs={"exhaustion"})
 def test_a_budget_that_is_spent_is_refused_over_every_client_and_lists_all_the_same(world: World) -> None:
     budget = spendable(world)
-    refusal = exhaust(budget.caller, budget.limit, untouched=budget.untouched)
+    refusal = budget.exhaust()
     expect_refused(refusal, 429, quota_refusal, when="the budget is spent")
     for ask in (Ask(max_tokens=1), Ask(max_tokens=1, stream=True)):
         again = budget.caller.over("openai").infer(ask)
@@ -236,29 +235,6 @@ def test_a_budget_that_is_spent_is_refused_over_every_client_and_lists_all_the_s
     expect_status(
         budget.caller.models(), 200, when="models are listed with a spent budget", requirement="MAAS-RATE-012"
     )
-
-
-def exhaust(caller: Caller, limit: int, *, untouched: bool) -> Exchange:
-    """Call until refused; the refusal. It must come at the latest when answers that state as many tokens have been given."""
-    used = 0
-    while True:
-        exchange = caller.infer(Ask(max_tokens=max(1, min(512, limit // 8))))
-        if exchange.status == 429:
-            if used == 0 and not untouched:
-                raise NotReady("the budget that may be spent is spent already: run again when its window has passed")
-            return exchange
-        expect_served(exchange, when="the budget is not known to be spent")
-        expect(
-            used < limit,
-            expected=f"429 once {limit} tokens are used",
-            observed=f"{used} tokens used, and the next call answered with {exchange.status}",
-            exchange=exchange,
-            requirement="MAAS-RATE-001",
-        )
-        expect(
-            bool(tokens_of(exchange)), expected="an answer that states its usage", observed="none", exchange=exchange
-        )
-        used += tokens_of(exchange) or 0
 
 
 def expect_error_object(exchange: Exchange, *statuses: int, when: str) -> None:

@@ -30,6 +30,7 @@ from harness.world.world import World
 UsageIs = Literal["stated", "asked", "not-asked", "declined", "forced"]
 Cell = tuple[Endpoint, bool, UsageIs]
 ANSWER_TOKENS: Final = 40
+FENCE_TOKENS: Final = 4 * ANSWER_TOKENS
 BREAK_AT: Final = 10
 LEAVE_AT: Final = 5
 PATIENCE_S: Final = 0.3
@@ -197,10 +198,10 @@ def test_an_answer_that_the_model_server_breaks_off_never_looks_whole(
 def cost_of(books: Books, customer: Caller, exchange: Exchange) -> int:
     """What the platform charged for the customer's only call so far: its counter after a further call, without that call's own cost.
 
-    The further call is whole, so the platform has settled what came before it once it is charged.
+    The further call is whole and dearer than the first can have been: once the counter shows as much, it shows both.
     """
     assert books.platform is not None
-    platform, after = books.platform, Ask()
+    platform, after = books.platform, Ask(max_tokens=FENCE_TOKENS)
     fence = expect_whole(customer.infer(after), after, when="an earlier call of the caller was broken off")
     own = tokens_of(fence) or 0
     total, _ = until(

@@ -12,8 +12,9 @@ from harness.engine.declaration import check
 from harness.world.answer import expect_whole, seems_whole
 from harness.world.caller import Caller
 from harness.world.clients import EACH_CLIENT
-from harness.world.expectations import expect, expect_equal, expect_refused, expect_served, quota_refusal
+from harness.world.expectations import expect, expect_equal, expect_refused, quota_refusal
 from harness.world.inference import Ask, Endpoint
+from harness.world.lent import MODEST, Budget
 from harness.world.mishap import failing
 from harness.world.world import World
 
@@ -107,9 +108,9 @@ def together(caller: Caller, asks: list[Ask]) -> list[Exchange]:
 @EACH_CLIENT
 @check("MAAS-RATE-001", needs={"kube"})
 def test_a_stream_without_budget_is_refused_before_it_begins(world: World, via: Via) -> None:
-    customer = world.customer(limit=1).over(via)
-    expect_served(customer.infer(Ask(stream=True, include_usage=True)))
-    refusal = customer.infer(Ask(stream=True, include_usage=True))
+    customer = world.customer(limit=MODEST)
+    Budget(customer, MODEST).exhaust()
+    refusal = customer.over(via).infer(Ask(stream=True, include_usage=True))
     expect_refused(refusal, 429, quota_refusal, when="the budget is spent")
     expect_equal(refusal.events, (), of="events of a refused stream", exchange=refusal)
 
