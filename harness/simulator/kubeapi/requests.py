@@ -122,7 +122,7 @@ def check(value: Json, old: Json | None, write: Write) -> None:
     errors += metadata.metadata_errors(value["metadata"])
     if old is not None:
         errors += metadata.update_errors(value, old)
-    shape = validate({k: v for k, v in value.items() if k != "metadata"}, schema)
+    shape = validate({k: v for k, v in value.items() if k != "metadata"}, schema, old=old)
     shape = [cause for cause in shape if cause.field != "metadata"]
     if write.subresource == "status":
         shape = [_within_status(cause) for cause in shape]

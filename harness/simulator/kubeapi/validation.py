@@ -5,9 +5,9 @@ import binascii
 import ipaddress
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -56,9 +56,13 @@ def unsupported(path: str, value: Any, supported: list[str]) -> Cause:
     return Cause("FieldValueNotSupported", path, f"Unsupported value: {shown(value)}: supported values: {listed}")
 
 
-def validate(value: Any, schema: Schema, path: str = "") -> list[Cause]:
-    """Every way in which the value breaks the schema (CEL rules are checked elsewhere)."""
-    return list(_errors(value, schema, path))
+def validate(value: Any, schema: Schema, path: str = "", *, old: Any = None) -> list[Cause]:
+    """Every way in which the value breaks the schema (CEL rules are checked elsewhere).
+
+    As on a cluster, members that are those of `old`, what was stored, are not judged again.
+    """
+    known = old if isinstance(old, dict) else {}
+    return list(_errors(value, schema, path, known))
 
 
 _INT64 = 2**63
@@ -91,7 +95,10 @@ def _type_fits(value: Any, schema: Schema) -> bool:
     return not schema.type or came == schema.type or (schema.type == "number" and came == "integer")
 
 
-def _errors(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+
+def _errors(value: Any, schema: Schema, path: str, known: Mapping[str, Any] = _NOTHING) -> Iterator[Cause]:
     fits = _type_fits(value, schema)
     if not fits:
         wanted = "integer,string" if schema.int_or_string else schema.type or "object"
@@ -106,14 +113,16 @@ def _errors(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
         return
     yield from _combined(value, schema, path)
     if isinstance(value, dict):
-        yield from _object_errors(value, schema, path)
+        yield from _object_errors(value, schema, path, known)
     elif isinstance(value, list):
         yield from _list_errors(value, schema, path)
     elif isinstance(value, str):
         yield from _string_errors(value, schema, path)
 
 
-def _object_errors(value: dict[str, Any], schema: Schema, path: str) -> Iterator[Cause]:
+def _object_errors(
+    value: dict[str, Any], schema: Schema, path: str, known: Mapping[str, Any] = _NOTHING
+) -> Iterator[Cause]:
     for name in schema.required:
         if name not in value:
             yield required(f"{path}.{name}" if path else name)
@@ -124,7 +133,7 @@ def _object_errors(value: dict[str, Any], schema: Schema, path: str) -> Iterator
         yield invalid_value(path, len(value), f"{path} in body should have at least {least} properties")
     for name, each in value.items():
         child = schema.child(name)
-        if child is not None:
+        if child is not None and not (name in known and known[name] == each):
             yield from _errors(each, child, f"{path}.{name}" if path else name)
 
 
