@@ -112,6 +112,18 @@ GALLERY: Final[tuple[Defect, ...]] = (
         "a model of the standard gateway is listed",
         ("MAAS-GW-007",),
     ),
+    Defect(
+        "controller-spares-keys-of-deleted-tenants",
+        "maas-controller",
+        "a tenant goes and its keys stay good",
+        ("MAAS-REV-010",),
+    ),
+    Defect(
+        "authorizer-asks-one-maas-api-for-all",
+        "authorizer",
+        "one tenant's keys are good at every gateway",
+        ("MAAS-MT-003",),
+    ),
 )
 
 
