@@ -319,6 +319,23 @@ class TestProcess:
         client.until(AI_TENANT, name, "ai-tenants", gone)
         assert client.get(MAAS_TENANT_CONFIG, "default-tenant", space) is not None
 
+    @pytest.mark.row("MAAS-STAT-041")
+    def test_a_namespace_that_is_another_tenants_is_not_taken(self, platform: Platform) -> None:
+        world, client = World(platform.client), platform.client
+        name = world.name("t")
+        notes = {"maas.opendatahub.io/aitenant-name": "other", "maas.opendatahub.io/aitenant-namespace": "ai-tenants"}
+        client.create(NAMESPACE, f"ai-tenant-{name}", metadata={"annotations": notes})
+        gateway(client, name)
+        client.create(AI_TENANT, name, "ai-tenants", spec={})
+        found = client.until(
+            AI_TENANT, name, "ai-tenants", condition("Ready", "False", "TenantNamespaceFailed"), bound_s=30
+        )
+        assert found is not None
+        assert found["status"]["phase"] == "Failed"
+        kept = client.get(NAMESPACE, f"ai-tenant-{name}")
+        assert kept is not None
+        assert notes.items() <= kept["metadata"]["annotations"].items()
+
     @pytest.mark.row("MAAS-RATE-026")
     def test_a_model_of_another_tenant_is_no_model_for_a_subscription(self, platform: Platform) -> None:
         world, client = World(platform.client), platform.client
