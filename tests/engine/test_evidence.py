@@ -98,7 +98,9 @@ def test_of_a_log_only_what_names_the_check_or_tells_of_trouble_is_shown(tmp_pat
     position = LogPosition.now(platform)
     mine = "2026-11-22 15:39:06,651 INFO authorizer refused request-1 POST /llm/m: 401\n"
     other = mine.replace("request-1", "request-2")
-    object_ = "2026-11-22 15:39:06,700 INFO controller maassubscriptions models-as-a-service/mc-0a1b2c3d-sub1 is Active\n"
+    object_ = (
+        "2026-11-22 15:39:06,700 INFO controller maassubscriptions models-as-a-service/mc-0a1b2c3d-sub1 is Active\n"
+    )
     trouble = "2026-11-22 15:39:07,000 WARNING gateway the limiter was started anew\n"
     trace = 'Traceback (most recent call last):\n  File "x.py", line 1\n'
     envoy = "[2026-11-22 15:39:07.1][7][info] all clear\n[2026-11-22 15:39:07.2][7][error] cannot bind\n"
