@@ -115,6 +115,7 @@ def _platform(given: dict[str, Any]) -> tuple[Any, Any, Path | None]:
     """What is looked at: the cluster of the kubeconfig; where none is named, or that one, the platform that `up --detach` runs here."""
     from harness.diagnosis.sight import Sight
     from harness.kube.cluster import Cluster
+    from harness.kube.fault import Rejected
     from harness.platforms import inventory
     from harness.platforms.platform import Endpoints
 
@@ -131,7 +132,13 @@ def _platform(given: dict[str, Any]) -> tuple[Any, Any, Path | None]:
     gateway = (given["gateway"] or "").rstrip("/")
     management = (given["management"] or f"{gateway}/maas-api").rstrip("/")
     endpoints = Endpoints(gateway=gateway, management=management, limiter_admin=given["limiter"]) if gateway else None
-    places = inventory.namespaces(cluster, inventory.governed_models(cluster))
+    try:
+        models = inventory.governed_models(cluster)
+    except Rejected as error:
+        if error.status != 403:
+            raise
+        models = ()  # the first step says what this identity may not see
+    places = inventory.namespaces(cluster, models)
     return Sight(cluster, places), endpoints, given["ca_file"]
 
 

@@ -52,7 +52,7 @@ class Case:
         """Look the model up by whatever name it was given. Raises UsageFault when several models have that name."""
         wanted = self.question.model
         references = self.sight.having("MaaSModelRef", lambda item: wanted in _names_of_reference(item))
-        backends = [item for kind in _BACKENDS for item in self.sight.having(kind, lambda i: wanted in _names_of(i))]
+        backends = [item for kind in _BACKENDS for item in self.sight.seen(kind) if wanted in _names_of(item)]
         if len(references) > 1 or (not references and len(backends) > 1):
             those = ", ".join("/".join(identity(item)) for item in references or backends)
             raise UsageFault(f"several models are called {wanted}: {those}; give NAMESPACE/NAME")
@@ -86,7 +86,7 @@ class Case:
         known = [
             name
             for kind in ("MaaSModelRef", *_BACKENDS)
-            for item in self.sight.all(kind)
+            for item in self.sight.seen(kind)
             for name in (identity(item)[1],)
         ]
         return difflib.get_close_matches(self.question.model.rpartition("/")[2], sorted(set(known)), n=3, cutoff=0.4)

@@ -7,6 +7,7 @@ from harness.diagnosis import calling, entitlement, governing, serving
 from harness.diagnosis.case import Case
 from harness.diagnosis.sight import Unseen
 from harness.diagnosis.step import Step, unknown
+from harness.outcome import EnvironmentFault
 
 Look = Callable[[Case], Step | None]
 
@@ -49,12 +50,17 @@ SYMPTOMS: Final[Mapping[str, tuple[Look, ...]]] = {
 
 
 def diagnose(case: Case, symptom: str | None) -> Iterator[Step]:
-    """Take the steps until one finds something wrong. Raises UsageFault when the model's name means several."""
+    """Take the steps until one finds something wrong.
+
+    Raises UsageFault when the model's name means several, EnvironmentFault when this identity may not look for models at all.
+    """
     likely = SYMPTOMS[symptom] if symptom else ()
     for look in (serving.exists, calling.identify, *likely, *(look for look in _WAY if look not in likely)):
         try:
             step = look(case)
         except Unseen as error:
+            if look is serving.exists:
+                raise EnvironmentFault(f"{error}: without that nothing can be said about a model") from error
             step = unknown(look.__name__.replace("_", " "), str(error))
         if step is not None:
             yield step

@@ -41,10 +41,12 @@ def look(manifest: Manifest) -> str:
 
 def wake_controller(sight: Sight, name: str) -> str:
     """Restart a controller whose Deployment can be seen; on an embedded platform, where it is a process, the platform."""
-    found = sight.having("Deployment", lambda item: identity(item)[1].startswith(name))
+    found = [identity(item) for item in sight.seen("Deployment") if identity(item)[1].startswith(name)]
     if found:
-        namespace, full = identity(found[0])
+        namespace, full = found[0]
         return f"kubectl rollout restart deployment {full} -n {namespace}"
+    if sight.is_remote:
+        return f"kubectl rollout restart deployment {name} -n {sight.places.control}"
     return "maas-conformance down && maas-conformance up --detach"
 
 

@@ -140,8 +140,8 @@ def ready(case: Case) -> Step | None:
 def _not_ready(case: Case, backend: Manifest, entry: Any) -> Step:
     """The deepest cause that can be seen: a Pod that cannot start before the condition that follows from it."""
     namespace, name = identity(backend)
-    for pod in case.sight.having("Pod", lambda item: _belongs(item, namespace, name)):
-        trouble = _trouble(pod)
+    for pod in case.sight.seen("Pod"):
+        trouble = _trouble(pod) if _belongs(pod, namespace, name) else None
         if trouble:
             said, field = trouble
             return Step("model ready", "wrong", said, called(pod), field, mending.look(pod))

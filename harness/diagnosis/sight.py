@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from harness.kube.cluster import Cluster
 from harness.kube.fault import Rejected
@@ -40,6 +41,11 @@ class Sight:
         self.places = places
         self._seen: dict[str, list[Manifest]] = {}
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether the platform is a cluster rather than processes of this machine."""
+        return urlsplit(self.cluster.host).hostname not in ("127.0.0.1", "localhost")
+
     def all(self, kind: str) -> list[Manifest]:
         """Every object of a kind."""
         if kind not in self._seen:
@@ -58,6 +64,13 @@ class Sight:
                 raise Unseen(f"the kubeconfig's identity may not list {kind} of {version}") from error
             raise
 
+    def seen(self, kind: str) -> list[Manifest]:
+        """As many objects of a kind as this identity may see: where they help and are not the question."""
+        try:
+            return self.all(kind)
+        except Unseen:
+            return []
+
     def one(self, kind: str, namespace: str, name: str) -> Manifest | None:
         """One object; None when it does not exist."""
         return next((item for item in self.all(kind) if identity(item) == (namespace, name)), None)
@@ -68,13 +81,13 @@ class Sight:
 
     def gateways(self) -> list[tuple[str, str]]:
         """Namespace and name of every gateway with MaaS policies: the tenants' own; without tenants the installer's."""
-        claimed = [(tenant.get("status") or {}).get("gatewayRef") or {} for tenant in self.all("AITenant")]
+        claimed = [(tenant.get("status") or {}).get("gatewayRef") or {} for tenant in self.seen("AITenant")]
         found = [(ref.get("namespace") or self.places.gateway, ref["name"]) for ref in claimed if ref.get("name")]
         return found or [(self.places.gateway, MAAS_GATEWAY)]
 
     def tenant_namespaces(self) -> set[str]:
         """Where subscriptions and policies have effect: in other namespaces nobody reads them."""
-        named = {str((tenant.get("status") or {}).get("tenantNamespace") or "") for tenant in self.all("AITenant")}
+        named = {str((tenant.get("status") or {}).get("tenantNamespace") or "") for tenant in self.seen("AITenant")}
         return (named - {""}) or {self.places.subscriptions}
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from harness.cli.command import run
 from harness.client.measuring import MeasuringClient
@@ -98,15 +99,6 @@ def _replicas(patient: Patient, name: str) -> None:
     patient.apply(model(name, replicas=0))
 
 
-def _crashes(patient: Patient, name: str) -> None:
-    """From its first Pod on: a rollout of an existing model would leave the old Pod serving."""
-    gone = Ref("serving.kserve.io/v1alpha1", "LLMInferenceService", name, "llm")
-    patient.cluster.delete(gone)
-    for ref in (gone, Ref("apps/v1", "Deployment", f"{name}-kserve", "llm")):
-        wait_for(patient.cluster, is_gone(ref), BOUND)
-    patient.apply(model(name, template={"containers": [{"name": "main", "command": ["false"]}]}))
-
-
 def _foreign(patient: Patient, name: str) -> None:
     target = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": f"{name}-kserve-route"}
     patient.apply(
@@ -130,7 +122,6 @@ def _delete(kind: str, namespace: str) -> Callable[[Patient, str], None]:
 
 DAMAGE: dict[str, tuple[Callable[[Patient, str], None], str, str, str]] = {
     "scaled-to-none": (_replicas, "model ready", "LLMInferenceService llm/{}", "spec.replicas"),
-    "crashing": (_crashes, "model ready", "Pod llm/{}-kserve", "status.containerStatuses"),
     "unregistered": (_delete("MaaSModelRef", "llm"), "registered", "MaaSModelRef llm/{}", "spec.modelRef"),
     "unsold": (
         _delete("MaaSSubscription", SUBSCRIPTIONS),
@@ -177,6 +168,19 @@ def test_the_first_thing_that_is_wrong_is_named_with_object_and_field(
     found = _settled(diagnose, asked, "--as", ALICE, step=step, where=where.format(name))
     assert found["field"] == field
     assert found["mend"]
+
+
+def test_a_model_that_crashes_is_traced_to_its_pod(patient: Patient, diagnose: Diagnose) -> None:
+    crashing = model("crashing", template={"containers": [{"name": "main", "args": ["--max-model-len", "nonsense"]}]})
+    patient.apply(crashing, reference("crashing"), policy("crashing"), offer("crashing"))
+    found = _settled(diagnose, "crashing", "--as", ALICE, step="model ready", where="Pod llm/crashing-kserve")
+    assert found["field"] == "status.containerStatuses"
+    assert found["mend"].startswith("kubectl describe pods crashing-kserve")
+    settled, _ = until(
+        lambda: diagnose("crashing"), lambda last: "CrashLoopBackOff" in last["says"] or "Error" in last["says"], BOUND
+    )
+    assert (settled["name"], settled["state"]) == ("model ready", "wrong"), settled
+    assert "container main does not run" in settled["says"]
 
 
 def test_a_model_that_does_not_exist_is_said_with_its_like(diagnose: Diagnose) -> None:
@@ -268,6 +272,63 @@ def test_a_controller_that_does_not_reconcile_is_noticed_by_the_generation(
         os.kill(controller, signal.SIGCONT)
     assert found["name"] == "subscription", found
     assert "has not reconciled it: its status speaks of generation 1, the object is at 2" in found["says"]
+
+
+MODELS = {"maas.opendatahub.io": ["maasmodelrefs"], "serving.kserve.io": ["llminferenceservices"]}
+GOVERNANCE = {
+    "maas.opendatahub.io": ["maassubscriptions", "maasauthpolicies"],
+    "gateway.networking.k8s.io": ["gateways", "httproutes"],
+    "kuadrant.io": ["tokenratelimitpolicies"],
+}
+
+
+def _restricted(patient: Patient, folder: Path, name: str, *granted: dict[str, list[str]]) -> Path:
+    """A kubeconfig of somebody who may list these resources and nothing else."""
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "diagnosed"}}
+    rules = [
+        {"apiGroups": [group], "resources": plurals, "verbs": ["get", "list"]}
+        for grant in granted
+        for group, plurals in grant.items()
+    ]
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": name},
+        "rules": rules,
+    }
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": "diagnosed"}],
+    }
+    patient.apply(account, role, binding)
+    assert patient.platform.kubeconfig is not None
+    document = yaml.safe_load(patient.platform.kubeconfig.read_text(encoding="utf-8"))
+    document["users"][0]["user"] = {"token": patient.token(name)}
+    path = folder / "kubeconfig"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return path
+
+
+def test_what_this_identity_may_not_see_is_unknown_and_not_wrong(
+    patient: Patient, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    patient.healthy("half-seen")
+    path = _restricted(patient, tmp_path, "half", MODELS, GOVERNANCE)
+    assert run(["diagnose", "half-seen", "--as", ALICE, "--kubeconfig", str(path), "--json"]) == ExitCode.CONFORMANT
+    states = {step["name"]: step["state"] for step in json.loads(capsys.readouterr().out)["steps"]}
+    assert (states["access enforced"], states["budget"]) == ("unknown", "unknown")
+    assert (states["published"], states["subscription"]) == ("ok", "ok")
+
+
+def test_somebody_who_may_see_no_model_is_told_so(
+    patient: Patient, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = _restricted(patient, tmp_path, "blind", GOVERNANCE)
+    assert run(["diagnose", "half-seen", "--kubeconfig", str(path)]) == ExitCode.ENVIRONMENT
+    assert "may not list MaaSModelRef of maas.opendatahub.io/v1alpha1" in capsys.readouterr().err
 
 
 def test_without_a_kubeconfig_the_platform_that_runs_here_is_looked_at(
