@@ -126,8 +126,9 @@ def make_plan(snapshot: Snapshot, endpoints: tuple[Endpoint, ...], before: froze
     served = {gateway: set(routes) for gateway, routes in by_gateway.items()}
     auth_standings, token_standings = standings(snapshot, served)
     everything = [item for routes in by_gateway.values() for group in routes.values() for item in group]
+    drawn: dict[int, JSON] = {}
     return Plan(
-        listeners=tuple(planned_listener(item, snapshot, found, by_gateway, hostings) for item in endpoints),
+        listeners=tuple(planned_listener(item, snapshot, found, by_gateway, hostings, drawn) for item in endpoints),
         clusters=clusters(everything),
         limits=limits,
         labels=labels,
@@ -149,8 +150,9 @@ def planned_listener(
     found: Iterable[Attachment],
     by_gateway: Mapping[Key, Mapping[Key, list[PlannedRoute]]],
     hostings: Mapping[Key, Hosting],
+    drawn: dict[int, JSON],
 ) -> PlannedListener:
-    """One listener with the routes that are attached to it."""
+    """One listener with the routes that are attached to it; `drawn` is what `by_gateway` was rendered to for listeners before it."""
     gateway, section = endpoint[:2], endpoint[2]
     name = "/".join(endpoint)
     known = snapshot.gateways.get(gateway)
@@ -167,7 +169,7 @@ def planned_listener(
         hostname: [route for group in routes.values() for route in group] for hostname, routes in attached.items()
     }
     hosting = hostings[gateway]
-    return PlannedListener(endpoint, existing, hosting, route_configuration(name, by_host, hosting))
+    return PlannedListener(endpoint, existing, hosting, route_configuration(name, by_host, hosting, drawn))
 
 
 def unresolved(items: Iterable[PlannedRoute]) -> dict[Key, tuple[str, str]]:

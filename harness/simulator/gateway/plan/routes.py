@@ -195,8 +195,20 @@ def health(ordered: list[PlannedRoute]) -> JSON | None:
     return None
 
 
-def route_configuration(name: str, by_host: dict[str, list[PlannedRoute]], hosting: Hosting) -> JSON:
-    """The RouteConfiguration of a listener. A request's host meets its own routes first, then those of less specific hostnames."""
+def route_configuration(
+    name: str, by_host: dict[str, list[PlannedRoute]], hosting: Hosting, known: dict[int, JSON] | None = None
+) -> JSON:
+    """The RouteConfiguration of a listener. A request's host meets its own routes first, then those of less specific hostnames.
+
+    `known`: what was rendered for another listener of the same gateway, by the identity of its planned route.
+    """
+    known = {} if known is None else known
+
+    def once(item: PlannedRoute) -> JSON:
+        if id(item) not in known:
+            known[id(item)] = rendered(item, hosting)
+        return known[id(item)]
+
     hosts = []
     if hosting.governed and "" not in by_host:
         by_host = {**by_host, "": []}
@@ -205,7 +217,7 @@ def route_configuration(name: str, by_host: dict[str, list[PlannedRoute]], hosti
         for other in sorted(by_host, key=lambda item: (item == "", -len(item))):
             if other == hostname or covers(other, hostname):
                 ordered += sorted(by_host[other], key=lambda item: item.order)
-        routes = [rendered(item, hosting) for item in cheapest_first(ordered)]
+        routes = [once(item) for item in cheapest_first(ordered)]
         if hosting.governed and hosting.open and (free := health(ordered)) is not None:
             routes.insert(0, free)
         if hosting.governed and hosting.open:
