@@ -71,7 +71,13 @@ class Calling:
 
     def gather(self, count: int, bound: Bound) -> dict[str, list[Exchange]]:
         """So many further answers of every caller, all to requests that are sent from now on. Raises NotReady when they do not come."""
-        since = time.monotonic()
+        return self._gather(count, bound, time.monotonic())
+
+    def first(self, count: int, bound: Bound) -> dict[str, list[Exchange]]:
+        """So many answers of every caller, from the first request on. Raises NotReady when they do not come."""
+        return self._gather(count, bound, 0.0)
+
+    def _gather(self, count: int, bound: Bound, since: float) -> dict[str, list[Exchange]]:
         self._wait(lambda: all(len(self._since(name, since)) >= count for name in self._answers), bound)
         return {name: [answer.exchange for answer in self._since(name, since)] for name in self._answers}
 

@@ -51,7 +51,7 @@ def test_while_the_authorizer_keeps_silent_nobody_is_served(world: World, compon
     with ExitStack() as silence:
         silence.enter_context(components.without("authorizer", by="pause"))
         with crowd.calling() as traffic:
-            for exchanges in traffic.gather(1, ANSWERED).values():
+            for exchanges in traffic.first(1, ANSWERED).values():
                 expect_all_refused(exchanges, when="the authorizer does not answer")
             silence.close()
             crowd.expect_recovery(traffic, "silent-authorizer")
