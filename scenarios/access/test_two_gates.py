@@ -4,6 +4,7 @@ from functools import partial
 
 from harness.engine.declaration import check
 from harness.world.expectations import expect, expect_equal, expect_served, expect_status
+from harness.world.identity import Person
 from harness.world.oidc import OidcUser
 from harness.world.sandwich import Sandwich
 from harness.world.world import World
@@ -79,7 +80,7 @@ def test_a_name_is_matched_whole_and_to_the_letter(world: World, sandwich: Sandw
     customer, who = world.customer(), world.identity("team")
     name, group = who.username, who.group
     users = [OidcUser(other) for other in (name[:-1], f"{name}0", name.upper(), f"{name.rpartition(':')[0]}:*", "*")]
-    resembling = (*users, group[:-1], f"{group}0", "system:serviceaccounts:*")
+    resembling: tuple[Person | str, ...] = (*users, group[:-1], f"{group}0", "system:serviceaccounts:*")
     world.subscription(resembling)
     world.policy(resembling)
     sandwich(

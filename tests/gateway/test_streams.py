@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.gateway.conftest import Rig, sse
+from tests.gateway.provider import messages_events, messages_usage
 from tests.gateway.world import eventually, fresh
 
 LARGE = (100_000, "1h")
@@ -175,3 +176,17 @@ def test_concurrent_streams_never_mix(rig: Rig) -> None:
             texts = [a.read().decode(), b.read().decode()]
     assert [usages(text) for text in texts] == [[130], [1030]]
     assert caller.used() == 1160
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.row("MAAS-TOK-006")
+def test_messages_are_charged_though_their_usage_has_no_total(rig: Rig, streamed: bool) -> None:
+    told = {"prompt": 7, "tokens": 20, "cached": 3}
+    whole = json.dumps({"content": [{"text": 'w,"usage":{"output_tokens":999}'}], "usage": messages_usage(told)})
+    text, kind = ("".join(messages_events(told)), "text/event-stream") if streamed else (whole, "application/json")
+    caller = rig.limited(LARGE)
+    path = caller.model.path.replace("/chat/completions", "/messages") + "?beta=true"
+    body = caller.body({"body": text, "type": kind}, stream=streamed)
+    answer = rig.http.post(rig.url + path, json=body, headers=caller.headers)
+    assert answer.text == text
+    assert caller.used() == 7 + 3 + 20

@@ -130,7 +130,7 @@ def rate_limit(*, reserving: bool, grouped: bool) -> JSON:
 
 
 def lua() -> JSON:
-    """Usage of streams; see usage.lua. Skipped for calls that do not stream: running a script costs a fifth of the whole path.
+    """Usage of streams and of messages; see usage.lua. Skipped for all others: running a script costs a fifth of the whole path.
 
     A call streams when `stream` is anything but absent, null or false, because lenient servers stream for 1 and "true" too.
     """
@@ -139,13 +139,25 @@ def lua() -> JSON:
     no = {"or_match": {"value_matchers": [{"bool_match": False}, {"null_match": {}}]}}
     streams = {"and_matcher": {"predicate": [stream_is({"present_match": True}), stream_is(no, invert=True)]}}
     skip = {"name": "skip", "typed_config": typed("envoy.extensions.filters.common.matcher.action.v3.SkipFilter")}
-    matchers = [{"predicate": {"not_matcher": streams}, "on_match": {"action": skip}}]
+    read = {"or_matcher": {"predicate": [streams, speaks_messages()]}}
+    matchers = [{"predicate": {"not_matcher": read}, "on_match": {"action": skip}}]
     return http_filter(
         LUA,
         "envoy.extensions.common.matching.v3.ExtensionWithMatcher",
         extension_config=script,
         xds_matcher={"matcher_list": {"matchers": matchers}},
     )
+
+
+def speaks_messages() -> JSON:
+    """A predicate over the path: usage of Anthropic's protocol states no total, so a script has to add it up."""
+    path = typed("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", header_name=":path")
+    return {
+        "single_predicate": {
+            "input": {"name": "path", "typed_config": path},
+            "value_match": {"safe_regex": {"google_re2": {}, "regex": ".*/v1/messages([?].*)?"}},
+        }
+    }
 
 
 def stream_is(value: JSON, *, invert: bool = False) -> JSON:

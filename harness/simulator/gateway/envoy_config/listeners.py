@@ -12,7 +12,9 @@ BODY_LIMIT = 16 * 1024 * 1024
 
 
 ANY_STATUS: JSON = {
-    "status_code_filter": {"comparison": {"op": "GE", "value": {"default_value": 100, "runtime_key": "maas.any_status"}}}
+    "status_code_filter": {
+        "comparison": {"op": "GE", "value": {"default_value": 100, "runtime_key": "maas.any_status"}}
+    }
 }
 
 

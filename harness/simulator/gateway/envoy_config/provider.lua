@@ -84,6 +84,7 @@ local function offered(handle)
 end
 
 function envoy_on_request(handle)
+  handle:streamInfo():dynamicMetadata():set("maas.gateway", "outside", true)
   if not offered(handle) then
     handle:respond({ [":status"] = "404", ["content-type"] = "application/json" }, NOT_FOUND[FORMAT])
     return

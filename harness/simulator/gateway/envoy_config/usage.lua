@@ -5,19 +5,27 @@
 -- Response (text/event-stream): the last usage seen is the charge. Usage that only the gateway asked for is cut out of the events;
 -- the closing event with empty choices stays, as it does behind the platform's own enforcer.
 -- Responses and messages state their usage unasked, as a part of their protocol: there nothing is asked for, and nothing is cut out.
+-- Messages (Anthropic) state no total, streamed or not: their figures are added up. A provider outside is charged for by provider.lua.
 --
 -- An unescaped `"usage":` cannot occur inside a JSON string, so plain patterns are exact on serialised JSON.
 
 local FORCED = '"stream_options":{"include_usage":true,"continuous_usage_stats":true}'
 
-local function states_usage_unasked(handle)
-  local path = string.match(handle:headers():get(":path") or "", "^[^?]*")
-  return string.find(path, "/v1/responses$") ~= nil or string.find(path, "/v1/messages$") ~= nil
+local function path_ends(handle, pattern)
+  return string.find(string.match(handle:headers():get(":path") or "", "^[^?]*"), pattern) ~= nil
+end
+
+local function speaks_messages(handle)
+  return path_ends(handle, "/v1/messages$")
 end
 
 function envoy_on_request(handle)
+  if speaks_messages(handle) then
+    handle:streamInfo():dynamicMetadata():set("maas.gateway", "messages", true)
+    return
+  end
   local asked = handle:streamInfo():dynamicMetadata():get("maas.req")
-  if asked == nil or not asked["stream"] or states_usage_unasked(handle) then
+  if asked == nil or not asked["stream"] or path_ends(handle, "/v1/responses$") then
     return
   end
   local body = handle:body()
@@ -53,6 +61,29 @@ local function number_after(usage, key)
   return tonumber(string.match(usage, '"' .. key .. '"%s*:%s*(%d+)'))
 end
 
+-- Figures of Anthropic's protocol: the prompt counts what was written to and read from caches beside it; later events state later figures.
+local CACHED = { "cache_creation_input_tokens", "cache_read_input_tokens" }
+
+local function add_up(known, usage)
+  local prompt = number_after(usage, "input_tokens")
+  if prompt ~= nil then
+    for _, name in ipairs(CACHED) do
+      prompt = prompt + (number_after(usage, name) or 0)
+    end
+    known.prompt = prompt
+  end
+  known.completion = number_after(usage, "output_tokens") or known.completion
+end
+
+local function charge(handle, known)
+  if known.prompt == nil and known.completion == nil then
+    return
+  end
+  remember(handle, "prompt_tokens", known.prompt)
+  remember(handle, "completion_tokens", known.completion)
+  remember(handle, "total_tokens", (known.prompt or 0) + (known.completion or 0))
+end
+
 local USAGE = '"usage"%s*:%s*(%b{})'
 local EMPTY_CHOICES = '"choices"%s*:%s*%[%s*%]'
 
@@ -75,9 +106,46 @@ local function stripped(text)
   return without_usage(string.sub(text, 1, first - 1)) .. string.sub(text, first, last) .. stripped(string.sub(text, last + 1))
 end
 
+-- One answer in one piece. Its own usage is the last: what stands before it is text.
+local function charge_message(handle)
+  local body = handle:body()
+  local usage = body and string.match(body:getBytes(0, body:length()), "^.*" .. USAGE)
+  if usage ~= nil then
+    local known = {}
+    add_up(known, usage)
+    charge(handle, known)
+  end
+end
+
+local function charge_message_events(handle)
+  local held, known = "", {}
+  for chunk in handle:bodyChunks() do
+    local text = held .. chunk:getBytes(0, chunk:length())
+    local after = string.match(text, "^.*\n()") or 1
+    held = string.sub(text, after)
+    for usage in string.gmatch(string.sub(text, 1, after - 1), USAGE) do
+      add_up(known, usage)
+      charge(handle, known)
+    end
+  end
+end
+
 function envoy_on_response(handle)
-  local kind = handle:headers():get("content-type")
-  if kind == nil or string.find(string.lower(kind), "text/event-stream", 1, true) == nil then
+  local kind = string.lower(handle:headers():get("content-type") or "")
+  local events = string.find(kind, "text/event-stream", 1, true) ~= nil
+  local about = handle:streamInfo():dynamicMetadata():get("maas.gateway")
+  if about ~= nil and about["messages"] == true then
+    if about["outside"] == true then
+      return
+    end
+    if events then
+      charge_message_events(handle)
+    elseif string.find(kind, "application/json", 1, true) ~= nil then
+      charge_message(handle)
+    end
+    return
+  end
+  if not events then
     return
   end
   local gateway = handle:streamInfo():dynamicMetadata():get("maas.gateway")
