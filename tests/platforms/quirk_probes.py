@@ -198,7 +198,9 @@ def named_like_an_administrator(world: World) -> int | None:
 
 def meant_for_somebody_else(world: World) -> int | None:
     user = world.oidc_user()
-    return world.caller(OidcToken(world, world.issuer, user, {"azp": None, "aud": "a-shop-of-somebody"})).models().status
+    return (
+        world.caller(OidcToken(world, world.issuer, user, {"azp": None, "aud": "a-shop-of-somebody"})).models().status
+    )
 
 
 def expired_key(world: World) -> int | None:
