@@ -1,5 +1,6 @@
 """Who may do what in one check: identities, subscriptions and policies, declared, edited, and awaited until they are in force."""
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -50,17 +51,21 @@ class Grants(Models):
         limit: int = AMPLE,
         window: str = "1h",
         rates: Sequence[Rate] = (),
-        priority: int = 0,
+        priority: int | None = None,
         token_metadata: Mapping[str, str] | None = None,
         awaited: bool = True,
     ) -> Subscription:
-        """Quota for the owner on these models (by default the first); `rates` takes the place of limit and window."""
+        """Quota for the owner on these models (by default the first); `rates` takes the place of limit and window.
+
+        The usual priority is the lowest, and one that nobody else has: a platform tells every subscription of its equals, so that checks
+        which run together would keep it busy with each other.
+        """
         made = Subscription(
             Ref(MAAS, "MaaSSubscription", self._next("sub"), self.wire.platform.namespaces.subscriptions),
             People.of(owner),
             self._models(models),
             tuple(rates) or (Rate(limit, window),),
-            priority,
+            -1 - secrets.randbelow(1 << 30) if priority is None else priority,
             token_metadata or {},
         )
         in_force = subscription_in_force(made, with_limits=self.estate.has_limit_policies) if awaited else ()
