@@ -18,7 +18,7 @@ NO_S = 2.0
 
 
 class Administrators:
-    """Answers from SubjectAccessReviews, remembered for a bounded time: a yes for `yes_s`. A failing review is a no, and is not remembered."""
+    """Answers from SubjectAccessReviews, a yes remembered for `yes_s`. A failing review is a no, and is not remembered."""
 
     def __init__(
         self,
