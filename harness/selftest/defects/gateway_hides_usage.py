@@ -1,4 +1,4 @@
-"""Usage is cut out of every stream that did not ask for it, also where it is a part of the protocol: responses and messages lose theirs."""
+"""Usage is cut out of every stream that did not ask for it, also where it is a part of the protocol: responses lose theirs."""
 
 from importlib.resources import files
 
@@ -8,7 +8,7 @@ from harness.simulator.gateway.envoy_config import filters
 from harness.simulator.gateway.envoy_config.typed import JSON, http_filter
 
 _lua = filters.lua
-EXEMPTION = " or states_usage_unasked(handle)"
+EXEMPTION = ' or path_ends(handle, "/v1/responses$")'
 
 
 def lua() -> JSON:

@@ -6,10 +6,13 @@ and counters may name, `request.path`, and `label.*` entries that become labels 
 carries `request.id` and `request.max_tokens`, and a third phase, `release`, is sent when any stream is done.
 """
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
 from envoy.service.ratelimit.v3 import rls_pb2
 
@@ -120,6 +123,22 @@ def should_rate_limit(admission: Admission, ahead: int | None = None) -> Callabl
     return handle
 
 
+class Turns:
+    """One user's calls in the order of their arrival: a report comes before the next request's check on the gateway's connection,
+    and Redis, where each has a connection of its own, must not see them the other way round.
+    """
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def of(self, user: str) -> AsyncIterator[None]:
+        """Wait for this user's turn; asyncio's lock is fair. It is forgotten when nobody holds it or waits for it."""
+        lock = self._locks.setdefault(user, asyncio.Lock())
+        async with lock:
+            yield
+
+
 def should_rate_limit_shared(
     admission: Admission, shared: SharedCounters, holds: SharedHolds, ahead: int | None = None
 ) -> Callable[[bytes], Awaitable[bytes]]:
@@ -148,10 +167,14 @@ def should_rate_limit_shared(
         tell_refused(call)
         return OVER_LIMIT
 
+    turns = Turns()
+
     async def handle(message: bytes) -> bytes:
         request = rls_pb2.RateLimitRequest.FromString(message)
+        calls = [(read(request.domain, item), item.hits_addend.value) for item in request.descriptors]
         try:
-            answers = [await answer(read(request.domain, item), item.hits_addend.value) for item in request.descriptors]
+            async with turns.of(next((call.labels["user"] for call, _ in calls if "user" in call.labels), "")):
+                answers = [await answer(call, hits) for call, hits in calls]
         except (UnknownDomainError, SharedStoreError) as error:
             raise GrpcError(UNAVAILABLE, str(error)) from error
         return OVER_LIMIT if OVER_LIMIT in answers else OK
