@@ -1,5 +1,6 @@
 """Server-side apply as a request."""
 
+from copy import deepcopy
 from typing import Any
 
 from harness.simulator.kubeapi import metadata, special
@@ -15,9 +16,10 @@ from harness.simulator.kubeapi.requests import (
     tell_unknown,
     writer_of,
 )
-from harness.simulator.kubeapi.status import ApiError, bad_request, not_found
+from harness.simulator.kubeapi.status import ApiError, bad_request, conflict, not_found
+from harness.simulator.kubeapi.store import Entry
 from harness.simulator.kubeapi.structural import prune
-from harness.simulator.kubeapi.writes import admit_create, commit, update
+from harness.simulator.kubeapi.writes import RETRIES, admit_create, commit, update
 
 Json = dict[str, Any]
 
@@ -42,15 +44,43 @@ async def apply(cluster: Cluster, body: Any, write: Write) -> tuple[int, Json]:
     if repeated:
         where = f"{write.namespace}/{write.name}; {write.resource.api_version}, Kind={write.resource.kind}"
         raise ApiError(400, "", f"failed to create typed patch object ({where}): {repeated}")
-    entry = cluster.store.get(write.resource.bucket, write.namespace, write.name)
+    for _ in range(RETRIES):
+        entry = _present(cluster, write)
+        try:
+            return await _applied(cluster, entry, deepcopy(value), write)
+        except _OvertakenError as overtaken:
+            if meta.get("resourceVersion") or _present(cluster, write) is entry:
+                raise overtaken.told from None
+    raise conflict(write.resource.plural, write.resource.group, write.name)
+
+
+class _OvertakenError(Exception):
+    """Somebody else wrote the object between reading and writing it; `told` is what a caller who asked for a version is told."""
+
+    def __init__(self, told: ApiError) -> None:
+        super().__init__(str(told))
+        self.told = told
+
+
+def _present(cluster: Cluster, write: Write) -> Entry | None:
+    return cluster.store.get(write.resource.bucket, write.namespace, write.name)
+
+
+async def _applied(cluster: Cluster, entry: Entry | None, value: Json, write: Write) -> tuple[int, Json]:
+    """One attempt on the object as it is now. Raises _OvertakenError; conflicts of field owners are final."""
     writer = writer_of(write, "Apply")
     if entry is None:
         if write.subresource:
             raise not_found(write.resource.plural, write.resource.group, write.name)
-        return 201, await _create_applied(cluster, value, write, writer)
+        try:
+            return 201, await _create_applied(cluster, value, write, writer)
+        except ApiError as error:
+            if error.reason == "AlreadyExists":
+                raise _OvertakenError(error) from error
+            raise
     current = await cluster.from_storage(entry.decode(), write.resource)
     if write.subresource == "status":
-        identity = {k: v for k, v in meta.items() if k in {"name", "namespace", "resourceVersion", "uid"}}
+        identity = {k: v for k, v in value["metadata"].items() if k in {"name", "namespace", "resourceVersion", "uid"}}
         value = {
             "apiVersion": value["apiVersion"],
             "kind": value["kind"],
@@ -59,9 +89,14 @@ async def apply(cluster: Cluster, body: Any, write: Write) -> tuple[int, Json]:
         }
     elif write.resource.status_subresource:
         value.pop("status", None)
-    merged = apply_fields(current, value, schema, writer, force=write.force)
+    merged = apply_fields(current, value, write.resource.schema(), writer, force=write.force)
     merged = decode(merged, write)
-    return 200, await update(cluster, entry, merged, write, "Apply")
+    try:
+        return 200, await update(cluster, entry, merged, write, "Apply")
+    except ApiError as error:
+        if error.reason == "Conflict":
+            raise _OvertakenError(error) from error
+        raise
 
 
 async def _create_applied(cluster: Cluster, value: Json, write: Write, writer: Manager) -> Json:
