@@ -118,7 +118,9 @@ class ChangeLog:
         """Changes from a position on; None when the reader fell so far behind that some are gone."""
         if position < self._first:
             return None
-        newest = list(itertools.islice(reversed(self._changes), self.end - position))  # from the end: a deque is slow in its middle
+        newest = list(
+            itertools.islice(reversed(self._changes), self.end - position)
+        )  # from the end: a deque is slow in its middle
         newest.reverse()
         return newest
 
