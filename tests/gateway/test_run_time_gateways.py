@@ -61,7 +61,7 @@ def appear(rig: Rig, *listeners: dict[str, Any], cls: str = "openshift-default")
 def refuses(url: str) -> bool:
     """Whether nothing listens there any more; a connection that is closed at once belongs to a listener that is about to go."""
     try:
-        httpx.get(url, trust_env=False)
+        httpx.get(url, trust_env=False, timeout=2)
     except httpx.ConnectError:
         return True
     except httpx.TransportError:
