@@ -162,7 +162,8 @@ class Control:
         if self._interruption.reason:
             self.gate.open()
             for file in self._private.glob("*.pid"):
-                with suppress(ProcessLookupError, ValueError):
+                # A worker that got the signal itself has left already, and took its file along.
+                with suppress(FileNotFoundError, ProcessLookupError, ValueError):
                     os.kill(int(file.read_text(encoding="ascii")), signal.SIGTERM)
 
     @property

@@ -99,6 +99,8 @@ class DeployedComponents:
                 self.cluster.delete(Ref.of(pod), grace_s=0)
         for pod in pods:
             wait_for(self.cluster, _replaced(pod), SCALED_BOUND)
+        # The Deployment learns of its Pods' end later than we do, and its status is what `states` reads.
+        wait_for(self.cluster, Expectation(ref, "without a ready replica", _is_empty), SCALED_BOUND)
 
     def _start(self, name: str, ref: Ref) -> None:
         if not (self._deployment(ref).get("spec") or {}).get("replicas", 1):
@@ -137,6 +139,15 @@ def _is_whole(deployment: Manifest | None) -> bool:
     status, wanted = deployment.get("status") or {}, (deployment.get("spec") or {}).get("replicas", 1)
     current = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
     return current and int(status.get("readyReplicas", 0)) >= max(1, int(wanted))
+
+
+def _is_empty(deployment: Manifest | None) -> bool:
+    """No replica is ready, by a status that knows of the latest specification."""
+    if deployment is None:
+        return True
+    status = deployment.get("status") or {}
+    current = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
+    return current and not int(status.get("readyReplicas", 0))
 
 
 def _replaced(pod: Manifest) -> Expectation:
