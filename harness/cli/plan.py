@@ -12,8 +12,9 @@ import orjson
 from harness.cli.run import default_workers, refuse_nonsense, selecting, selection_arguments
 from harness.cli.suite import collect
 from harness.engine.events import CheckPlanned
-from harness.platforms.cluster import rights_needed
-from harness.platforms.platform import Endpoints, Need, Platform
+from harness.platforms.embedded.description import WITHOUT_MOCK
+from harness.platforms.platform import Endpoints, Need, Platform, provided_unless
+from harness.platforms.rights import rights_needed
 from harness.platforms.target import TargetOptions, open_target
 from harness.reporting.costs import Forecast, forecast, measured_costs, packaged_costs
 from harness.spec.catalogue import catalogue
@@ -106,15 +107,13 @@ def _foresee(given: dict[str, Any]) -> Platform:
     target = given["target"] or "embedded"
     if target in {"cluster", "endpoint"}:
         return _look(given, target)
-    reasons: dict[Need, str] = {}
-    if given["backend"] == "vllm":
-        reasons["backends"] = "a real vLLM keeps no journal of what it served"
+    reasons = WITHOUT_MOCK if given["backend"] == "vllm" else {}
     nowhere = "http://not-started-yet"
     return Platform(
         target=target,
         stack=given["stack"] or "reference",
         endpoints=Endpoints(gateway=nowhere, management=f"{nowhere}/maas-api"),
-        provides={need: need not in reasons for need in get_args(Need)},
+        provides=provided_unless(reasons),
         reasons=reasons,
     )
 
@@ -199,8 +198,8 @@ def objects(plan: Plan) -> list[str]:
 
 def permissions(plan: Plan) -> list[str]:
     """What the kubeconfig's identity has to be allowed."""
-    rights = rights_needed(plan.platform.namespaces)
-    return [str(permission) for right in rights if right.need in plan.needs for permission in right.permissions]
+    needed = rights_needed(plan.platform.namespaces)
+    return [str(right) for need, rights in needed.items() if need in plan.needs for right in rights]
 
 
 def _grouped(rights: list[str]) -> list[str]:

@@ -111,43 +111,11 @@ def open_platform(options: TargetOptions, progress: Progress) -> Iterator[Platfo
 
 
 def _platform(environment: Environment, folder: Path) -> Platform:
-    addresses = environment.endpoints
-    credentials = {
-        name: _secret(getattr(environment.credentials, name), name, folder) for name in CredentialSources.model_fields
-    }
-    spendable = environment.exhaustible
-    exhaustible_api_key = spendable and _secret(spendable.api_key, "exhaustible_api_key", folder)
-    if credentials["user_token"] is None and credentials["api_key"] is None:
-        raise UsageFault(
-            "the environment file gives neither credentials.user_token nor credentials.api_key: one is needed to ask anything"
-        )
-    keys = [key for key in (credentials["api_key"], credentials["second_api_key"], exhaustible_api_key) if key]
-    if len(set(keys)) != len(keys):
-        raise UsageFault(
-            "the environment file gives one key twice: credentials.api_key, credentials.second_api_key and exhaustible.api_key must be "
-            "keys of different users"
-        )
-    reasons: dict[Need, str] = {need: NO_KUBERNETES for need in get_args(Need) if need not in GIVEN}
-    reasons["oidc"] = "a hosted platform trusts its own issuers, and none of them signs tokens for a check"
-    if not addresses.gateway.startswith("https://"):
-        reasons["tls"] = (
-            "endpoints.gateway of the environment file is a plain HTTP address, as on development platforms"
-        )
-    if addresses.standard_gateway is None:
-        reasons["standard-gateway"] = "the environment file names no endpoints.standard_gateway"
-    if addresses.metrics is None:
-        reasons["metrics"] = "the environment file names no endpoints.metrics"
-    if credentials["user_token"] is None:
-        reasons["user-token"] = "the environment file gives no credentials.user_token"
-    if credentials["api_key"] is None:
-        reasons["second-caller"] = "the environment file gives no credentials.api_key"
-    elif credentials["second_api_key"] is None:
-        reasons["second-caller"] = "the environment file gives no credentials.second_api_key"
-    if exhaustible_api_key is None:
-        reasons["exhaustion"] = "the environment file allows no budget to be exhausted: it has no `exhaustible`"
+    addresses, credentials = environment.endpoints, _credentials(environment, folder)
     ca_file = environment.ca_file and (folder / environment.ca_file).absolute()
     if ca_file and not ca_file.is_file():
         raise UsageFault(f"the environment file names the CA {ca_file}, which is no file")
+    reasons = _reasons(addresses, credentials)
     return Platform(
         target="endpoint",
         stack="installed",
@@ -155,17 +123,55 @@ def _platform(environment: Environment, folder: Path) -> Platform:
             gateway=addresses.gateway,
             management=addresses.management or f"{addresses.gateway}/maas-api",
             standard_gateway=addresses.standard_gateway,
-            limiter_admin=None,
             metrics=addresses.metrics,
         ),
         ca_file=ca_file,
         parameters=environment.parameters,
         models=environment.models,
-        credentials=Credentials(**credentials, exhaustible_api_key=exhaustible_api_key),
-        exhaustible_tokens=spendable.limit if spendable else None,
+        credentials=credentials,
+        exhaustible_tokens=environment.exhaustible.limit if environment.exhaustible else None,
         provides={need: need not in reasons for need in GIVEN},
         reasons=reasons,
     )
+
+
+def _credentials(environment: Environment, folder: Path) -> Credentials:
+    """Every credential, read from where it lies. Raises UsageFault for too few, or one key twice."""
+    sources = environment.credentials
+    given = {name: _secret(getattr(sources, name), name, folder) for name in CredentialSources.model_fields}
+    if environment.exhaustible:
+        given["exhaustible_api_key"] = _secret(environment.exhaustible.api_key, "exhaustible_api_key", folder)
+    credentials = Credentials(**given)
+    if credentials.user_token is None and credentials.api_key is None:
+        raise UsageFault(
+            "the environment file gives neither credentials.user_token nor credentials.api_key: one is needed to ask anything"
+        )
+    keys = [key for key in (credentials.api_key, credentials.second_api_key, credentials.exhaustible_api_key) if key]
+    if len(set(keys)) != len(keys):
+        raise UsageFault(
+            "the environment file gives one key twice: credentials.api_key, credentials.second_api_key and exhaustible.api_key must be "
+            "keys of different users"
+        )
+    return credentials
+
+
+def _reasons(addresses: Addresses, credentials: Credentials) -> dict[Need, str]:
+    """Why a need is not met: what takes a Kubernetes API, and what the environment file leaves out."""
+    reasons: dict[Need, str] = {need: NO_KUBERNETES for need in get_args(Need) if need not in GIVEN}
+    reasons["oidc"] = "a hosted platform trusts its own issuers, and none of them signs tokens for a check"
+    if not addresses.gateway.startswith("https://"):
+        reasons["tls"] = (
+            "endpoints.gateway of the environment file is a plain HTTP address, as on development platforms"
+        )
+    left_out: tuple[tuple[Need, object, str], ...] = (
+        ("standard-gateway", addresses.standard_gateway, "names no endpoints.standard_gateway"),
+        ("metrics", addresses.metrics, "names no endpoints.metrics"),
+        ("user-token", credentials.user_token, "gives no credentials.user_token"),
+        ("second-caller", credentials.second_api_key, "gives no credentials.second_api_key"),
+        ("second-caller", credentials.api_key, "gives no credentials.api_key"),
+        ("exhaustion", credentials.exhaustible_api_key, "allows no budget to be exhausted: it has no `exhaustible`"),
+    )
+    return reasons | {need: f"the environment file {what}" for need, value, what in left_out if value is None}
 
 
 def _secret(source: "FromEnvironment | FromFile | Secret | None", name: str, folder: Path) -> Secret | None:

@@ -7,7 +7,7 @@ holds credentials) so that test workers, a load generator and a later `down` all
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -179,6 +179,11 @@ class Platform(_Edge):
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "the document"
             raise UsageFault(f"{path} is not a platform file: {where}: {first['msg']}") from error
+
+
+def provided_unless(reasons: Mapping[Need, str]) -> dict[Need, bool]:
+    """What a platform with a Kubernetes API provides: every need without a reason against it, less those that checks meet themselves."""
+    return {need: need not in reasons for need in get_args(Need) if need not in _MADE}
 
 
 def reveal(secret: Secret | None) -> str | None:

@@ -13,7 +13,7 @@ import pytest
 
 from harness.outcome import ExitCode
 from harness.platforms.data import data_folder
-from harness.platforms.embedded.topology import Listener, Plan, listeners_of
+from harness.platforms.embedded.plan import Listener, Plan, listeners_of
 from harness.platforms.introduction import introduce
 from harness.platforms.lease import STATE_HOME_VARIABLE
 from harness.platforms.platform import Platform

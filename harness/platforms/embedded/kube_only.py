@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.platforms.embedded import topology
+from harness.platforms.embedded.plan import Plan
 from harness.platforms.embedded.session import crd_folders, supervised
 from harness.platforms.embedded.settings import kube_api
 from harness.platforms.platform import LocalProcess
@@ -25,9 +26,7 @@ class KubernetesOnly:
 def kube_only(options: TargetOptions, progress: Progress) -> Iterator[KubernetesOnly]:
     """Run the API for the length of the block; worlds that were named are applied, but nothing reconciles them."""
     with supervised(options, progress) as (lease, supervisor):
-        plan = topology.Plan(
-            private=lease.private, crds=crd_folders(), listeners=(), kube_api=kube_api(options.settings)
-        )
+        plan = Plan(private=lease.private, crds=crd_folders(), listeners=(), kube_api=kube_api(options.settings))
         supervisor.load([topology.kubernetes_api(plan)])
         supervisor.until(supervisor.all_ready)
         if options.worlds:

@@ -16,6 +16,7 @@ from harness.platforms.control import Control, control_of
 from harness.platforms.data import data_folder
 from harness.platforms.embedded import preflight, topology
 from harness.platforms.embedded.description import describe
+from harness.platforms.embedded.plan import Plan, listeners_of
 from harness.platforms.embedded.population import populate
 from harness.platforms.embedded.settings import EmbeddedSettings
 from harness.platforms.embedded.world import base_documents, database_secret, world_documents
@@ -63,10 +64,10 @@ def embedded_platform(options: TargetOptions, progress: Progress) -> Iterator[Pl
         preflight.require_vllm(without_gpu=settings.without_gpu)
     documents = [*base_documents(), *world_documents(options)]
     with supervised(options, progress) as (lease, supervisor):
-        plan = topology.Plan(
+        plan = Plan(
             private=lease.private,
             crds=crd_folders(),
-            listeners=topology.listeners_of(documents),
+            listeners=listeners_of(documents),
             gateway_port=options.gateway_port,
             backend=options.backend,
             replaced=settings.replaced,
@@ -108,7 +109,7 @@ def crd_folders() -> tuple[Path, ...]:
 
 
 def _boot(
-    plan: topology.Plan,
+    plan: Plan,
     supervisor: Supervisor,
     documents: list[Document],
     bound: Bound,
@@ -146,7 +147,7 @@ def _boot(
     return platform
 
 
-def _controlled(platform: Platform, control: Control, plan: topology.Plan) -> Platform:
+def _controlled(platform: Platform, control: Control, plan: Plan) -> Platform:
     """The platform with the control of its components, and its file."""
     complete = platform.model_copy(
         update={
@@ -158,7 +159,7 @@ def _controlled(platform: Platform, control: Control, plan: topology.Plan) -> Pl
     return complete
 
 
-def _parts(plan: topology.Plan) -> list[Part]:
+def _parts(plan: Plan) -> list[Part]:
     parts = [topology.kubernetes_api(plan), *topology.control_plane(plan)]
     unknown = sorted(set(plan.replaced) - {part.name for part in parts})
     if unknown:
