@@ -20,6 +20,7 @@ from harness.client.exchange import Exchange, Request
 from harness.client.secret import MASK, Secret
 from harness.client.sse import SseDecoder
 from harness.client.trace import REQUEST_ID, TRACEPARENT, new_trace
+from harness.client.trust import trust
 
 USER_AGENT: Final = "maas-conformance"
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -56,7 +57,7 @@ class MeasuringClient:
     def __init__(
         self, *, ca_file: Path | None = None, timeout_s: float = 30.0, observer: Observer | None = None
     ) -> None:
-        self._verify: Any = str(ca_file) if ca_file else True
+        self._ca_file = ca_file
         self._timeout_s = timeout_s
         self._observer = observer
         self._local = threading.local()
@@ -116,7 +117,7 @@ class MeasuringClient:
         if existing is not None and not existing.is_closed:
             return existing
         client = httpx.Client(
-            verify=self._verify,
+            verify=trust(self._ca_file),
             trust_env=False,
             follow_redirects=False,
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},

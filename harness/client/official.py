@@ -4,7 +4,6 @@ What they do with an answer is part of the verdict: a platform whose errors make
 cannot read, is broken for every application. Retries are off, because a repeated attempt would hide what the first one met.
 """
 
-import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from harness.client.exchange import Exchange, Request
 from harness.client.measuring import Headers, Observer
 from harness.client.secret import MASK, Secret
 from harness.client.trace import REQUEST_ID, TRACEPARENT, new_trace
+from harness.client.trust import trust
 
 Via = Literal["http", "openai", "anthropic"]
 """Who makes a call: our own measuring client, or an official one."""
@@ -101,8 +101,7 @@ class OfficialClients:
         with self._lock:
             name = library.__name__
             if name not in self._transports:
-                verify: Any = ssl.create_default_context(cafile=self._ca_file) if self._ca_file else True
-                self._transports[name] = library.DefaultHttpxClient(verify=verify, trust_env=False)
+                self._transports[name] = library.DefaultHttpxClient(verify=trust(self._ca_file), trust_env=False)
             return self._transports[name]
 
     def _method(self, library: Any, call: OfficialCall) -> Any:

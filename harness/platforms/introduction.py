@@ -1,12 +1,12 @@
 """What a person needs to begin on a fresh platform: identities, keys, and a request for each answer worth knowing."""
 
 import shlex
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from harness.client.secret import Secret
+from harness.client.trust import trust
 from harness.kube.access import service_account_token
 from harness.kube.apply import apply_manifests
 from harness.kube.cluster import Cluster
@@ -170,7 +170,7 @@ def _api_key(platform: Platform, token: Secret, subscription: str) -> Secret:
         json={"name": f"{subscription}-key", "subscription": subscription},
         timeout=platform.parameters.request_timeout_s,
         trust_env=False,
-        verify=_tls(platform),
+        verify=trust(platform.ca_file),
     )
     if answer.status_code != 201:
         raise EnvironmentFault(
@@ -189,7 +189,7 @@ def _exhaust(platform: Platform, model: ModelHandle, key: Secret) -> None:
         json=_body(model),
         timeout=platform.parameters.request_timeout_s,
         trust_env=False,
-        verify=_tls(platform),
+        verify=trust(platform.ca_file),
     )
     if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
         return  # introduced before, in the same window: the budget is spent already
@@ -198,11 +198,6 @@ def _exhaust(platform: Platform, model: ModelHandle, key: Secret) -> None:
             f"the platform is up but its first inference call failed: POST {answer.request.url} answered {answer.status_code}, "
             f"expected 200: {answer.text[:300]}"
         )
-
-
-def _tls(platform: Platform) -> ssl.SSLContext | bool:
-    """Whom to trust: the platform's own CA where it has one, else the system's."""
-    return ssl.create_default_context(cafile=platform.ca_file) if platform.ca_file else True
 
 
 def _body(model: ModelHandle) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Final, Self
 
 import httpx
 
+from harness.client.trust import trust
 from harness.world.caller import Caller
 from harness.world.inference import Ask
 
@@ -65,9 +66,8 @@ def _begun(caller: Caller, ask: Ask) -> Iterator[httpx.Response]:
     wire, secret = caller.wire, caller.credential.secret()
     headers = {"Authorization": f"{caller.scheme}{secret.reveal()}"} if secret else {}
     headers["X-Mock-Fault"] = f"stall; after_tokens=2; seconds={HELD_S}"
-    verify = str(wire.platform.ca_file) if wire.platform.ca_file else True
     timeout = wire.platform.parameters.request_timeout_s
-    with httpx.Client(verify=verify, trust_env=False, timeout=timeout) as client:
+    with httpx.Client(verify=trust(wire.platform.ca_file), trust_env=False, timeout=timeout) as client:
         url = ask.url(wire.platform.endpoints.gateway, caller.model)
         with client.stream("POST", url, json=ask.body(caller.model), headers=headers) as answer:
             chunks = answer.iter_raw()  # kept: httpx ends the response with its iterator
