@@ -1,13 +1,27 @@
 """Access takes both gates: a subscription that owns quota for the model, and a policy that lets the caller in."""
 
 from functools import partial
+from typing import Final, Literal
+
+import pytest
 
 from harness.engine.declaration import check
-from harness.world.expectations import expect, expect_equal, expect_served, expect_status
+from harness.world.expectations import (
+    expect,
+    expect_equal,
+    expect_refused,
+    expect_served,
+    expect_status,
+    flat_error,
+)
+from harness.world.held_phase import hold_phase
 from harness.world.identity import Person
+from harness.world.inference import Ask
 from harness.world.oidc import OidcUser
 from harness.world.sandwich import Sandwich
 from harness.world.world import World
+
+LINGERING: Final = "maas-conformance.dev/lingering"
 
 
 @check("MAAS-AUTH-050", needs={"kube"})
@@ -178,17 +192,24 @@ def test_a_foreign_subscription_cannot_be_spent(world: World, sandwich: Sandwich
     )
 
 
+@pytest.mark.parametrize("style", ["path", "body"])
+@pytest.mark.parametrize("registered", [True, False], ids=["registered", "unknown"])
 @check("MAAS-AUTH-052", needs={"kube", "models"})
-def test_a_model_that_nobody_governs_is_closed_to_everybody(world: World, sandwich: Sandwich) -> None:
-    customer = world.customer()
-    twin = world.new_model(registered=True, governed=False)
-    world.settle()
-    sandwich(
-        control=customer.infer,
-        denied=partial(customer.infer, model=twin.handle),
-        status=403,
-        when="the model has neither a subscription nor a policy",
-    )
+def test_a_model_that_nobody_governs_is_closed_to_everybody(
+    world: World, sandwich: Sandwich, registered: bool, style: Literal["path", "body"]
+) -> None:
+    """To a key, which is bound to other models, and to a token, which is bound to none."""
+    who, ask = world.identity(), Ask(style=style)
+    subscription = world.subscription(who)
+    world.policy(who)
+    twin = world.new_model(registered=registered, governed=False)
+    for caller in (world.subscriber(who, subscription), world.person(who, subscription)):
+        sandwich(
+            control=partial(caller.infer, ask),
+            denied=partial(caller.infer, ask, model=twin.handle),
+            status=403,
+            when="the model has neither a subscription nor a policy",
+        )
 
 
 @check("MAAS-AUTH-067", needs={"kube"})
@@ -207,19 +228,76 @@ def test_the_models_own_list_can_be_read_with_a_key(world: World) -> None:
     )
 
 
-@check("MAAS-AUTH-056", needs={"kube"})
-def test_a_subscription_that_failed_serves_nobody(world: World, sandwich: Sandwich) -> None:
-    customer = world.customer()
-    who = world.identity()
-    ghost = customer.model.model_copy(update={"name": f"{world.name}-no-such-model"})
-    failed = world.subscription(who, models=ghost, awaited=False)
+@pytest.mark.parametrize("phase", ["Failed", "Pending", None], ids=["failed", "pending", "unreconciled"])
+@check("MAAS-AUTH-056", needs={"kube", "disposable"})
+def test_a_subscription_that_is_not_in_force_serves_nobody(world: World, sandwich: Sandwich, phase: str | None) -> None:
+    """Nothing else changes: the model, its policy and the caller's credentials are those that served before."""
+    bystander, who = world.customer(), world.identity()
+    subscription = world.subscription(who)
     world.policy(who)
-    world.settle()
-    world.await_phase(failed.ref, "Failed")
-    person = world.person(who)
-    sandwich(
-        control=customer.infer,
-        denied=partial(person.infer, headers={"X-MaaS-Subscription": failed.name}),
-        status=403,
-        when="the subscription's phase is Failed",
+    callers = world.subscriber(who, subscription), world.person(who, subscription)
+    for caller in callers:
+        expect_served(caller.infer())
+    hold_phase(world, subscription.ref, phase)
+    for caller in callers:
+        world.once_refused(caller.infer)
+        sandwich(
+            control=bystander.infer,
+            denied=caller.infer,
+            status=403,
+            when=f"the phase of the subscription is {phase}",
+        )
+
+
+@check("MAAS-AUTH-056", needs={"kube"})
+def test_a_subscription_that_is_being_deleted_serves_nobody(world: World, sandwich: Sandwich) -> None:
+    """A finalizer of the check's own keeps it for as long as it is looked at."""
+    bystander, who = world.customer(), world.identity()
+    subscription = world.subscription(who)
+    world.policy(who)
+    caller, cluster = world.subscriber(who, subscription), world.estate.cluster
+    expect_served(caller.infer())
+    finalizers = (cluster.get(subscription.ref) or {})["metadata"].get("finalizers") or []
+    cluster.patch(subscription.ref, {"metadata": {"finalizers": [*finalizers, LINGERING]}})
+    cluster.delete(subscription.ref)
+    try:
+        world.once_refused(caller.infer)
+        sandwich(control=bystander.infer, denied=caller.infer, status=403, when="its subscription is being deleted")
+        left = cluster.get(subscription.ref)
+        expect(
+            left is not None and "deletionTimestamp" in left["metadata"],
+            expected="a subscription that is being deleted all the while",
+            observed="it is gone" if left is None else "nobody deletes it",
+        )
+    finally:
+        left = cluster.get(subscription.ref)
+        if left is not None:
+            others = [name for name in left["metadata"].get("finalizers") or [] if name != LINGERING]
+            cluster.patch(subscription.ref, {"metadata": {"finalizers": others}})
+
+
+@check("MAAS-CRD-040", needs={"kube"})
+def test_a_subscription_of_nobodys_serves_nobody(world: World, sandwich: Sandwich) -> None:
+    """An owner that names nobody is nobody, and not everybody."""
+    who = world.identity("apart")
+    own, ownerless = world.subscription(who), world.subscription(())
+    world.policy(who)
+    person = world.person(who, own)
+    for denied in (
+        partial(person.infer, headers={"X-MaaS-Subscription": ownerless.name}),
+        partial(person.models, headers={"X-MaaS-Subscription": ownerless.name}),
+    ):
+        sandwich(control=person.infer, denied=denied, status=403, when="the subscription's owner names nobody")
+    body = {"name": "nobodys", "subscription": ownerless.name}
+    minted = person.manage("POST", "/v1/api-keys", json=body)
+    expect_refused(
+        minted, 400, flat_error(code="invalid_subscription"), when="a key is asked for nobody's subscription"
+    )
+    listed = expect_served(person.gateway("GET", "/v1/subscriptions"))
+    names = [entry["subscription_id_header"] for entry in listed.json()]
+    expect(
+        own.name in names and ownerless.name not in names,
+        expected=f"{own.name} and not {ownerless.name}",
+        observed=repr(names),
+        exchange=listed,
     )

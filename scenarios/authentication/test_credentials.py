@@ -125,8 +125,11 @@ def test_a_tampered_token_is_unauthorized(world: World, sandwich: Sandwich) -> N
 
 @check("MAAS-AUTH-007", needs={"kube"})
 def test_a_service_account_token_is_accepted(world: World) -> None:
-    who = world.identity()
-    expect_status(world.person(who).models(), 200, when="a ServiceAccount's token lists models")
+    person = world.person(world.identity())
+    expect_status(person.models(), 200, when="a ServiceAccount's token lists models")
+    for method, path in (("GET", "/v1/api-keys/config"), ("POST", "/v1/api-keys/search")):
+        exchange = person.manage(method, path, json={} if method == "POST" else None)
+        expect_status(exchange, 200, when=f"a ServiceAccount's token calls {method} {path}")
 
 
 @check("MAAS-AUTH-008", needs={"kube"})
@@ -235,14 +238,16 @@ def test_identity_headers_are_refused_wherever_keys_and_models_are_shown(
     expect_equal([item["id"] for item in found.json()["data"]], [key.id], of="keys afterwards", exchange=found)
 
 
+@pytest.mark.parametrize("order", ["other-other", "own-other", "other-own", "joined"])
 @check("MAAS-AUTH-032", needs={"kube"})
-def test_a_subscription_header_said_twice_does_not_change_what_a_key_is_bound_to(world: World) -> None:
+def test_a_subscription_header_said_twice_does_not_change_what_a_key_is_bound_to(world: World, order: str) -> None:
     first, second = world.model(0), world.model(1)
     who = world.identity()
     bound, other = world.subscription(who, models=first), world.subscription(who, models=second)
     world.policy(who, models=(first, second))
     caller = world.subscriber(who, bound)
-    twice = [("X-MaaS-Subscription", other.name), ("X-MaaS-Subscription", other.name)]
+    names = {"own": bound.name, "other": other.name, "joined": f"{bound.name},{other.name}"}
+    twice = [("X-MaaS-Subscription", names[word]) for word in order.split("-")]
     listed = caller.models(headers=twice)
     expect_equal(model_ids(listed), (first.model_id,), of="models of the bound subscription", exchange=listed)
     expect_status(caller.infer(headers=twice), 200, when="the bound subscription serves")

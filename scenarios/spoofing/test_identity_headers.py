@@ -8,7 +8,15 @@ from harness.client.official import Via
 from harness.engine.declaration import check
 from harness.world.books import Books
 from harness.world.clients import EACH_CLIENT
-from harness.world.expectations import expect, expect_equal, expect_served, expect_status, model_ids
+from harness.world.expectations import (
+    expect,
+    expect_equal,
+    expect_refused,
+    expect_served,
+    expect_status,
+    flat_error,
+    model_ids,
+)
 from harness.world.sandwich import Sandwich, arrivals
 from harness.world.world import World
 
@@ -70,8 +78,17 @@ def test_a_key_keeps_its_subscription_whatever_the_header_says(world: World) -> 
 
 @check("MAAS-AUTH-034", needs={"kube"})
 def test_an_empty_subscription_header_is_as_if_absent(world: World) -> None:
-    person = world.person(world.identity())
+    first, second = world.model(0), world.model(1)
+    who = world.identity()
+    world.subscription(who, models=first)
+    world.subscription(who, models=second)
+    world.policy(who, models=(first, second))
+    person = world.person(who)
     plain, empty = expect_served(person.models()), person.models(headers={"X-MaaS-Subscription": ""})
+    expect_equal(
+        {first.model_id, second.model_id} - set(model_ids(empty)), set(),
+        of="models of both subscriptions that an empty header hides", exchange=empty,
+    )  # fmt: skip
     expect_equal(model_ids(empty), model_ids(plain), of="models with an empty header", exchange=empty)
 
 
@@ -105,10 +122,23 @@ def test_no_identity_header_reaches_the_model_server(world: World, books: Books)
 
 @check("MAAS-AUTH-038", needs={"kube"})
 def test_the_old_tenant_header_has_no_effect(world: World) -> None:
-    customer = world.customer()
+    who, named = world.identity(), {"X-MaaS-Tenant": "somebody-else"}
+    subscription = world.subscription(who)
+    world.policy(who)
+    customer, person = world.subscriber(who, subscription), world.person(who)
     plain = expect_served(customer.models())
-    exchange = expect_served(customer.models(headers={"X-MaaS-Tenant": "somebody-else"}), when="X-MaaS-Tenant is sent")
+    exchange = expect_served(customer.models(headers=named), when="X-MaaS-Tenant is sent")
     expect_equal(model_ids(exchange), model_ids(plain), of="models with X-MaaS-Tenant", exchange=exchange)
+    expect_equal(model_ids(plain), (subscription.models[0].model_id,), of="models of the key", exchange=plain)
+    expect_served(customer.infer(headers=named), when="X-MaaS-Tenant is sent")
+    body = {"name": "elsewhere", "subscription": subscription.name}
+    tenants = set()
+    for headers in ({}, named):
+        made = person.manage("POST", "/v1/api-keys", json=body, headers=headers)
+        expect_status(made, 201, when=f"a key is minted with {sorted(headers) or 'no header'}")
+        read = expect_served(person.manage("GET", f"/v1/api-keys/{made.json()['id']}", headers=headers))
+        tenants.add(read.json().get("tenant"))
+    expect(len(tenants) == 1 and None not in tenants, expected="keys of one tenant", observed=repr(tenants))
 
 
 @check("MAAS-KEY-044", needs={"kube"})
@@ -118,3 +148,10 @@ def test_nobody_can_be_named_in_the_body_of_a_key(world: World) -> None:
     key = world.key(who, subscription, extra={"username": "system:admin", "groups": ["system:masters"]})
     exchange = expect_served(world.person(who).manage("GET", f"/v1/api-keys/{key.id}"))
     expect_equal(exchange.json().get("username"), who.username, of="owner of the key", exchange=exchange)
+    search, holder = "/v1/api-keys/search", world.caller(key)
+    own = expect_served(holder.manage("POST", search, json={}))
+    expect_equal([item["id"] for item in own.json()["data"]], [key.id], of="keys that the key finds", exchange=own)
+    foreign = holder.manage("POST", search, json={"filters": {"username": "system:admin"}})
+    expect_refused(
+        foreign, 403, flat_error(), when="the key's body named system:masters, and the key searches for others' keys"
+    )

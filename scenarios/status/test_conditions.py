@@ -87,7 +87,7 @@ def test_a_subscription_without_any_model_has_failed(world: World) -> None:
     expect_equal((item.get("ready"), item.get("reason")), (False, "NotFound"), of="modelRefStatuses")
 
 
-@check("MAAS-STAT-022", "MAAS-CTRL-005", needs={"kube"})
+@check("MAAS-STAT-022", "MAAS-CTRL-005", "MAAS-AUTH-056", needs={"kube"})
 def test_a_subscription_with_a_missing_model_is_degraded_and_serves_the_other(world: World) -> None:
     missing, model = world.ghost(), world.model()
     who = world.identity()

@@ -140,6 +140,9 @@ def test_a_model_whose_limits_are_not_in_force_is_shut_while_the_others_serve(wo
     )
     refusal = world.once_refused(lambda: caller.infer(model=sick))
     expect_refused(refusal, 403, when="the model's limits are not in force", requirement="MAAS-AUTH-057")
+    said = "subscription rate limiting policies are not ready"
+    expect(said in refusal.text, expected=f"a refusal that says: {said}", observed=repr(refusal.text),
+           exchange=refusal, requirement="MAAS-AUTH-057")  # fmt: skip
     expect_served(caller.infer(model=healthy), when="another model of the subscription is out of order")
 
 
