@@ -1,6 +1,6 @@
 """POST /tokenize, POST /detokenize, GET /tokenizer_info."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import msgspec
 
@@ -9,6 +9,7 @@ from mock_vllm.errors import ApiError
 from mock_vllm.openai.requests import Message, Tool
 from mock_vllm.routes import Route
 from mock_vllm.tokens.template import render
+from mock_vllm.tokens.tokenizer import Tokenizer
 from mock_vllm.wire.exchange import Exchange
 
 
@@ -32,31 +33,30 @@ class DetokenizeRequest(msgspec.Struct):
     model: str | None = None
 
 
-def routes(app: App) -> list[Route]:
-    """Tokens and text."""
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Tokens and text of an app's models."""
 
-    def tokenize(exchange: Exchange) -> None:
-        request = app.decode(exchange, TokenizeRequest)
-        model, name, _ = app.find(request.model)
-        tokenizer = model.tokenizer
-        if request.messages is not None:
-            if request.continue_final_message and request.add_generation_prompt:
-                raise ApiError("Cannot set both `continue_final_message` and `add_generation_prompt` to True.")
-            rendered = render(request.messages, request.tools, open_end=request.add_generation_prompt)
-            ids, pieces = rendered.ids(tokenizer), rendered.pieces(tokenizer)
-        elif request.prompt is not None:
-            ids = tokenizer.encode(request.prompt)
-            pieces = tokenizer.split(request.prompt) if request.return_token_strs else []
-        else:
-            raise ApiError("Either prompt or messages must be provided.", param="prompt")
+    app: App
+
+    def tokenize(self, exchange: Exchange) -> None:
+        """Count, and on request show, the tokens of a text or of a conversation as its template renders it."""
+        request = self.app.decode(exchange, TokenizeRequest)
+        model, name, _ = self.app.find(request.model)
+        ids, pieces = encoded(request, model.tokenizer)
         exchange.state.model, exchange.state.prompt_tokens = name, len(ids)
-        reply: dict[str, Any] = {"count": len(ids), "max_model_len": model.settings.max_model_len, "tokens": ids}
-        reply["token_strs"] = pieces if request.return_token_strs else None
+        reply = {
+            "count": len(ids),
+            "max_model_len": model.settings.max_model_len,
+            "tokens": ids,
+            "token_strs": pieces if request.return_token_strs else None,
+        }
         exchange.reply(msgspec.json.encode(reply))
 
-    def detokenize(exchange: Exchange) -> None:
-        request = app.decode(exchange, DetokenizeRequest)
-        model, name, _ = app.find(request.model)
+    def detokenize(self, exchange: Exchange) -> None:
+        """The text of token ids; 400 for an id that is none."""
+        request = self.app.decode(exchange, DetokenizeRequest)
+        model, name, _ = self.app.find(request.model)
         exchange.state.model = name
         try:
             text = model.tokenizer.decode(request.tokens)
@@ -64,22 +64,37 @@ def routes(app: App) -> list[Route]:
             raise ApiError(str(error), param="tokens") from None
         exchange.reply(msgspec.json.encode({"prompt": text}))
 
-    def information(exchange: Exchange) -> None:
-        model = app.base
-        exchange.reply(
-            msgspec.json.encode(
-                {
-                    "tokenizer_class": type(model.tokenizer).__name__,
-                    "name": model.tokenizer.name,
-                    "vocab_size": model.tokenizer.vocabulary,
-                    "eos_token_id": model.tokenizer.eos,
-                    "model_max_length": model.settings.max_model_len,
-                }
-            )
-        )
+    def information(self, exchange: Exchange) -> None:
+        """What the base model's tokenizer is."""
+        model = self.app.base
+        information = {
+            "tokenizer_class": type(model.tokenizer).__name__,
+            "name": model.tokenizer.name,
+            "vocab_size": model.tokenizer.vocabulary,
+            "eos_token_id": model.tokenizer.eos,
+            "model_max_length": model.settings.max_model_len,
+        }
+        exchange.reply(msgspec.json.encode(information))
 
+
+def encoded(request: TokenizeRequest, tokenizer: Tokenizer) -> tuple[list[int], list[str]]:
+    """Ids and their texts; of a prompt the texts only when they are asked for. Raises ApiError for a request of neither form."""
+    if request.messages is not None:
+        if request.continue_final_message and request.add_generation_prompt:
+            raise ApiError("Cannot set both `continue_final_message` and `add_generation_prompt` to True.")
+        rendered = render(request.messages, request.tools, open_end=request.add_generation_prompt)
+        return rendered.ids(tokenizer), rendered.pieces(tokenizer)
+    if request.prompt is not None:
+        pieces = tokenizer.split(request.prompt) if request.return_token_strs else []
+        return tokenizer.encode(request.prompt), pieces
+    raise ApiError("Either prompt or messages must be provided.", param="prompt")
+
+
+def routes(app: App) -> list[Route]:
+    """Tokens and text."""
+    tokens = Tokens(app)
     return [
-        Route("POST", "/tokenize", tokenize, body=TokenizeRequest),
-        Route("POST", "/detokenize", detokenize, body=DetokenizeRequest),
-        Route("GET", "/tokenizer_info", information),
+        Route("POST", "/tokenize", tokens.tokenize, body=TokenizeRequest),
+        Route("POST", "/detokenize", tokens.detokenize, body=DetokenizeRequest),
+        Route("GET", "/tokenizer_info", tokens.information),
     ]

@@ -1,15 +1,11 @@
 """`python -m harness.simulator.gateway.authorizer`: the authorizer as a process."""
 
 import argparse
-import asyncio
-import contextlib
 import logging
 import ssl
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
-import httpx
 import uvloop
 from lightkube import AsyncClient, KubeConfig
 from lightkube.core.exceptions import ConfigError
@@ -22,28 +18,16 @@ from harness.simulator import component
 from harness.simulator.exposition import CONTENT_TYPE
 from harness.simulator.gateway import options, quirks
 from harness.simulator.gateway.authorizer.check import CheckMethod
-from harness.simulator.gateway.authorizer.credentials import Credentials
-from harness.simulator.gateway.authorizer.decision import Authorizer
+from harness.simulator.gateway.authorizer.deciders import Deciders, Policy, Trust
 from harness.simulator.gateway.authorizer.instances import Instances
-from harness.simulator.gateway.authorizer.maas_api import MaasApi
-from harness.simulator.gateway.authorizer.measured import MeasuredJwts, MeasuredKeys, MeasuredTokens
-from harness.simulator.gateway.authorizer.metrics import AuthMetrics, Rules
-from harness.simulator.gateway.authorizer.oidc import OidcTokens, issuer_at
+from harness.simulator.gateway.authorizer.metrics import AuthMetrics
 from harness.simulator.gateway.authorizer.quirks import Quirk
-from harness.simulator.gateway.authorizer.tokens import ClusterTokens
+from harness.simulator.gateway.authorizer.seen import Seen
 from harness.simulator.gateway.grpc_server import grpc_serving
-from harness.simulator.gateway.plan.gatewayapi import Key, Object, text
-from harness.simulator.gateway.watch import KINDS, Kind, Watch
 from harness.simulator.web import serving
 
-EXTERNAL_MODELS = Kind("external_models", "inference.opendatahub.io", "v1alpha1", "ExternalModel", "externalmodels")
-AUTH_POLICIES, ENDPOINT_SLICES = (
-    next(kind for kind in KINDS if kind.slot == slot) for slot in ("auth_policies", "endpoint_slices")
-)
 LOG = logging.getLogger("authorizer")
 AUDIENCE = "https://kubernetes.default.svc"
-SYNC_SECONDS = 5.0
-TIMEOUT = httpx.Timeout(1.5, connect=1.0)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -120,12 +104,6 @@ def decision_ttl(arguments: argparse.Namespace) -> float:
     return min(float(arguments.authz_ttl), longest)
 
 
-def speaks_messages(models: Iterable[Object]) -> bool:
-    """Whether some external model takes Anthropic's format, whose clients send their key as `x-api-key`."""
-    references = (ref for model in models for ref in (model.get("spec") or {}).get("externalProviderRefs") or ())
-    return any(ref.get("apiFormat") == "messages" for ref in references)
-
-
 def admin(found: AuthMetrics) -> Starlette:
     """The administrative endpoint."""
 
@@ -144,51 +122,31 @@ async def run(arguments: argparse.Namespace) -> None:
         cluster = AsyncClient(config=KubeConfig.from_file(arguments.kubeconfig), trust_env=False)
     except (ConfigError, OSError) as error:
         raise options.ConfigurationError(f"expected a kubeconfig at {arguments.kubeconfig}: {error}") from error
-    verify = trusted("--maas-api-ca", arguments.maas_api_ca)
-    limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
-    metrics = AuthMetrics()
-    issuer_ca = trusted("--oidc-ca", arguments.oidc_ca)
-    async with (
-        contextlib.AsyncExitStack() as clients,
-        httpx.AsyncClient(timeout=TIMEOUT, verify=issuer_ca, trust_env=False) as web,
-    ):
-        models = Watch(EXTERNAL_MODELS, lambda: None)
+    trust = Trust(trusted("--maas-api-ca", arguments.maas_api_ca), trusted("--oidc-ca", arguments.oidc_ca))
+    policy = Policy(arguments.audience, arguments.metadata_ttl, arguments.quirks)
 
-        def decider(url: str, gateway: Key) -> Authorizer:
-            http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT, limits=limits, verify=verify, trust_env=False)
-            clients.push_async_callback(http.aclose)
-            rules = Rules(metrics, text(gateway))
-            maas_api = MaasApi(http, arguments.metadata_ttl, rules)
-            issued = OidcTokens(web, lambda: issuer_at(gateway, policies.objects), arguments.quirks)
-            credentials = Credentials(
-                MeasuredKeys(maas_api, rules),
-                MeasuredTokens(ClusterTokens(cluster, arguments.audience), rules),
-                arguments.metadata_ttl,
-                MeasuredJwts(issued, rules),
-                lambda: speaks_messages(models.objects.values()),
-            )
-            return Authorizer(credentials, maas_api, arguments.quirks, rules.denied)
+    def moved() -> None:
+        instances.changed()
 
-        def moved() -> None:
-            instances.changed()
+    seen, metrics = Seen(moved), AuthMetrics()
+    async with Deciders(cluster, trust, policy, seen, metrics) as deciders:
+        instances = Instances(
+            arguments.maas_api, lambda: seen.policies.objects, lambda: seen.slices.objects, deciders.make
+        )
+        async with seen.followed(cluster):
+            await serve(CheckMethod(instances, metrics, decision_ttl(arguments)), metrics, arguments)
 
-        policies, slices = (Watch(kind, moved) for kind in (AUTH_POLICIES, ENDPOINT_SLICES))
-        instances = Instances(arguments.maas_api, lambda: policies.objects, lambda: slices.objects, decider)
-        watches = (models, policies, slices)
-        following = [asyncio.create_task(watch.run(cluster)) for watch in watches]
-        with contextlib.suppress(TimeoutError):  # without its policies, a gateway is refused until they are known
-            await asyncio.wait_for(asyncio.gather(policies.synced.wait(), slices.synced.wait()), SYNC_SECONDS)
-        check = CheckMethod(instances, metrics, decision_ttl(arguments))
-        grpc_socket = component.listen(*options.address(arguments.bind))
-        admin_socket = component.listen(*options.address(arguments.admin_bind))
-        async with grpc_serving(check, grpc_socket), serving(admin(metrics), admin_socket):
-            component.announce(
-                arguments.ready_file,
-                {"grpc": component.address(grpc_socket), "admin": f"http://{component.address(admin_socket)}"},
-            )
-            await component.until_stopped()
-        for task in following:
-            task.cancel()
+
+async def serve(check: CheckMethod, metrics: AuthMetrics, arguments: argparse.Namespace) -> None:
+    """Answer Envoy, and whoever asks for metrics, until asked to stop."""
+    grpc_socket = component.listen(*options.address(arguments.bind))
+    admin_socket = component.listen(*options.address(arguments.admin_bind))
+    async with grpc_serving(check, grpc_socket), serving(admin(metrics), admin_socket):
+        component.announce(
+            arguments.ready_file,
+            {"grpc": component.address(grpc_socket), "admin": f"http://{component.address(admin_socket)}"},
+        )
+        await component.until_stopped()
 
 
 def main() -> int:
