@@ -77,6 +77,34 @@ def test_a_lenient_spelling_of_stream_or_a_wrong_content_type_does_not_escape_th
     assert caller.used() == 15
 
 
+FREE = [
+    pytest.param('"metadata": {"stream_options": {}}', id="inside-another-field"),
+    pytest.param('"stream_options": {}, "stream_opti\\u006fns": {"include_usage": false}', id="once-more-with-an-escape"),
+    pytest.param('"stream_options": {"a": "}"}, "stream_options": {"include_usage": false}', id="said-twice"),
+    pytest.param('"stream_options": false, "x": [{"stream_options": null}]', id="of-another-type"),
+    pytest.param('"x": 1e999', id="with-a-number-beyond-every-range"),
+]
+
+
+@pytest.mark.parametrize("written", FREE)
+def test_no_way_of_writing_a_request_makes_its_stream_free(rig: Rig, written: str) -> None:
+    caller = rig.limited(LARGE)
+    sent = f'{{"model": "{caller.model.alias}", "stream": true, {written}}}'
+    headers = caller.headers | {"Content-Type": "application/json"}
+    assert rig.http.post(rig.url + caller.model.path, content=sent.encode(), headers=headers).status_code == 200
+    assert caller.used() == 15
+
+
+def test_what_a_caller_calls_stream_options_further_inside_is_left_alone(rig: Rig) -> None:
+    caller, request_id = rig.limited(LARGE), fresh("body")
+    inside = '"x": [{"stream_options": {"a": "]"}}], "\\u0022": "\\"stream_options\\": {", "stream": true'
+    sent = f'{{"stream_options" : null , "model": "{caller.model.alias}", {inside}}}'
+    headers = caller.headers | {"Content-Type": "application/json", "X-Request-Id": request_id}
+    assert rig.http.post(rig.url + caller.model.path, content=sent, headers=headers).status_code == 200
+    forced = '{"include_usage":true,"continuous_usage_stats":true}'
+    assert rig.models.of(request_id)[0].body.decode() == sent.replace("null , ", forced + ", ", 1)
+
+
 @pytest.mark.parametrize("pieces", [1, 7, 64])
 def test_events_that_arrive_in_pieces_are_charged_and_delivered_whole(rig: Rig, pieces: int) -> None:
     caller = rig.limited(LARGE)

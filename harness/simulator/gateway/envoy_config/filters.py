@@ -26,7 +26,11 @@ def rule(path: tuple[str, ...], namespace: str, key: str, kind: str) -> JSON:
 
 
 def json_to_metadata(*, reserving: bool) -> JSON:
-    """Requests of any content type are read, so that a mislabelled streaming call cannot escape its charge."""
+    """Requests of any content type are read, so that a mislabelled streaming call cannot escape its charge.
+
+    One that cannot be read here (a number beyond every range will do) counts as streaming: a model server may read it all the same.
+    """
+    unreadable = {"metadata_namespace": REQUEST, "key": "stream", "value": True}
     maxima = ("max_completion_tokens", "max_tokens") if reserving else ()
     usage = [
         rule(("usage", name), USAGE, name, "NUMBER") for name in ("total_tokens", "prompt_tokens", "completion_tokens")
@@ -39,7 +43,7 @@ def json_to_metadata(*, reserving: bool) -> JSON:
             "allow_empty_content_type": True,
             "rules": [
                 rule(("model",), REQUEST, "model", "STRING"),
-                rule(("stream",), REQUEST, "stream", "PROTOBUF_VALUE"),
+                rule(("stream",), REQUEST, "stream", "PROTOBUF_VALUE") | {"on_error": unreadable},
                 *(rule((name,), REQUEST, "max_tokens", "STRING") for name in maxima),
             ],
         },

@@ -9,7 +9,7 @@
 --
 -- An unescaped `"usage":` cannot occur inside a JSON string, so plain patterns are exact on serialised JSON.
 
-local FORCED = '"stream_options":{"include_usage":true,"continuous_usage_stats":true}'
+local OPTIONS = '{"include_usage":true,"continuous_usage_stats":true}'
 
 local function path_ends(handle, pattern)
   return string.find(string.match(handle:headers():get(":path") or "", "^[^?]*"), pattern) ~= nil
@@ -17,6 +17,68 @@ end
 
 local function speaks_messages(handle)
   return path_ends(handle, "/v1/messages$")
+end
+
+local function after_string(text, at)
+  while true do
+    at = string.find(text, '["\\]', at + 1)
+    if at == nil then
+      return nil
+    elseif string.byte(text, at) == 92 then
+      at = at + 1
+    else
+      return at + 1
+    end
+  end
+end
+
+-- A member's name as a JSON reader sees it: an escaped letter hides nothing.
+local function spelt_out(name)
+  return (string.gsub(name, "\\u00(%x%x)", function(code) return string.char(tonumber(code, 16)) end))
+end
+
+-- Where the value of an outermost stream_options begins, if the string from `at` to before `after` is its name.
+local function options_at(text, at, after)
+  return spelt_out(string.sub(text, at, after - 1)) == '"stream_options"' and string.match(text, "^%s*:%s*()", after)
+end
+
+-- The body with its stream_options forced: each of them, because readers differ in which of two counts, and in the outermost object
+-- alone, because one further inside is a field of the caller's.
+local function forced(text)
+  local parts, kept, depth, at, value = {}, 1, 0, 1, nil
+  local function replace(after)
+    parts[#parts + 1] = string.sub(text, kept, value - 1) .. OPTIONS
+    kept, value = after, nil
+  end
+  while true do
+    at = string.find(text, '["{}%[%]]', at)
+    if at == nil then
+      break
+    end
+    local byte = string.byte(text, at)
+    if byte == 34 then
+      local after = after_string(text, at)
+      if after == nil then
+        break
+      end
+      value = value or depth == 1 and options_at(text, at, after) or nil
+      at = after
+      if value ~= nil and depth == 1 and not string.find(text, '^[{%[]', value) then
+        at = string.byte(text, value) == 34 and after_string(text, value) or string.match(text, '^[^,}"]*()', value)
+        replace(at)
+      end
+    else
+      depth = depth + ((byte == 123 or byte == 91) and 1 or -1)
+      at = at + 1
+      if depth == 1 and value ~= nil then
+        replace(at)
+      end
+    end
+  end
+  if #parts == 0 then
+    return (string.gsub(text, "}%s*$", function() return ',"stream_options":' .. OPTIONS .. "}" end))
+  end
+  return table.concat(parts) .. string.sub(text, kept)
 end
 
 function envoy_on_request(handle)
@@ -33,13 +95,7 @@ function envoy_on_request(handle)
     return
   end
   local text = body:getBytes(0, body:length())
-  local replaced, found = string.gsub(text, '"stream_options"%s*:%s*%b{}', FORCED)
-  if found == 0 then
-    replaced, found = string.gsub(text, '"stream_options"%s*:%s*null', FORCED)
-  end
-  if found == 0 then
-    replaced, found = string.gsub(text, '}%s*$', function() return ',' .. FORCED .. '}' end)
-  end
+  local replaced = forced(text)
   body:setBytes(replaced)
   if handle:headers():get("content-length") ~= nil then
     handle:headers():replace("content-length", tostring(#replaced))
