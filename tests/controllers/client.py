@@ -51,19 +51,17 @@ class Client:
     def delete(self, kind: Kind, name: str, namespace: str = "") -> None:
         self._client.delete(resource(kind), name, **self._scope(kind, namespace))
 
-    def until(
-        self, kind: Kind, name: str, namespace: str, holds: Callable[[Manifest | None], Any], bound_s: float = BOUND_S
-    ) -> Manifest | None:
+    def until(self, kind: Kind, name: str, namespace: str, holds: Callable[[Manifest | None], Any]) -> Manifest | None:
         """The object (None: it does not exist) as soon as `holds` says so. Fails with its last form after the bound."""
         found = self.get(kind, name, namespace)
-        deadline = time.monotonic() + bound_s
+        deadline = time.monotonic() + BOUND_S
         while not holds(found) and (left := deadline - time.monotonic()) > 0:
             version = (found or {}).get("metadata", {}).get("resourceVersion")
             for event in self._events(kind, name, namespace, version, left):
                 found = None if event["type"] == "DELETED" else event["object"]
                 if holds(found) or time.monotonic() > deadline:
                     break
-        assert holds(found), f"{kind.kind} {namespace}/{name} did not get there in {bound_s} s; it is {found}"
+        assert holds(found), f"{kind.kind} {namespace}/{name} did not get there in {BOUND_S} s; it is {found}"
         return found
 
     def _events(

@@ -34,6 +34,11 @@ def subscription(
     return made("MaaSSubscription", name, namespace, spec={"owner": {}, "modelRefs": refs, "priority": priority})
 
 
+def ai_tenant(name: str = "blue", namespace: str = "ai-tenants", **spec: Any) -> dict[str, Any]:
+    """An AITenant."""
+    return made("AITenant", name, namespace, spec=spec)
+
+
 def said(*conditions: str, generation: int = 1) -> list[dict[str, Any]]:
     """Conditions of a type each, `-Type` for False."""
     return [

@@ -13,7 +13,7 @@ from harness.simulator.controllers.runtime.manifest import Key, Manifest
 from harness.simulator.gateway.authorizer.oidc import Issuer, issuer_in
 from harness.simulator.gateway.plan.telemetry import labels_of
 from tests.controllers.conftest import INGRESS, Platform
-from tests.controllers.test_tenant import tenant_in_force
+from tests.controllers.tenants import tenant_in_force
 from tests.controllers.world import World, gone
 
 BLUE = Key(INGRESS, "blue")
