@@ -140,7 +140,8 @@ class TestPlatformContainers:
         }
         around = self.around(slices=(found,))
         assert resolved(f"http://{host}:8443/x", around.slices) == "http://127.0.0.1:4321/x"
-        assert resolved(f"http://{host}:8443/x", Store()) == f"{NOBODY}/x"
+        assert resolved(f"https://{host}:8443/x", around.slices) == "https://127.0.0.1:4321/x"
+        assert resolved(f"http://{host}:8443/x", Store()) == f"http://{NOBODY}/x"
         assert resolved("http://127.0.0.1:1/x", around.slices) == "http://127.0.0.1:1/x"
 
     @pytest.mark.parametrize("arguments", [[], ["GET"], ["GET", "ftp://x"], ["GET", "nothing"]])

@@ -28,8 +28,8 @@ API = "harness.simulator.maas_api"
 ERRAND = f"{API}.errand"
 _OWN = frozenset({"--bind", "--metrics-bind", "--ready-file", "--kubeconfig"})
 _SERVICE_URL = re.compile(r"(https?)://([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:\.cluster\.local)?(?::\d+)?")
-NOBODY = "http://127.0.0.1:1"
-"""What the URL of a Service without a ready endpoint becomes: nothing listens there, and no resolver is asked."""
+NOBODY = "127.0.0.1:1"
+"""What a Service without a ready endpoint becomes: nothing listens there, and no resolver is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +87,18 @@ def resolved(text: str, slices: Store) -> str:
     """The text with URLs of Services in the place of their endpoints' addresses, as cluster DNS and kube-proxy do it."""
 
     def address(match: re.Match[str]) -> str:
-        return endpoint(Key(match[3], match[2]), slices) or NOBODY
+        return f"{match[1]}://{endpoint(Key(match[3], match[2]), slices) or NOBODY}"
 
     return _SERVICE_URL.sub(address, text)
 
 
 def endpoint(service: Key, slices: Store) -> str | None:
-    """The URL of a ready endpoint of a Service; None while it has none."""
+    """`host:port` of a ready endpoint of a Service; None while it has none."""
     for found in slices.all(service.namespace):
         if labels(found).get(SERVICE_LABEL) != service.name:
             continue
         port = next((entry["port"] for entry in found.get("ports") or () if entry.get("port")), None)
         for entry in found.get("endpoints") or ():
             if port is not None and (entry.get("conditions") or {}).get("ready", True) and entry.get("addresses"):
-                return f"http://{annotations(found).get(LOOPBACK) or entry['addresses'][0]}:{port}"
+                return f"{annotations(found).get(LOOPBACK) or entry['addresses'][0]}:{port}"
     return None

@@ -1,6 +1,7 @@
 """`python -m harness.simulator.maas_api.errand METHOD URL`: one call to a management API, as the platform's Jobs make it.
 
-Standard library alone, so that it starts at once. The URL is of this cluster's inside and carries no credential.
+Standard library alone, so that it starts at once. The URL is of this cluster's inside and carries no credential; an https one has to
+show a certificate of the system's authorities, or of those in the PEM file that SSL_CERT_FILE names.
 """
 
 import http.client
@@ -18,8 +19,7 @@ def call(method: str, url: str) -> tuple[int, str]:
         raise ValueError(f"expected METHOD and an http or https URL, came {url!r}")
     connection: http.client.HTTPConnection
     if parts.scheme == "https":
-        # maas-api's certificate is of the cluster's own CA; the call carries no credential
-        context = ssl._create_unverified_context()  # noqa: S323
+        context = ssl.create_default_context()
         connection = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=TIMEOUT_S, context=context)
     else:
         connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT_S)
@@ -38,6 +38,12 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         status, body = call(*arguments)
+    except ssl.SSLCertVerificationError as error:  # a ValueError too
+        sys.stderr.write(
+            f"{arguments[1]} shows a certificate that is not trusted here: {error.verify_message}; name its authority's PEM file in "
+            "the variable SSL_CERT_FILE\n"
+        )
+        return 1
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return 2
