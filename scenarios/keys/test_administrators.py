@@ -177,3 +177,51 @@ def test_a_right_in_kubernetes_makes_an_administrator_and_its_loss_unmakes_one(
     taken, seconds = until(look, lambda seen: seen.status == 403, REMOVAL)
     expect_refused(taken, 403, refusal, when=f"the right was taken away {seconds:.1f} s ago")
     world.wire.recorder.characteristic("administrator_dismissed", seconds, "s")
+
+
+@check("MAAS-KEY-087", needs=NEEDS)
+def test_no_other_right_makes_an_administrator(world: World) -> None:
+    """The same right elsewhere, and other rights where subscriptions live; a real administrator shows that they have had time."""
+    victim = world.identity()
+    key = world.key(victim, world.subscription(victim))
+    assert key.id
+    home = world.wire.platform.namespaces.subscriptions
+    grants = {
+        "the right in another namespace": (world.space("elsewhere"), "maasauthpolicies", ["create"]),
+        "other verbs": (home, "maasauthpolicies", ["get", "list", "update", "patch", "delete"]),
+        "another kind": (home, "maassubscriptions", ["create"]),
+    }
+    people = {what: world.identity() for what in grants}
+    for number, (what, (namespace, plural, verbs)) in enumerate(grants.items()):
+        grant(world, people[what], f"{world.name}-{number}", namespace, plural, verbs)
+    world.settle()
+    chief, search = administrator(world), {"filters": {"username": victim.username}}
+    look = ("POST", "/v1/api-keys/search")
+    expect_served(chief.manage(*look, json=search), when="an administrator searches for another's keys")
+    for what, who in people.items():
+        person = world.person(who)
+        refusal = flat_error(text="non-admin users can only search their own API keys")
+        expect_refused(person.manage(*look, json=search), 403, refusal, when=f"somebody with {what} searches")
+        refusal = flat_error(text="Access denied: admin privileges required for this bulk revoke operation")
+        expect_refused(
+            revoke(person, {"username": victim.username}), 403, refusal, when=f"somebody with {what} revokes"
+        )
+
+
+def grant(world: World, who: Identity, name: str, namespace: str, plural: str, verbs: list[str]) -> None:
+    """Declare a right of that identity."""
+    account, rbac = who.account, "rbac.authorization.k8s.io"
+    metadata = {"name": name, "namespace": namespace}
+    rules = [{"apiGroups": ["maas.opendatahub.io"], "resources": [plural], "verbs": verbs}]
+    subjects = [{"kind": account.kind, "name": account.name, "namespace": account.namespace}]
+    role_ref = {"apiGroup": rbac, "kind": "Role", "name": name}
+    world.declare(
+        {"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": metadata, "rules": rules},
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": role_ref,
+            "subjects": subjects,
+        },
+    )

@@ -198,25 +198,6 @@ def test_the_last_use_is_written_down_but_not_every_use(world: World) -> None:
     expect_equal(later.get("lastUsedAt"), first, of="lastUsedAt after further uses within a minute")
 
 
-@check("MAAS-KEY-069", needs={"kube"})
-def test_a_page_larger_than_the_largest_is_cut_and_not_refused(world: World) -> None:
-    person, key = owner_of_keys(world)
-    exchange = person.manage("POST", SEARCH, json={"pagination": {"limit": 1000}})
-    expect_status(exchange, 200, when="a page of 1000 is asked for")
-    expect_equal([item["id"] for item in exchange.json()["data"]], [key.id], of="keys found", exchange=exchange)
-
-
-@check("MAAS-KEY-068", "MAAS-KEY-069", needs={"kube"})
-def test_without_a_wish_the_newest_key_comes_first(world: World) -> None:
-    who = world.identity()
-    subscription = world.subscription(who)
-    person = world.person(who)
-    made = [world.key(who, subscription).id for _ in range(3)]
-    exchange = expect_served(person.manage("POST", SEARCH, json={}))
-    expect_equal([item["id"] for item in exchange.json()["data"]], made[::-1], of="keys found", exchange=exchange)
-    expect_equal(exchange.json().get("has_more"), False, of="has_more", exchange=exchange, requirement="MAAS-KEY-069")
-
-
 @check("MAAS-KEY-030", needs={"kube"})
 def test_among_subscriptions_of_one_priority_the_larger_budget_decides_then_the_name(world: World) -> None:
     who = world.identity()
