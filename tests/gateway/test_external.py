@@ -46,7 +46,8 @@ def test_the_provider_sees_its_own_key_and_nothing_of_the_caller(maker: Maker) -
 def test_the_model_gets_the_providers_name_and_the_rest_of_the_body_stays_as_sent(maker: Maker) -> None:
     outer = maker.model()
     sent = (
-        ' {"seed": 9007199254740993, "x": {"model": "kept"}, "text": "a \\"model\\": \\"kept\\" }{", "model" : "NAME", '
+        ' {"seed": 9007199254740993, "x": {"model": "kept"}, "text": "a \\"model\\": \\"kept\\" }{", '
+        '"mod\\u0065l": "a dearer one", "model" : "NAME", '
         '"tools": [{"model": "kept"}], "n": 1.0}'
     ).replace("NAME", outer.model.name)
     headers = outer.caller.headers | {"X-Request-Id": fresh("request"), "Content-Type": "application/json"}
@@ -54,7 +55,8 @@ def test_the_model_gets_the_providers_name_and_the_rest_of_the_body_stays_as_sen
         f"{outer.rig.url}/{outer.model.reference}/v1/chat/completions", content=sent, headers=headers
     )
     assert answer.status_code == 200
-    assert outer.seen(answer).body.decode() == sent.replace(f'"{outer.model.name}"', f'"{TARGET}"')
+    renamed = sent.replace(f'"{outer.model.name}"', f'"{TARGET}"').replace('"a dearer one"', f'"{TARGET}"')
+    assert outer.seen(answer).body.decode() == renamed
 
 
 def test_a_model_named_in_the_body_alone_is_found_by_its_name_without_a_namespace(maker: Maker) -> None:

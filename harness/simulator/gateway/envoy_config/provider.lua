@@ -42,6 +42,16 @@ local function after_string(text, at)
   end
 end
 
+-- A member's name as a JSON reader sees it: an escaped letter hides nothing.
+local function spelt_out(name)
+  return (string.gsub(name, "\\u00(%x%x)", function(code) return string.char(tonumber(code, 16)) end))
+end
+
+-- Where the value of an outermost member begins, if it is a string and the one from `at` to before `after` is its name.
+local function model_at(text, at, after)
+  return spelt_out(string.sub(text, at, after - 1)) == '"model"' and string.match(text, '^%s*:%s*()"', after)
+end
+
 -- Each string value of the outermost object's `model` becomes MODEL: a key of that name further inside is somebody else's.
 local function renamed(text)
   local parts, kept, depth, at = {}, 1, 0, 1
@@ -56,7 +66,7 @@ local function renamed(text)
       if after == nil then
         break
       end
-      local value = depth == 1 and string.sub(text, at, after - 1) == '"model"' and string.match(text, '^%s*:%s*()"', after)
+      local value = depth == 1 and model_at(text, at, after)
       local done = value and after_string(text, value)
       if done then
         parts[#parts + 1] = string.sub(text, kept, value - 1) .. MODEL
