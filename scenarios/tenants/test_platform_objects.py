@@ -142,7 +142,9 @@ def test_the_errand_that_cleans_up_keys_runs(world: World) -> None:
     expect_confined(cron)
     ref = Ref("batch/v1", "Job", f"{world.name}-cleanup", tenant.infra)
     metadata = {"name": ref.name, "namespace": ref.namespace}
-    world.declare({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, **cron["spec"]["jobTemplate"]})
+    world.declare(
+        {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": cron["spec"]["jobTemplate"]["spec"]}
+    )
     world.settle()
     found = expect_object(tenant, Expectation(ref, "over", is_over)) or {}
     entry = condition(found, "Complete") or {}

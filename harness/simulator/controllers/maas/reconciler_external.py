@@ -1,7 +1,5 @@
 """External models of both groups: the Services and routes that lead to their providers."""
 
-from lightkube import ApiError
-
 from harness.simulator.controllers.maas.external import legacy_name
 from harness.simulator.controllers.maas.provider import (
     InvalidProviderError,
@@ -38,6 +36,7 @@ from harness.simulator.controllers.runtime.manifest import (
     status,
     timestamp,
 )
+from harness.simulator.controllers.runtime.refusal import REFUSALS, code_of
 
 
 class LegacyExternalModelReconciler:
@@ -80,8 +79,8 @@ class LegacyExternalModelReconciler:
                 await self._cluster.apply(kind, manifest)
             if not provider.tls:
                 await self._cluster.delete(DESTINATION_RULE, rule)
-        except ApiError as error:
-            if error.status.code not in (403, 404):
+        except REFUSALS as error:
+            if code_of(error) not in (403, 404):
                 raise
 
     async def _say(self, model: Manifest, phase: str, reason: str, message: str) -> None:

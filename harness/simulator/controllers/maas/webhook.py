@@ -1,8 +1,13 @@
-"""The controller's admission webhooks: an HTTPS server with a CA of its own, and the objects that make the API server call it."""
+"""The controller's admission webhooks: an HTTPS server with a CA of its own, and the objects that make the API server call it.
+
+In a Pod the API server finds it through a Service. A process beside the API server is registered by its URL: no API server takes a loopback
+address for an endpoint of a Service, and a real one would look for the Service in its own network.
+"""
 
 import asyncio
 import base64
 import contextlib
+import ipaddress
 import logging
 import ssl
 import tempfile
@@ -58,9 +63,9 @@ class Webhook:
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        """Answer reviews inside the block; afterwards the Service has no endpoint any more, and writes are refused until the next start."""
+        """Answer reviews inside the block; afterwards nobody answers any more, and writes are refused until the next start."""
         authority = trustme.CA()
-        certificate = authority.issue_cert(f"{SERVICE_NAME}.{self._namespace}.svc", "localhost", "127.0.0.1")
+        certificate = authority.issue_cert(f"{SERVICE_NAME}.{self._namespace}.svc", "localhost", "127.0.0.1", "::1")
         self._bundle = authority.cert_pem.bytes()
         bound = listen(*self._bind)
         self._port = int(bound.getsockname()[1])
@@ -81,12 +86,19 @@ class Webhook:
     async def reconcile(self, key: Key) -> float | None:
         """Write the objects when the namespace of the controller is there; its key is that namespace."""
         if key.name == self._namespace:
-            await self._cluster.apply(SERVICE, self.service())
-            await self._cluster.apply(ENDPOINT_SLICE, self.endpoints())
+            if not self._on_loopback:
+                await self._cluster.apply(SERVICE, self.service())
+                await self._cluster.apply(ENDPOINT_SLICE, self.endpoints())
             await self._cluster.apply(VALIDATING_WEBHOOKS, self.configuration())
         return None
 
+    @property
+    def _on_loopback(self) -> bool:
+        return is_loopback(self._bind[0])
+
     async def _withdraw(self) -> None:
+        if self._on_loopback:
+            return
         try:
             await asyncio.wait_for(self._cluster.delete(ENDPOINT_SLICE, self.endpoints()), 0.5)
         except (ApiError, OSError, TimeoutError) as error:
@@ -137,16 +149,21 @@ class Webhook:
             "resources": [plural],
             "scope": "Namespaced",
         }
-        service = {"namespace": self._namespace, "name": SERVICE_NAME, "path": f"{PREFIX}{kind}", "port": 443}
         return {
             "name": f"v{kind}.maas.opendatahub.io",
             "admissionReviewVersions": ["v1"],
-            "clientConfig": {"service": service, "caBundle": base64.b64encode(self._bundle).decode()},
+            "clientConfig": {**self._place(f"{PREFIX}{kind}"), "caBundle": base64.b64encode(self._bundle).decode()},
             "failurePolicy": "Fail",
             "sideEffects": "None",
             "timeoutSeconds": 10,
             "rules": [rule],
         }
+
+    def _place(self, path: str) -> dict[str, Any]:
+        if self._on_loopback:
+            host = f"[{self._bind[0]}]" if ":" in self._bind[0] else self._bind[0]
+            return {"url": f"https://{host}:{self._port}{path}"}
+        return {"service": {"namespace": self._namespace, "name": SERVICE_NAME, "path": path, "port": 443}}
 
     def _metadata(self, name: str) -> dict[str, Any]:
         return {"name": name, "namespace": self._namespace, "labels": {MANAGED_BY: MANAGER}}
@@ -165,6 +182,14 @@ class Webhook:
         if refusal:
             answer["status"] = {"code": 403, "reason": "Forbidden", "message": refusal}
         return JSONResponse({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": answer})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody outside this machine's (or Pod's) network reaches this address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _context(certificate: trustme.LeafCert) -> ssl.SSLContext:

@@ -13,6 +13,7 @@ from harness.simulator.controllers.runtime.difference import is_left_alone, merg
 from harness.simulator.controllers.runtime.informer import Informer
 from harness.simulator.controllers.runtime.kind import Kind, resource
 from harness.simulator.controllers.runtime.manifest import Key, Manifest, key_of, status
+from harness.simulator.controllers.runtime.refusal import REFUSALS, code_of
 from harness.simulator.controllers.runtime.store import Index, Store
 
 log = logging.getLogger(__name__)
@@ -51,8 +52,8 @@ class Cluster:
         """The object from the API server itself, or None; memory is brought up to date."""
         try:
             return self._heard(kind, await self.client.get(resource(kind), key.name, **_scope(kind, key)))
-        except ApiError as error:
-            if error.status.code == 404:
+        except REFUSALS as error:
+            if code_of(error) == 404:
                 return None
             raise
 
@@ -145,8 +146,8 @@ class Cluster:
         key = key_of(manifest)
         try:
             await self.client.delete(resource(kind), key.name, grace_period=grace_s, **_scope(kind, key))
-        except ApiError as error:
-            if error.status.code != 404:
+        except REFUSALS as error:
+            if code_of(error) != 404:
                 raise
 
     async def _set_finalizers(self, kind: Kind, manifest: Manifest, finalizers: list[str]) -> Manifest:

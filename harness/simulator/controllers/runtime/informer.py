@@ -6,10 +6,11 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from lightkube import ApiError, AsyncClient
+from lightkube import AsyncClient
 
 from harness.simulator.controllers.runtime.kind import Kind, resource
 from harness.simulator.controllers.runtime.manifest import Manifest, key_of, resource_version
+from harness.simulator.controllers.runtime.refusal import code_of
 from harness.simulator.controllers.runtime.store import Change, Store
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class Informer:
                 pause = FIRST_PAUSE_S
                 await self._watch(version)
             except Exception as error:  # noqa: BLE001 - whatever ends a watch, the next list heals it
-                code = _code(error)
+                code = code_of(error)
                 if code == 410:  # history was compacted: the list is all there is to it
                     continue
                 if code == 404:
@@ -97,11 +98,3 @@ class Informer:
             return
         for handler in self._handlers:
             handler(change)
-
-
-def _code(error: Exception) -> int | None:
-    """The HTTP status of an answer: servers refuse a kind that they do not know with a plain text, which is no ApiError."""
-    if isinstance(error, ApiError):
-        return int(error.status.code or 0)
-    code: int | None = getattr(getattr(error, "response", None), "status_code", None)
-    return code
