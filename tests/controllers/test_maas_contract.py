@@ -175,7 +175,8 @@ class TestLimits:
         for name in ("m1", "m2"):
             world.model(name)
         name, client = world.subscribe("sub", *keys), world.client
-        client.until(TOKEN_RATE_LIMIT_POLICY, "maas-trlp-m2", world.namespace, bool)
+        for policy in ("maas-trlp-m1", "maas-trlp-m2"):
+            client.until(TOKEN_RATE_LIMIT_POLICY, policy, world.namespace, bool)
         client.patch(MAAS_SUBSCRIPTION, name, [{"op": "remove", "path": "/spec/modelRefs/1"}], TENANT)
         client.until(TOKEN_RATE_LIMIT_POLICY, "maas-trlp-m2", world.namespace, gone)
         assert client.get(TOKEN_RATE_LIMIT_POLICY, "maas-trlp-m1", world.namespace) is not None
