@@ -8,7 +8,7 @@ import pytest
 from harness.engine.events import AnyEvent, CheckStarted, StepTaken, decode, encode
 from harness.engine.journal import JOURNAL, PARTS, JournalPart, JournalTail, discard, merge, read_journal
 from harness.outcome import UsageFault
-from tests.reporting.conftest import events
+from tests.reporting.made_up_run import events
 
 
 def _started(number: int, at: float) -> CheckStarted:

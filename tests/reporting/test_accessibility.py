@@ -14,7 +14,7 @@ from harness.reporting.comparison_page import Side, comparison_page
 from harness.reporting.data import report_data
 from harness.reporting.html import HtmlWriter
 from harness.reporting.regenerate import regenerate
-from tests.reporting.conftest import events
+from tests.reporting.made_up_run import events
 
 AA_TEXT = 4.5
 """Contrast of text with what lies behind it, by WCAG 2 AA."""

@@ -8,7 +8,7 @@ import msgspec
 from harness.engine.events import ExchangeRecorded, decode
 from harness.engine.record import RunRecord
 from harness.reporting.bundle import BundleWriter, folder_name
-from tests.reporting.conftest import events
+from tests.reporting.made_up_run import events
 
 
 def test_each_failure_has_a_folder_and_nothing_else_has(record: RunRecord, out: Path) -> None:

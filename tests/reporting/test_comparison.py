@@ -14,7 +14,7 @@ from harness.reporting.comparison_page import Side, comparison_page
 from harness.reporting.quick_yaml import dump_yaml, load_yaml
 from harness.reporting.regenerate import regenerate
 from harness.spec.catalogue import catalogue
-from tests.reporting.conftest import events
+from tests.reporting.made_up_run import events
 
 PREFIX = "scenarios/quota/test_limits.py::"
 

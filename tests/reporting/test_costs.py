@@ -6,7 +6,7 @@ import pytest
 
 from harness.outcome import UsageFault
 from harness.reporting.costs import CheckCost, Costs, costs_of, forecast, measured_costs
-from tests.reporting.conftest import events
+from tests.reporting.made_up_run import events
 
 PREFIX = "scenarios/quota/test_limits.py::"
 

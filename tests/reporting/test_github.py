@@ -5,7 +5,7 @@ from pathlib import Path
 
 from harness.engine.record import RunRecord
 from harness.reporting.github import MOST, GitHubReporter, annotation, on_github
-from tests.reporting.conftest import FAILURE, finished, planned
+from tests.reporting.made_up_run import FAILURE, finished, planned
 
 
 def test_an_annotation_stands_at_the_scenarios_line(record: RunRecord) -> None:

@@ -11,7 +11,7 @@ import pytest
 from harness.engine.record import RunRecord
 from harness.reporting.html import HtmlWriter
 from harness.reporting.plot import Distribution, histogram
-from tests.reporting.conftest import events
+from tests.reporting.made_up_run import events
 
 VOID = {"meta", "input", "br", "line", "rect", "link"}
 

@@ -21,7 +21,7 @@ from harness.reporting.outline import summary_lines
 from harness.reporting.quick_yaml import dump_yaml, load_yaml
 from harness.reporting.regenerate import regenerate
 from harness.spec.catalogue import catalogue
-from tests.reporting.conftest import events
+from tests.reporting.made_up_run import events
 from tests.reporting.submissions import Runs
 
 ISSUE = "https://example.com/issues/7"

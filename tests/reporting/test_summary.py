@@ -13,7 +13,7 @@ from harness.reporting.console import PlainConsole
 from harness.reporting.live import LiveConsole
 from harness.reporting.outline import summary_lines
 from harness.reporting.summary import SummaryWriter
-from tests.reporting.conftest import FAILURE, events, finished, planned
+from tests.reporting.made_up_run import FAILURE, events, finished, planned
 
 
 def _console(verbosity: int) -> str:
