@@ -39,9 +39,8 @@ class Issuer:
         return str(self._ask("POST", "/keys", {"algorithm": algorithm, "signs": False})["kid"])
 
     def published(self) -> Sequence[Mapping[str, Any]]:
-        """The public keys, as JSON Web Keys, the oldest first."""
-        found: Sequence[Mapping[str, Any]] = self._ask("GET")["jwks"]["keys"]
-        return found
+        """The public keys that sign, as JSON Web Keys, the oldest first."""
+        return [key for key in self._ask("GET")["jwks"]["keys"] if key["use"] == "sig"]
 
     def switch(self, *, available: bool) -> None:
         """Let the realm answer nobody but us, or everybody again."""

@@ -1,9 +1,10 @@
 """What everybody sees of a realm, at Keycloak's paths: discovery, keys, and tokens for people and programs that log in."""
 
+import base64
 import hmac
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -36,32 +37,70 @@ def discovery(realm: Realm) -> dict[str, Any]:
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256", "RS256"],
         "grant_types_supported": list(GRANTS),
-        "token_endpoint_auth_methods_supported": ["client_secret_post", "none"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "claims_supported": ["iss", "sub", "aud", "exp", "iat", "nbf", "azp", "preferred_username", "groups"],
     }
 
 
-def granted(realm: Realm, form: Mapping[str, str]) -> dict[str, Any]:
-    """A token for a login. Raises GrantError."""
-    client = form.get("client_id", "")
-    secret = realm.clients.get(client)
-    if secret is None or not hmac.compare_digest(secret, form.get("client_secret", "")):
-        raise GrantError("invalid_client", "client_id is unknown, or client_secret is not its secret", 401)
+def granted(realm: Realm, form: Mapping[str, str], authorization: str = "") -> dict[str, Any]:
+    """A token for a login; `authorization` is the header, empty where there is none. Raises GrantError.
+
+    Mistakes are looked for in Keycloak's order and have Keycloak's codes, a wrong secret's among them: RFC 6749 would say invalid_client.
+    """
     match form.get("grant_type"):
+        case None:
+            raise GrantError("invalid_request", "the form has no grant_type")
         case "password":
-            user = realm.users.get(form.get("username", ""))
-            if user is None or not hmac.compare_digest(user.password.encode(), form.get("password", "").encode()):
-                raise GrantError("invalid_grant", "no user of that name and password", 401)
-            claims = realm.claims_of(form["username"], user.groups, client)
-        case "client_credentials" if secret:
-            claims = realm.claims_of(f"service-account-{client}", None, client)
+            client, _ = authenticated(realm, form, authorization)
+            claims = realm.claims_of(*person(realm, form), client)
         case "client_credentials":
-            raise GrantError(
-                "unauthorized_client", f"client {client} has no secret, so it cannot be an account of its own"
-            )
+            client, secret = authenticated(realm, form, authorization)
+            if not secret:
+                sentence = f"client {client} has no secret, so it cannot be an account of its own"
+                raise GrantError("unauthorized_client", sentence, 401)
+            claims = realm.claims_of(f"service-account-{client}", None, client)
         case other:
             raise GrantError("unsupported_grant_type", f"expected grant_type {' or '.join(GRANTS)}, got {other!r}")
-    return {"access_token": realm.sign(claims), "expires_in": LIFETIME_S, "token_type": "Bearer", "scope": "profile"}
+    return {
+        "access_token": realm.sign(claims),
+        "expires_in": LIFETIME_S,
+        "token_type": "Bearer",
+        "scope": "profile email",
+    }
+
+
+def authenticated(realm: Realm, form: Mapping[str, str], authorization: str) -> tuple[str, str]:
+    """The client that asks, and its secret, empty for a public one. Raises GrantError."""
+    client, given = in_header(authorization) or (form.get("client_id", ""), form.get("client_secret", ""))
+    secret = realm.clients.get(client)
+    if secret is None:
+        raise GrantError("invalid_client", "the client is unknown", 401)
+    if not hmac.compare_digest(secret.encode(), given.encode()):
+        raise GrantError("unauthorized_client", "client_secret is not the client's secret", 401)
+    return client, secret
+
+
+def in_header(authorization: str) -> tuple[str, str] | None:
+    """Client and secret of a Basic header, each urlencoded as RFC 6749 has it; None for a header of another kind. Raises GrantError."""
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        client, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except ValueError as error:
+        raise GrantError("invalid_client", "the header Authorization is not client:secret in base64", 401) from error
+    return unquote_plus(client), unquote_plus(secret)
+
+
+def person(realm: Realm, form: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """Name and groups of whoever logs in. Raises GrantError."""
+    name = form.get("username")
+    if name is None:
+        raise GrantError("invalid_request", "the form has no username", 401)
+    user = realm.users.get(name)
+    if user is None or not hmac.compare_digest(user.password.encode(), form.get("password", "").encode()):
+        raise GrantError("invalid_grant", "no user of that name and password", 401)
+    return name, user.groups
 
 
 def public(realms: Realms) -> Starlette:
@@ -91,7 +130,7 @@ def public(realms: Realms) -> Starlette:
         if isinstance(realm, Response):
             return realm
         try:
-            answer = granted(realm, await form_of(request))
+            answer = granted(realm, await form_of(request), request.headers.get("Authorization", ""))
         except GrantError as error:
             body = {"error": error.code, "error_description": error.sentence}
             return JSONResponse(body, status_code=error.status, headers={"Cache-Control": "no-store"})

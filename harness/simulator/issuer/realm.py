@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
 
 from joserfc import jwt
@@ -35,6 +36,12 @@ def generate(algorithm: Algorithm) -> Key:
     if algorithm == "RS256":
         return RSAKey.generate_key(2048, parameters)
     return ECKey.generate_key("P-256", parameters)
+
+
+@cache
+def encryption_key() -> RSAKey:
+    """A published key that signs nothing: who verifies tokens has to pass it over. One for all realms, for it takes long to make."""
+    return RSAKey.generate_key(2048, {"kid": secrets.token_urlsafe(16), "use": "enc", "alg": "RSA-OAEP"})
 
 
 @dataclass
@@ -71,8 +78,8 @@ class Realm:
         self.keys.remove(self._key(kid))
 
     def published(self) -> Any:
-        """The JSON Web Key Set."""
-        return KeySet(list[Any](self.keys)).as_dict(private=False)
+        """The JSON Web Key Set: what signs, the oldest first, and behind it a key for encryption, as at Keycloak."""
+        return KeySet(list[Any]([*self.keys, encryption_key()])).as_dict(private=False)
 
     def sign(
         self,
@@ -96,12 +103,14 @@ class Realm:
         }
         body = {name: value for name, value in {**usual, **claims}.items() if value is not None}
         algorithm = str(key.as_dict(private=False)["alg"])
-        return jwt.encode({"alg": algorithm, "kid": key.kid, **(header or {})}, body, key, algorithms=[algorithm])
+        return jwt.encode(
+            {"alg": algorithm, "typ": "JWT", "kid": key.kid, **(header or {})}, body, key, algorithms=[algorithm]
+        )
 
     def claims_of(self, username: str, groups: Iterable[str] | None, client: str) -> dict[str, Any]:
-        """What a token says of somebody who logged in through a client."""
+        """What a token says of somebody who logged in through a client; of who is in no group, Keycloak says nothing."""
         subject = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.url}#{username}"))
-        named = None if groups is None else list(groups)
+        named = list(groups or ()) or None
         return {"sub": subject, "preferred_username": username, "groups": named, "azp": client}
 
     def _key(self, kid: str) -> Key:
