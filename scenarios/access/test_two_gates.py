@@ -203,6 +203,7 @@ def test_a_model_that_nobody_governs_is_closed_to_everybody(
     subscription = world.subscription(who)
     world.policy(who)
     twin = world.new_model(registered=registered, governed=False)
+    world.settle()
     for caller in (world.subscriber(who, subscription), world.person(who, subscription)):
         sandwich(
             control=partial(caller.infer, ask),

@@ -108,7 +108,7 @@ def test_what_the_response_states_is_what_is_charged(world: World, estate: Estat
     expect_equal(charged, stated + first, of="tokens charged", exchange=answers[-1])
 
 
-@check("MAAS-AUTH-071", needs=NEEDS)
+@check("MAAS-GW-004", needs=NEEDS)
 def test_a_model_that_stands_still_holds_nobody_else_up(world: World) -> None:
     caller = customer_of_its_own_model(world)
     other = world.customer()

@@ -21,9 +21,13 @@ def expect_state(
     expect_equal(told, ready, of=f"Ready of {name}", requirement=requirement)
     message = str(found.get("message"))
     expect(says in message, expected=f"{name} says: {says}", observed=repr(message), requirement=requirement)
-    reason = (condition(manifest, "GovernanceAttached") or {}).get("reason")
+    governance = condition(manifest, "GovernanceAttached") or {}
     if attached is not None:
-        expect_equal(reason, attached, of=f"GovernanceAttached of {name}", requirement="MAAS-STAT-005")
+        told, wanted = (
+            (governance.get("status"), governance.get("reason")),
+            (str(attached == "GovernancePaired"), attached),
+        )
+        expect_equal(told, wanted, of=f"GovernanceAttached of {name}", requirement="MAAS-STAT-005")
 
 
 def endpoint_of(manifest: Manifest) -> str:
@@ -33,7 +37,7 @@ def endpoint_of(manifest: Manifest) -> str:
 
 @check("MAAS-STAT-001", "MAAS-STAT-003", "MAAS-STAT-005", needs={"kube", "models"})
 def test_a_model_is_ready_once_it_is_governed_and_no_longer_than_that(world: World) -> None:
-    """Neither, quota alone, both, access alone: it takes both."""
+    """Neither, quota alone, both, access alone, both, quota alone, neither: it takes both, and each loss is noticed by itself."""
     who = world.identity()
     twin = world.new_model(governed=False)
     world.settle()
@@ -49,16 +53,24 @@ def test_a_model_is_ready_once_it_is_governed_and_no_longer_than_that(world: Wor
     expect_state(half, "MAAS-STAT-001", ready=waiting, says=says, attached="NoPairingFound")
     policy = world.policy(who, models=twin.handle)
     world.settle()
+    expect_ready(world, ref)
+    for lost, instead in ((subscription, True), (policy, False)):
+        world.withdraw(lost.ref)
+        gap = world.expect_phase(ref, "Pending", requirement="MAAS-STAT-003")
+        expect_state(gap, "MAAS-STAT-003", ready=waiting, says=says, attached="GovernanceGap")
+        expect_equal(endpoint_of(gap), "", of="endpoint once a grant is gone", requirement="MAAS-STAT-003")
+        if instead:
+            world.subscription(who, models=twin.handle)
+            world.settle()
+            expect_ready(world, ref)
+
+
+def expect_ready(world: World, ref: Ref) -> None:
+    """Governed and healthy, as phase, conditions and endpoint say."""
     ready = world.expect_phase(ref, "Ready", requirement="MAAS-STAT-001")
     says = "Governed and runtime-healthy"
     expect_state(ready, "MAAS-STAT-001", ready=("True", "Reconciled"), says=says, attached="GovernancePaired")
     expect(bool(endpoint_of(ready)), expected="an endpoint", observed="none", requirement="MAAS-STAT-001")
-    for lost in (policy, subscription):
-        world.withdraw(lost.ref)
-        gap = world.expect_phase(ref, "Pending", requirement="MAAS-STAT-003")
-        says = "Awaiting governance pairing"
-        expect_state(gap, "MAAS-STAT-003", ready=waiting, says=says, attached="GovernanceGap")
-        expect_equal(endpoint_of(gap), "", of="endpoint once a grant is gone", requirement="MAAS-STAT-003")
 
 
 @check("MAAS-STAT-004", needs={"kube", "models"})

@@ -3,17 +3,16 @@
 from harness.engine.declaration import check
 from harness.kube.events import events_about
 from harness.kube.manifest import Manifest, Ref, condition
-from harness.kube.wait import Bound
+from harness.kube.wait import Bound, exists
 from harness.platforms.platform import ModelHandle
 from harness.world.expectations import expect, expect_equal
 from harness.world.force import model_ref
 from harness.world.governance import MAAS, People, Policy
 from harness.world.patience import until
+from harness.world.tenant import await_object
 from harness.world.twin import Variant
 from harness.world.world import World
 
-GATEWAY = "gateway.networking.k8s.io/v1"
-TENANTS = "ai-tenants"
 NEWS = Bound("an event follows the condition that it tells of", 10)
 
 
@@ -88,30 +87,17 @@ def test_two_models_of_one_name_are_both_told(world: World) -> None:
     expect_event(world, kept, "Normal", "ModelNameConflictResolved", naming=shared.served_name or "")
 
 
-@check("MAAS-STAT-032", needs={"kube", "kuadrant", "disposable"})
+@check("MAAS-STAT-032", needs={"kube", "kuadrant", "models", "tenants"})
 def test_access_waits_until_the_gateway_enforces_it(world: World) -> None:
-    """A tenant whose gateway is of a class that nobody implements, so that its AuthPolicy is never enforced."""
-    name = world.name
-    world.declare(
-        {
-            "apiVersion": GATEWAY,
-            "kind": "Gateway",
-            "metadata": {"name": name, "namespace": world.wire.platform.namespaces.gateway},
-            "spec": {
-                "gatewayClassName": f"{name}-nobodys",
-                "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}],
-            },
-        },
-        {
-            "apiVersion": MAAS,
-            "kind": "AITenant",
-            "metadata": {"name": name, "namespace": TENANTS},
-            "spec": {"gateway": {"name": name}},
-        },
-    )
-    world.settle()
-    home = tenant_namespace(world, Ref(MAAS, "AITenant", name, TENANTS))
-    policy = Policy(Ref(MAAS, "MaaSAuthPolicy", f"{name}-waits", home), People(groups=(name,)), (world.model(),))
+    """A tenant whose gateway is of a class that nobody implements, so that its AuthPolicy is never enforced; then of one that is served."""
+    tenant, cluster = world.tenant(opened=False), world.estate.cluster
+    idle = tenant.gateway_manifest()
+    idle["spec"] = {**idle["spec"], "gatewayClassName": f"{tenant.name}-nobodys"}
+    cluster.apply(idle)
+    cluster.apply(tenant.manifest())
+    await_object(tenant, exists(tenant.config))
+    ref = Ref(MAAS, "MaaSAuthPolicy", f"{world.name}-waits", tenant.namespace)
+    policy = Policy(ref, People(groups=(world.name,)), (world.model(),))
     world.declare(policy.manifest())
     world.settle()
     found = world.expect_phase(policy.ref, "Pending", "Active", "Failed", "Degraded")
@@ -119,18 +105,9 @@ def test_access_waits_until_the_gateway_enforces_it(world: World) -> None:
     said = str((condition(found, "Ready") or {}).get("message"))
     expected = "Waiting for gateway AuthPolicy"
     expect(expected in said, expected=f"a Ready condition that says {expected} …", observed=repr(said))
-
-
-def tenant_namespace(world: World, tenant: Ref) -> str:
-    """Where the tenant's objects belong, once they are taken there."""
-
-    def named() -> str:
-        return str(((world.estate.cluster.get(tenant) or {}).get("status") or {}).get("tenantNamespace") or "")
-
-    home, _ = until(named, bool, world.estate.ready_bound)
-    configuration = Ref(MAAS, "MaasTenantConfig", "default-tenant", home)
-    until(lambda: world.estate.cluster.get(configuration), bool, world.estate.ready_bound)
-    return home
+    cluster.apply(tenant.gateway_manifest())
+    world.expect_condition(tenant.auth_policy, "Enforced", "True")
+    world.expect_phase(policy.ref, "Active")
 
 
 @check("MAAS-STAT-033", needs={"kube", "models", "kuadrant", "disposable"})

@@ -119,7 +119,7 @@ def test_the_subscriptions_of_a_model_are_below_maas_api_alone(world: World) -> 
     )
 
 
-@check("MAAS-LIST-014", "MAAS-CRD-053", needs={"kube"})
+@check("MAAS-LIST-014", needs={"kube"})
 def test_a_listed_model_names_its_subscriptions(world: World) -> None:
     who = world.identity()
     one, other = world.subscription(who), world.subscription(who)

@@ -19,12 +19,15 @@ from harness.world.expectations import (
 from harness.world.force import subscription_in_force
 from harness.world.governance import MAAS, People, Rate, Subscription
 from harness.world.identity import Identity
+from harness.world.inference import Ask, Style
 from harness.world.quota import spend
+from harness.world.sandwich import expect_never_arrived
 from harness.world.tenant import Tenant
 from harness.world.world import World
 
 NEEDS: tuple[Need, ...] = ("kube", "models", "tenants")
 LIMIT = 80
+STYLES: tuple[Style, ...] = ("path", "body")
 
 
 def expect_stranger(exchange: Exchange, *, what: str) -> None:
@@ -128,15 +131,29 @@ def listed(caller: Caller) -> dict[str, set[str]]:
 
 @check("MAAS-MT-006", needs=NEEDS)
 def test_a_tenants_model_is_reached_through_its_own_gateway_alone(world: World) -> None:
+    """Elsewhere nobody routes to it, which is a 404 where routes are asked before credentials, and else what the requirement has."""
     here, there = world.tenants(2)
     customer, neighbour, outsider = here.customer(), there.customer(), world.customer()
     expect_served(customer.infer())
+    journals = here.journals()
     for caller, where in ((neighbour, "another tenant's gateway"), (outsider, "the default gateway")):
         expect_served(caller.infer())
-        expect_stranger(caller.infer(model=here.model()), what=f"a key of {where} for a tenant's model")
+        mark = journals.mark() if journals else None
+        first = expect_served(customer.infer())
+        refusals = [caller.infer(Ask(style=style), model=here.model()) for style in STYLES]
+        again = expect_served(customer.infer())
+        for refusal in refusals:
+            told = any_refusal(refusal)
+            expect(
+                refusal.status in (401, 403, 404) and told is None,
+                expected=f"401, 403 or 404 at {where} for a tenant's model, and nothing told",
+                observed=f"{refusal.status}: {told or 'nothing told'}",
+                exchange=refusal,
+            )
+        if journals and mark:
+            expect_never_arrived(journals, mark, *refusals, controls=(first, again))
         expect(
             here.model().model_id not in model_ids(caller.models()),
             expected=f"{here.model().model_id} is not listed at {where}",
             observed="it is",
         )
-    expect_served(customer.infer())
