@@ -39,6 +39,18 @@ def rule(*matches: dict, backend: str = "svc", **more: object) -> dict:
     return {"matches": list(matches), "backendRefs": [{"name": backend, "port": 80}], **more}
 
 
+def apart(*rules: dict) -> list[dict]:
+    """Rules of which none does the same as another, so that none can go."""
+    change = "requestHeaderModifier"
+    return [
+        {
+            **item,
+            "filters": [{"type": "RequestHeaderModifier", change: {"set": [{"name": "rule", "value": str(place)}]}}],
+        }
+        for place, item in enumerate(rules)
+    ]
+
+
 def path(value: str, kind: str = "PathPrefix", **more: object) -> dict:
     return {"path": {"type": kind, "value": value}, **more}
 
@@ -73,7 +85,7 @@ def test_precedence_is_exact_then_longest_prefix_then_method_headers_query_age_n
         rule(path("/a", "Exact")),
         rule(path("/a")),
     ]
-    plan = make_plan(snapshot(route("r", *rules)), (ENDPOINT,))
+    plan = make_plan(snapshot(route("r", *apart(*rules))), (ENDPOINT,))
     assert names(plan) == [f"llm/r/{index}" for index in (7, 2, 5, 4, 3, 6, 1, 8, 0)]
 
 
@@ -253,6 +265,7 @@ def test_routes_that_nothing_contests_go_first_and_contested_ones_keep_their_ord
         rule(path("/", headers=header)),
         rule(path("/")),
     ]
+    rules = apart(*rules)
     plan = make_plan(snapshot(route("r", *rules)), (ENDPOINT,))
     assert names(plan) == [f"llm/r/{index}" for index in (3, 2, 0, 1, 4, 5)]
     pattern = rule(path("/l.*", "RegularExpression"))

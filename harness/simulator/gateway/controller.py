@@ -13,6 +13,7 @@ from harness.simulator.gateway.envoy_config.typed import JSON
 from harness.simulator.gateway.envoy_files import EnvoyFiles, NotAcknowledgedError, routes_file
 from harness.simulator.gateway.limits_client import LimiterUnavailableError, LimitsClient
 from harness.simulator.gateway.plan.gatewayapi import Key
+from harness.simulator.gateway.plan.memory import Memory
 from harness.simulator.gateway.plan.plan import Endpoint, Plan, PlannedListener, listened_for, make_plan
 from harness.simulator.gateway.plan.snapshot import Snapshot
 from harness.simulator.gateway.ports import Ports
@@ -53,6 +54,7 @@ class Controller:
         self._statuses = statuses
         self._certificates = Certificates(directory)
         self._governed: frozenset[Key] = frozenset()
+        self._memory = Memory()
 
     def prepare(self) -> None:
         """Write the first configuration, before Envoy starts."""
@@ -117,7 +119,7 @@ class Controller:
                     self._cluster.dirty.set()
 
     def _plan(self, snapshot: Snapshot) -> Plan:
-        plan = make_plan(snapshot, self._ports.admit(listened_for(snapshot)), self._governed)
+        plan = make_plan(snapshot, self._ports.admit(listened_for(snapshot)), self._governed, self._memory)
         self._governed = plan.governed
         return plan
 

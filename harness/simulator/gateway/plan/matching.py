@@ -33,6 +33,14 @@ class Match:
         kind = {"Exact": 0, "RegularExpression": 1}.get(self.path_type, 2)
         return kind, -len(self.path.rstrip("/")), -bool(self.method), -len(self.headers), -len(self.query)
 
+    @property
+    def model(self) -> str:
+        """The one model that a request's body has to name; empty where it is not just one."""
+        return next(
+            (value for name, kind, value in self.headers if kind == "Exact" and self._from_body((name, kind, value))),
+            "",
+        )
+
     def envoy(self) -> JSON:
         """The RouteMatch."""
         match: JSON = path_match(self.path_type, self.path)

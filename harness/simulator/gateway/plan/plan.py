@@ -8,13 +8,12 @@ from harness.simulator.gateway.envoy_config.typed import JSON
 from harness.simulator.gateway.plan.attachment import Attachment, attachments
 from harness.simulator.gateway.plan.backends import Endpoints
 from harness.simulator.gateway.plan.gatewayapi import Key, Listener, announced_ports, listeners
+from harness.simulator.gateway.plan.memory import Memory, RouteGroup
 from harness.simulator.gateway.plan.policies import Limits, Standing, by_target, effective_limits, standings
 from harness.simulator.gateway.plan.routes import (
     Hosting,
     PlannedRoute,
     clusters,
-    dropped,
-    planned,
     provider_keys,
     route_configuration,
 )
@@ -93,8 +92,15 @@ def listened_for(snapshot: Snapshot) -> dict[Endpoint, int]:
     }
 
 
-def make_plan(snapshot: Snapshot, endpoints: tuple[Endpoint, ...], before: frozenset[Key] = frozenset()) -> Plan:
-    """Plan for the listeners of `endpoints`. `before`: the Gateways that were governed in the previous plan."""
+def make_plan(
+    snapshot: Snapshot,
+    endpoints: tuple[Endpoint, ...],
+    before: frozenset[Key] = frozenset(),
+    memory: Memory | None = None,
+) -> Plan:
+    """Plan for the listeners of `endpoints`. `before`: the Gateways that were governed in the previous plan; `memory`: what it left."""
+    memory = memory if memory is not None else Memory()
+    memory.begin()
     ours = {(namespace, name) for namespace, name, _ in endpoints} & set(snapshot.gateways)
     governed = governed_gateways(snapshot, endpoints, before)
     auth = by_target(snapshot.auth_policies)
@@ -111,30 +117,30 @@ def make_plan(snapshot: Snapshot, endpoints: tuple[Endpoint, ...], before: froze
         )
         for gateway in ours
     }
-    by_gateway: dict[Key, dict[Key, list[PlannedRoute]]] = {gateway: {} for gateway in ours}
+    by_gateway: dict[Key, dict[Key, RouteGroup]] = {gateway: {} for gateway in ours}
     limits: dict[str, Limits] = {}
     for item in found:
         if not item.accepted:
             continue
         gateway = item.parent.gateway
         if item.route not in by_gateway[gateway]:
-            route = snapshot.routes[item.route]
-            by_gateway[gateway][item.route] = list(planned(route, snapshot, slices, hostings[gateway]))
+            found_here = memory.group(snapshot.routes[item.route], snapshot, slices, hostings[gateway])
+            by_gateway[gateway][item.route] = found_here
         if gateway in governed:
             limits["/".join(item.route)] = effective_limits(item.route, gateway, token)
             labels["/".join(item.route)] = labels_at(gateway, telemetry)
     served = {gateway: set(routes) for gateway, routes in by_gateway.items()}
     auth_standings, token_standings = standings(snapshot, served)
-    everything = [item for routes in by_gateway.values() for group in routes.values() for item in group]
-    drawn: dict[int, JSON] = {}
+    groups = {name: group for routes in by_gateway.values() for name, group in routes.items()}
+    everything = [item for routes in by_gateway.values() for group in routes.values() for item in group.routes]
     return Plan(
-        listeners=tuple(planned_listener(item, snapshot, found, by_gateway, hostings, drawn) for item in endpoints),
+        listeners=tuple(planned_listener(item, snapshot, found, by_gateway, hostings, memory) for item in endpoints),
         clusters=clusters(everything),
         limits=limits,
         labels=labels,
         attachments=found,
         unresolved=unresolved(everything),
-        dropped={item.route: reason for item in found if (reason := dropped(snapshot.routes[item.route])) is not None},
+        dropped={name: group.dropped for name, group in groups.items() if group.dropped is not None},
         idle=idle(everything),
         auth_standings=auth_standings,
         token_standings=token_standings,
@@ -148,28 +154,24 @@ def planned_listener(
     endpoint: Endpoint,
     snapshot: Snapshot,
     found: Iterable[Attachment],
-    by_gateway: Mapping[Key, Mapping[Key, list[PlannedRoute]]],
+    by_gateway: Mapping[Key, Mapping[Key, RouteGroup]],
     hostings: Mapping[Key, Hosting],
-    drawn: dict[int, JSON],
+    memory: Memory,
 ) -> PlannedListener:
-    """One listener with the routes that are attached to it; `drawn` is what `by_gateway` was rendered to for listeners before it."""
+    """One listener with the routes that are attached to it."""
     gateway, section = endpoint[:2], endpoint[2]
     name = "/".join(endpoint)
     known = snapshot.gateways.get(gateway)
     existing = next((item for item in listeners(known) if item.name == section), None) if known else None
     if existing is None:
-        closed = Hosting(governed=False, open=False)
-        return PlannedListener(endpoint, None, closed, route_configuration(name, {}, closed))
-    attached: dict[str, dict[Key, list[PlannedRoute]]] = {}
+        return PlannedListener(endpoint, None, Hosting(governed=False, open=False), route_configuration(name, []))
+    attached: dict[str, dict[Key, RouteGroup]] = {}
     for item in found:
         if item.parent.gateway == gateway and item.accepted:
             for hostname in dict(item.hostnames).get(section, ()):
                 attached.setdefault(hostname, {})[item.route] = by_gateway[gateway][item.route]
-    by_host = {
-        hostname: [route for group in routes.values() for route in group] for hostname, routes in attached.items()
-    }
-    hosting = hostings[gateway]
-    return PlannedListener(endpoint, existing, hosting, route_configuration(name, by_host, hosting, drawn))
+    hosts = memory.hosts(attached, hostings[gateway])
+    return PlannedListener(endpoint, existing, hostings[gateway], route_configuration(name, hosts))
 
 
 def unresolved(items: Iterable[PlannedRoute]) -> dict[Key, tuple[str, str]]:

@@ -1,13 +1,14 @@
 """The route configuration of one listener: virtual hosts by hostname, routes by precedence, policies per route."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from harness.simulator.gateway.envoy_config.clusters import ClusterConfig
 from harness.simulator.gateway.envoy_config.filters import EXT_AUTHZ, JSON_TO_METADATA, LUA, RATE_LIMIT
 from harness.simulator.gateway.envoy_config.typed import JSON, REQUEST_ID, typed
-from harness.simulator.gateway.plan.backends import Backend, Endpoints, backend
+from harness.simulator.gateway.plan.backends import Backend
 from harness.simulator.gateway.plan.gatewayapi import Key, Object, key, text
+from harness.simulator.gateway.plan.implied import Heirs, Reach, needed, reach
 from harness.simulator.gateway.plan.matching import (
     MODEL_HEADER,
     Match,
@@ -17,7 +18,6 @@ from harness.simulator.gateway.plan.matching import (
     redirect,
     rewrite,
 )
-from harness.simulator.gateway.plan.snapshot import Snapshot
 
 HEALTH = "/maas-api/health"
 CLOSED = "No AuthPolicy is in force on this gateway; it stays closed until one is.\n"
@@ -41,7 +41,10 @@ class Hosting:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRoute:
-    """One match of one rule of one HTTPRoute, with everything needed to order and render it."""
+    """One match of one rule of one HTTPRoute, with everything needed to order and render it.
+
+    `order`: Gateway API's precedence: the match, then the older route, then the name, then the rule's place.
+    """
 
     route: Key
     created: str
@@ -49,19 +52,25 @@ class PlannedRoute:
     match: Match
     rule: Object
     backends: tuple[Backend, ...]
+    order: tuple[tuple[int, int, int, int, int], str, str, int] = field(init=False)
+    reach: Reach = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "order", (self.match.precedence, self.created, text(self.route), self.index))
+        object.__setattr__(self, "reach", reach(self.match))
 
     @property
-    def order(self) -> tuple[tuple[int, int, int, int, int], str, str, int]:
-        """Gateway API's precedence: the match, then the older route, then the name, then the rule's place."""
-        return self.match.precedence, self.created, text(self.route), self.index
+    def is_management(self) -> bool:
+        """Whether it leads to maas-api: its paths, on a route of another namespace than a path would name."""
+        path = self.match.path.rstrip("/")
+        under = any(path == prefix or path.startswith(prefix + "/") for prefix in MANAGEMENT)
+        return under and not self.match.headers and self.route[0] != path.strip("/").partition("/")[0]
 
 
-def planned(route: Object, snapshot: Snapshot, endpoints: Endpoints, hosting: Hosting) -> Iterator[PlannedRoute]:
-    """Every match of an HTTPRoute that Envoy can read; `dropped` names the others."""
+def planned(route: Object, resolved: Sequence[tuple[Backend, ...]], hosting: Hosting) -> Iterator[PlannedRoute]:
+    """Every match of an HTTPRoute that Envoy can read; `dropped` names the others. `resolved`: the backends of each rule."""
     created = str(route["metadata"].get("creationTimestamp") or "")
-    for index, rule in enumerate(route.get("spec", {}).get("rules") or ()):
-        references = enumerate(rule.get("backendRefs") or ())
-        found = tuple(backend(route, place, ref, snapshot, endpoints) for place, ref in references)
+    for index, (rule, found) in enumerate(zip(route.get("spec", {}).get("rules") or (), resolved, strict=True)):
         for match in matches(rule, by_body=hosting.governed):
             if invalid_pattern(match) is None:
                 yield PlannedRoute(key(route), created, index, match, rule, found)
@@ -149,13 +158,6 @@ def policies(item: PlannedRoute, hosting: Hosting) -> JSON:
     }
 
 
-def is_management(item: PlannedRoute) -> bool:
-    """Whether a route leads to maas-api: its paths, on a route of another namespace than a path would name."""
-    path = item.match.path.rstrip("/")
-    under = any(path == prefix or path.startswith(prefix + "/") for prefix in MANAGEMENT)
-    return under and not item.match.headers and item.route[0] != path.strip("/").partition("/")[0]
-
-
 def rendered(item: PlannedRoute, hosting: Hosting) -> JSON:
     """Envoy's route for one match."""
     body: JSON = {"name": f"{text(item.route)}/{item.index}", "match": item.match.envoy()}
@@ -165,7 +167,7 @@ def rendered(item: PlannedRoute, hosting: Hosting) -> JSON:
         return body | {"direct_response": {"status": 503, "body": {"inline_string": CLOSED}}}
     changes = header_changes(item.rule)
     settings = policies(item, hosting)
-    if is_management(item):
+    if item.is_management:
         settings |= {JSON_TO_METADATA: OFF, LUA: OFF}
     else:
         changes["request_headers_to_remove"] = [
@@ -195,40 +197,45 @@ def health(ordered: list[PlannedRoute]) -> JSON | None:
     return None
 
 
-def route_configuration(
-    name: str, by_host: dict[str, list[PlannedRoute]], hosting: Hosting, known: dict[int, JSON] | None = None
-) -> JSON:
-    """The RouteConfiguration of a listener. A request's host meets its own routes first, then those of less specific hostnames.
-
-    `known`: what was rendered for another listener of the same gateway, by the identity of its planned route.
-    """
-    known = {} if known is None else known
-
-    def once(item: PlannedRoute) -> JSON:
-        if id(item) not in known:
-            known[id(item)] = rendered(item, hosting)
-        return known[id(item)]
-
-    hosts = []
-    if hosting.governed and "" not in by_host:
-        by_host = {**by_host, "": []}
-    for hostname in sorted(by_host):
-        ordered: list[PlannedRoute] = []
-        for other in sorted(by_host, key=lambda item: (item == "", -len(item))):
-            if other == hostname or covers(other, hostname):
-                ordered += sorted(by_host[other], key=lambda item: item.order)
-        routes = [once(item) for item in cheapest_first(ordered)]
-        if hosting.governed and hosting.open and (free := health(ordered)) is not None:
-            routes.insert(0, free)
-        if hosting.governed and hosting.open:
-            routes.append(not_found(hosting))
-        hosts.append({"name": hostname or "any", "domains": [hostname or "*"], "routes": routes})
+def route_configuration(name: str, hosts: list[JSON]) -> JSON:
+    """The RouteConfiguration of a listener."""
     return {
         "name": name,
         "virtual_hosts": hosts,
         "ignore_port_in_host_matching": True,
         "response_headers_to_add": [REQUEST_ID],
     }
+
+
+def virtual_hosts(
+    by_host: Mapping[str, Sequence[PlannedRoute]],
+    hosting: Hosting,
+    known: Heirs,
+    draw: Callable[[PlannedRoute, Hosting], JSON] = rendered,
+) -> list[JSON]:
+    """A request's host meets its own routes first, then those of less specific hostnames.
+
+    `known`: which routes could go without anybody noticing, see `implied`. `draw` renders a route, or remembers how it was rendered.
+    """
+    if hosting.governed and "" not in by_host:
+        by_host = {**by_host, "": []}
+    in_order = {host: sorted(items, key=lambda item: item.order) for host, items in by_host.items()}
+    fewest = {host: needed(items, known) for host, items in in_order.items()}
+    hosts = []
+    for hostname in sorted(by_host):
+        met = [
+            other
+            for other in sorted(by_host, key=lambda item: (item == "", -len(item)))
+            if other == hostname or covers(other, hostname)
+        ]
+        routes = [draw(item, hosting) for item in cheapest_first([item for other in met for item in fewest[other]])]
+        everything = [item for other in met for item in in_order[other]]
+        if hosting.governed and hosting.open and (free := health(everything)) is not None:
+            routes.insert(0, free)
+        if hosting.governed and hosting.open:
+            routes.append(not_found(hosting))
+        hosts.append({"name": hostname or "any", "domains": [hostname or "*"], "routes": routes})
+    return hosts
 
 
 def cheapest_first(ordered: list[PlannedRoute]) -> list[PlannedRoute]:
