@@ -5,9 +5,11 @@ from pathlib import Path
 
 import click
 
-from harness.outcome import ExitCode
+from harness.outcome import ExitCode, UsageFault
 
 DELETION_BOUND_S = 120.0
+YOUNG_S = 3600.0
+"""Of whom nobody says that they are dead: a run may take this long."""
 CLEAN_SPARES_S = 2.0
 """A run locks its private folder at once; a younger folder may not be locked yet."""
 
@@ -23,12 +25,13 @@ CLEAN_SPARES_S = 2.0
     "--older-than",
     "older_than_s",
     type=click.FloatRange(min=0),
-    default=3600.0,
-    show_default=True,
-    help="In the cluster, only objects made at least so many seconds ago: a younger run may still be at work.",
+    help="In the cluster, only objects made at least so many seconds ago: a younger run may still be at work.  "
+    "[default: 3600; with --run 0]",
 )
-def command(kubeconfig: Path | None, run_id: str | None, older_than_s: float) -> int:
+def command(kubeconfig: Path | None, run_id: str | None, older_than_s: float | None) -> int:
     """Remove the processes and files of runs that were killed; runs that are alive are not touched."""
+    if kubeconfig is None and (run_id is not None or older_than_s is not None):
+        raise UsageFault("--run and --older-than choose objects in a cluster: name it with --kubeconfig FILE")
     from harness.engine.private_folder import FOLDER, sweep_sessions
     from harness.platforms.lease import state_home
     from harness.platforms.remains import live_runs, sweep_dead_runs
@@ -42,7 +45,8 @@ def command(kubeconfig: Path | None, run_id: str | None, older_than_s: float) ->
     for run in live_runs():
         sys.stdout.write(f"left alone: {run.run_id} is alive (process {run.supervisor.pid})\n")
     if kubeconfig is not None:
-        _clean_cluster(kubeconfig, run_id, older_than_s)
+        spared_s = (0.0 if run_id else YOUNG_S) if older_than_s is None else older_than_s
+        _clean_cluster(kubeconfig, run_id, spared_s)
     return ExitCode.CONFORMANT
 
 

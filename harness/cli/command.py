@@ -19,7 +19,7 @@ SUBCOMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "verify": ("harness.cli.verify", "Say whether a report would be accepted, and otherwise why not."),
     "diff": ("harness.cli.diff", "Say what changed between two reports."),
     "up": ("harness.cli.up", "Start a MaaS platform on this machine and say how to use it."),
-    "down": ("harness.cli.down", "Stop the platform that `up` started."),
+    "down": ("harness.cli.down", "Stop the platform that `up --detach` started."),
     "diagnose": ("harness.cli.diagnose", "Say why a model cannot be used, and what mends it."),
     "component": ("harness.cli.component", "Stop or start a component of the platform that `up` started."),
     "load": ("harness.cli.load", "Drive a load profile and end with a verdict."),

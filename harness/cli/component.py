@@ -66,11 +66,14 @@ def _control(file: Path | None) -> "LocalComponents":
 
 
 def _only_platform() -> Path:
-    """The file of the platform that runs. Raises UsageFault when there is none, or more than one."""
-    from harness.platforms.lease import PLATFORM_FILE
-    from harness.platforms.remains import live_runs
+    """The file of the platform that `up` holds open. Raises UsageFault when there is none, or more than one.
 
-    files = [file for run in live_runs() if (file := run.folder / "state" / PLATFORM_FILE).is_file()]
+    One that a run judges is left alone: it is taken by name only.
+    """
+    from harness.platforms.detached import held_runs
+    from harness.platforms.lease import PLATFORM_FILE
+
+    files = [file for run in held_runs() if (file := run.folder / "state" / PLATFORM_FILE).is_file()]
     if not files:
         raise UsageFault("no platform is running on this machine: start one with `maas-conformance up --detach`")
     if len(files) > 1:

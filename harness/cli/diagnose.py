@@ -121,8 +121,8 @@ def _platform(given: dict[str, Any]) -> tuple[Any, Any, Path | None]:
 
     named = given["kubeconfig"] or os.environ.get("KUBECONFIG")
     kubeconfig = Path(named).expanduser().absolute() if named else None
-    running = None if given["context"] else _running()
-    if running is not None and kubeconfig in (None, running.kubeconfig):
+    running = None if given["context"] else _running(kubeconfig)
+    if running is not None:
         return Sight(Cluster.connect(running.kubeconfig), running.namespaces), running.endpoints, running.ca_file
     if kubeconfig is None:
         raise UsageFault(
@@ -142,11 +142,20 @@ def _platform(given: dict[str, Any]) -> tuple[Any, Any, Path | None]:
     return Sight(cluster, places), endpoints, given["ca_file"]
 
 
-def _running() -> Any:
-    """The platform of the newest `up --detach`; None when none runs."""
-    from harness.platforms.detached import detached_runs
+def _running(kubeconfig: Path | None) -> Any:
+    """The platform that `up` holds open here: that of the kubeconfig, or of none named the only one; None when there is no such.
+
+    Raises UsageFault when several run and no kubeconfig says which.
+    """
+    from harness.platforms.detached import held_runs
     from harness.platforms.lease import PLATFORM_FILE
     from harness.platforms.platform import Platform
 
-    runs = detached_runs()
-    return Platform.load(runs[0].folder / "state" / PLATFORM_FILE) if runs else None
+    files = [file for run in held_runs() if (file := run.folder / "state" / PLATFORM_FILE).is_file()]
+    platforms = [Platform.load(file) for file in files]
+    if kubeconfig is not None:
+        return next((platform for platform in platforms if platform.kubeconfig == kubeconfig), None)
+    if len(platforms) > 1:
+        named = " or ".join(str(platform.kubeconfig) for platform in platforms)
+        raise UsageFault(f"{len(platforms)} platforms are running: say which with --kubeconfig {named}")
+    return platforms[0] if platforms else None

@@ -104,6 +104,7 @@ def command(
 
         shown = start_detached(_repeated(options, only))
         sys.stdout.write(_text(shown, as_json=as_json))
+        _progress(f"`maas-conformance down {shown['run_id']}` stops it")
         return ExitCode.CONFORMANT
     return _stay(options, only, as_json=as_json, detached=detached)
 
@@ -121,7 +122,7 @@ def _repeated(options: TargetOptions, only: str | None) -> list[str]:
 
 
 def _stay(options: TargetOptions, only: str | None, *, as_json: bool, detached: bool) -> int:
-    from harness.platforms.detached import hand_over
+    from harness.platforms.detached import hand_over, hold
     from harness.platforms.liveness import dead_component, died
     from harness.platforms.platform import Platform
     from harness.platforms.target import open_target
@@ -133,9 +134,10 @@ def _stay(options: TargetOptions, only: str | None, *, as_json: bool, detached: 
         opener = kube_only
     try:
         with opener(options, _progress) as platform:
-            shown = _shown(platform, introduce_people=only is None)
+            mine = hold()
+            shown = {"run_id": mine.run_id, **_shown(platform, introduce_people=only is None)}
             if detached:
-                hand_over(shown)
+                hand_over(mine, shown)
             else:
                 sys.stdout.write(_text(shown, as_json=as_json))
                 sys.stdout.flush()

@@ -23,6 +23,8 @@ _FAULTS: Final[Mapping[int, type[Fault]]] = {
 }
 _ANNOUNCEMENT: Final = "up.json"
 """In the private folder of a run: it was started by `up --detach`, and this is what it announced."""
+_HELD: Final = "held-by-up"
+"""In the private folder of a run: `up` holds it open for people, with --detach or without."""
 
 
 def start_detached(arguments: Sequence[str]) -> dict[str, Any]:
@@ -50,9 +52,20 @@ def start_detached(arguments: Sequence[str]) -> dict[str, Any]:
     return announced
 
 
-def hand_over(shown: Mapping[str, Any]) -> None:
-    """Announce to the waiting command, then let go of its terminal: what follows goes to a log file."""
+def hold() -> RunRecord:
+    """Note that this process holds its platform open for people: what stops components takes no other by itself."""
     mine = next(run for run in live_runs() if run.supervisor.pid == os.getpid())
+    (mine.folder / "state" / _HELD).touch(mode=0o600)
+    return mine
+
+
+def held_runs() -> list[RunRecord]:
+    """Live platforms that `up` holds open, newest first."""
+    return [run for run in live_runs() if (run.folder / "state" / _HELD).exists()]
+
+
+def hand_over(mine: RunRecord, shown: Mapping[str, Any]) -> None:
+    """Announce to the waiting command, then let go of its terminal: what follows goes to a log file."""
     announcement = _announcement(mine)
     announcement.touch(mode=0o600)
     announcement.write_text(json.dumps(shown), encoding="utf-8")

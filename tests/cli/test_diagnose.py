@@ -19,6 +19,7 @@ from harness.client.measuring import MeasuringClient
 from harness.kube.manifest import Ref
 from harness.kube.wait import has_phase, is_gone, wait_for
 from harness.outcome import ExitCode
+from harness.platforms.detached import hold
 from harness.platforms.lease import STATE_HOME_VARIABLE
 from harness.platforms.target import TargetOptions, open_target
 from harness.world.oidc import issuer_of
@@ -31,6 +32,7 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Patient]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(STATE_HOME_VARIABLE, str(tmp_path_factory.mktemp("state")))
         with open_target(TargetOptions(), lambda line: None) as platform:
+            hold()
             yield Patient(platform)
 
 
@@ -335,7 +337,6 @@ def test_without_a_kubeconfig_the_platform_that_runs_here_is_looked_at(
     patient: Patient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("KUBECONFIG", raising=False)
-    monkeypatch.setattr("harness.cli.diagnose._running", lambda: patient.platform)
     assert run(["diagnose", "facebook-opt-125m-simulated", "--key", patient.token()]) == ExitCode.CONFORMANT
     said = capsys.readouterr().out
     assert said.startswith(f"looking at {patient.cluster.host}\n")
@@ -346,7 +347,6 @@ def test_without_a_kubeconfig_the_platform_that_runs_here_is_looked_at(
 def test_a_kubeconfig_that_is_named_wins_over_the_platform_that_runs_here(
     patient: Patient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("harness.cli.diagnose._running", lambda: patient.platform)
     monkeypatch.setenv("KUBECONFIG", "/nowhere/else")
     assert run(["diagnose", "facebook-opt-125m-simulated"]) == ExitCode.USAGE
     assert "cannot read the kubeconfig /nowhere/else" in capsys.readouterr().err

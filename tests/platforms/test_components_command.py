@@ -8,6 +8,7 @@ import pytest
 
 from harness.cli.command import run
 from harness.outcome import ExitCode
+from harness.platforms.detached import hold
 from harness.platforms.lease import PLATFORM_FILE
 from harness.platforms.platform import Endpoints, Platform
 from harness.platforms.remains import live_runs
@@ -17,6 +18,7 @@ from harness.platforms.target import TargetOptions, open_target
 @pytest.fixture
 def platform() -> Iterator[Platform]:
     with open_target(TargetOptions(), lambda line: None) as opened:
+        hold()
         yield opened
 
 
