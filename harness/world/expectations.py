@@ -168,6 +168,24 @@ def flat_error(*, text: str | None = None, code: str | None = None) -> Shape:
     return shape
 
 
+def expect_error(exchange: Exchange, *, when: str, requirement: str | None = None) -> Exchange:
+    """An error that no client takes for an answer, whatever its code: for what a model or a broken part of a platform makes of a request.
+
+    A gateway may have a code of its own for it, and an exchange that broke off is an error too.
+    """
+    wrong = any_refusal(exchange) if exchange.status is None or 400 <= exchange.status < 600 else "it is no 4xx or 5xx"
+    if wrong is None and exchange.usage is not None:
+        wrong = f"it states a usage ({exchange.usage})"
+    if wrong is not None:
+        raise NotConformant(
+            expected=f"an error when {when}",
+            observed=f"{wrong}: {describe(exchange)}",
+            exchange=exchange,
+            requirement=requirement,
+        )
+    return exchange
+
+
 def expect_refused(
     exchange: Exchange, status: int, shape: Shape = any_refusal, *, when: str, requirement: str | None = None
 ) -> Exchange:

@@ -1,4 +1,4 @@
-"""Requests whose spelling could keep a gateway from seeing what they ask for: the model server understands them, so they cost what they cost.
+"""Requests whose spelling hides from a gateway what they ask for: the model server understands them, so they cost what they cost.
 
 A gateway may refuse what it cannot read. What it passes on, it charges.
 """

@@ -1,10 +1,11 @@
 """What the platform's metrics say of calls, refusals and their labels."""
 
+from harness.client.exchange import Exchange
 from harness.engine.declaration import check
 from harness.kube.wait import Bound
 from harness.ledger.counters import CALLS, HITS, LIMITED, Reading
 from harness.world.estate import Estate
-from harness.world.expectations import expect, expect_equal, expect_served
+from harness.world.expectations import expect, expect_equal, expect_served, expect_status
 from harness.world.patience import until
 from harness.world.quota import spend
 from harness.world.world import World
@@ -78,12 +79,31 @@ def test_the_token_metadata_of_a_subscription_labels_its_tokens(world: World, es
 
 @check("MAAS-RATE-027", needs={"kube", "metrics"})
 def test_a_call_that_authentication_refuses_is_not_counted(world: World, estate: Estate) -> None:
+    """Refused for want of a policy, before and after calls that are served: once those are counted, nothing else may be."""
     who = world.identity()
     subscription = world.subscription(who)
     caller = world.subscriber(who, subscription)
     for _ in range(3):
-        expect_equal(caller.infer().status, 403, of="status without a policy")
-    assert estate.counters is not None
-    reading = estate.counters.read()
-    for metric in (HITS, CALLS, LIMITED):
-        expect_equal(reading.total(metric, subscription.name) or 0, 0, of=f"{metric} of refused calls")
+        expect_status(caller.infer(), 403, when="no policy lets the caller in")
+    policy = world.policy(who)
+    world.settle()
+    first, _ = world.until(caller.infer, lambda answer: answer.status == 200)
+    answers = [expect_served(first, when="a policy lets the caller in"), expect_served(caller.infer())]
+    world.withdraw(policy.ref)
+    refusal, _ = world.until(lambda: kept(answers, caller.infer()), lambda answer: answer.status == 403)
+    expect_status(refusal, 403, when="the policy is gone")
+    spent = sum(answer.usage.total_tokens for answer in answers if answer.usage)
+    reading = read_until(estate, HITS, subscription.name, spent)
+    for metric, due in ((HITS, spent), (CALLS, len(answers)), (LIMITED, 0)):
+        expect_equal(
+            reading.total(metric, subscription.name) or 0,
+            due,
+            of=f"{metric} of the calls that were served",
+            exchange=refusal,
+        )
+
+
+def kept(answers: list[Exchange], answer: Exchange) -> Exchange:
+    """The answer, which is among those that cost something if it was served."""
+    answers += [answer] if answer.status == 200 else []
+    return answer

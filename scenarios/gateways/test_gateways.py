@@ -5,13 +5,12 @@ from functools import partial
 from harness.client.measuring import Call
 from harness.client.official import Via
 from harness.engine.declaration import check
-from harness.kube.manifest import Ref, condition
+from harness.kube.manifest import condition
 from harness.platforms.platform import ModelHandle, Platform
 from harness.world.books import Books
 from harness.world.clients import EACH_CLIENT
 from harness.world.expectations import expect, expect_equal, expect_served, expect_status, listed_ids, model_ids
 from harness.world.force import model_ref
-from harness.world.governance import MAAS
 from harness.world.inference import Ask, Style
 from harness.world.sandwich import Sandwich, arrivals
 from harness.world.world import World
@@ -192,29 +191,3 @@ def test_management_answers_carry_no_cors_headers(world: World) -> None:
     expect_equal(
         exchange.header("Access-Control-Allow-Origin"), None, of="Access-Control-Allow-Origin", exchange=exchange
     )
-
-
-@check("MAAS-RATE-014", "MAAS-RATE-015", needs={"kube", "kuadrant"})
-def test_a_subscription_becomes_a_limit_of_the_models_policy(world: World) -> None:
-    who = world.identity()
-    subscription = world.subscription(who, limit=123, window="7m")
-    world.settle()
-    model = subscription.models[0]
-    policy = world.estate.cluster.get(
-        Ref("kuadrant.io/v1alpha1", "TokenRateLimitPolicy", f"maas-trlp-{model.name}", model.namespace)
-    )
-    expect(
-        policy is not None,
-        expected=f"TokenRateLimitPolicy maas-trlp-{model.name}",
-        observed="none",
-        requirement="MAAS-RATE-014",
-    )
-    assert policy is not None
-    key = f"{subscription.ref.namespace}-{subscription.name}-{model.name}-tokens"
-    limit = policy["spec"]["limits"].get(key) or {}
-    expect_equal(
-        limit.get("rates"), [{"limit": 123, "window": "7m"}], of=f"rates of limit {key}", requirement="MAAS-RATE-015"
-    )
-    expect_equal(policy["spec"]["targetRef"]["kind"], "HTTPRoute", of="targetRef.kind", requirement="MAAS-RATE-014")
-    registered = world.estate.cluster.get(Ref(MAAS, "MaaSModelRef", model.name, model.namespace)) or {}
-    expect_equal(registered["status"]["phase"], "Ready", of="phase of the model", requirement="MAAS-RATE-014")

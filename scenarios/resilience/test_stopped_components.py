@@ -80,6 +80,21 @@ def test_without_the_limiter_nobody_is_served_and_afterwards_limits_hold(world: 
         spend(lambda: next(answers, None) or saver.infer(), limit=LIMIT, requirement="MAAS-RATE-022")
 
 
+@check("MAAS-RATE-023", needs=NEEDS, alone=True)
+def test_while_the_limiter_keeps_silent_nobody_is_served(world: World, components: Components) -> None:
+    """It accepts connections and answers nothing: no answer in time is no consent either."""
+    crowd = Crowd(world)
+    with ExitStack() as silence:
+        silence.enter_context(components.without("limiter", by="pause"))
+        with crowd.calling() as traffic:
+            answers = traffic.first(1, ANSWERED)
+            for name in (ENTITLED, SPENT):
+                expect_all_refused(answers[name], when="the limiter does not answer", requirement="MAAS-RATE-023")
+            silence.close()
+            crowd.expect_recovery(traffic, "silent-limiter")
+    expect_never_served(traffic, STRANGER, SPENT, requirement="MAAS-RATE-023")
+
+
 @check("MAAS-AUTH-068", needs=NEEDS, alone=True)
 def test_without_maas_api_nobody_is_served_and_no_key_is_lost(world: World, components: Components) -> None:
     crowd, unused = Crowd(world), world.customer()
