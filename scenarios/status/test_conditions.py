@@ -63,10 +63,15 @@ def test_the_statuses_of_quota_and_access_are_defined(world: World) -> None:
         phases = sorted(fields["phase"].get("enum") or ())
         known = ["Active", "Degraded", "Failed", "Invalid", "Pending"]
         expect_equal(phases, known, of=f"phases of {plural}", requirement=requirement)
+        expect_equal(fields.get("conditions", {}).get("type"), "array", of="conditions", requirement=requirement)
         for name, wanted in lists.items():
             members = fields.get(name, {}).get("items", {}).get("properties", {})
             found = {member: members.get(member, {}).get("type") for member in wanted}
             expect_equal(found, wanted, of=f"items of {plural} status.{name}", requirement=requirement)
+            lengths = {member: members[member].get("maxLength") for member in ("name", "namespace", "message")}
+            if requirement == "MAAS-CRD-024":
+                limits = {"name": 253, "namespace": 63, "message": 1024}
+                expect_equal(lengths, limits, of=f"longest items of {plural} status.{name}", requirement=requirement)
 
 
 @check("MAAS-STAT-021", needs={"kube"})
