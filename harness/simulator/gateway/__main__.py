@@ -107,7 +107,7 @@ async def run(arguments: argparse.Namespace) -> None:
                 cluster,
                 files,
                 limits,
-                Statuses(client),
+                Statuses(client, cluster.wrote),
                 reserving=arguments.admission != "check-then-report",
             )
             controller.prepare()

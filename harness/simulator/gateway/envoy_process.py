@@ -111,7 +111,7 @@ class Envoy:
     async def versions(self) -> dict[str, str]:
         """What Envoy has accepted: the version texts of its discovery subscriptions, by statistic name. Empty when it does not answer."""
         try:
-            answer = await self._http.get(f"{self.admin}/stats?format=json&type=TextReadouts")
+            answer = await self._http.get(f"{self.admin}/stats?format=json&type=TextReadouts&filter=version_text%24")
             items: list[dict[str, str]] = answer.json()["stats"]
         except (httpx.HTTPError, ValueError, KeyError):
             return {}

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import httpx2
@@ -29,10 +29,11 @@ Change = tuple[str, Key, dict[str, Any], bool]
 
 
 class Statuses:
-    """Writes what differs from what the objects say."""
+    """Writes what differs from what the objects say. `wrote` hears each object as it was answered, with its slot of the snapshot."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncClient, wrote: Callable[[str, Object], None]) -> None:
         self._client = client
+        self._wrote = wrote
 
     async def write(self, plan: Plan, snapshot: Snapshot, urls: Mapping[Endpoint, str]) -> None:
         """Write all statuses of an acknowledged plan, concurrently. `urls`: where callers reach each listener."""
@@ -43,7 +44,7 @@ class Statuses:
         resource = RESOURCES[slot].Status if status else RESOURCES[slot]
         scope: dict[str, Any] = {"namespace": item[0]} if item[0] else {}
         try:
-            await self._client.patch(resource, item[1], body, patch_type=PatchType.MERGE, **scope)
+            self._wrote(slot, await self._client.patch(resource, item[1], body, patch_type=PatchType.MERGE, **scope))
         except ApiError as error:
             if error.status.code != httpx2.codes.NOT_FOUND:
                 LOG.warning("the API server refused the status of %s %s: %s", slot, "/".join(item), error)

@@ -101,9 +101,37 @@ class Watch:
         async for event, item in client.watch(resource, resource_version=version, **scope):
             if event == "DELETED":
                 self.objects.pop(key(item), None)
-            elif event in ("ADDED", "MODIFIED"):
+                self.changed()
+            elif event in ("ADDED", "MODIFIED") and is_later(item, self.objects.get(key(item))):
                 self.objects[key(item)] = item
+                self.changed()
+
+    def wrote(self, item: Object) -> None:
+        """Take in what the API server answered to a write of a status: no news by itself, unless it shows that somebody else wrote too."""
+        known = self.objects.get(key(item))
+        if known is None or not is_later(item, known):
+            return
+        self.objects[key(item)] = item
+        if essence(known) != essence(item):
             self.changed()
+
+
+def is_later(item: Object, known: Object | None) -> bool:
+    """Whether a version of an object follows another: versions of one kind compare as numbers (Kubernetes 1.35 promises it)."""
+    return known is None or version_of(item) > version_of(known)
+
+
+def version_of(item: Object) -> int:
+    """The version of an object."""
+    return int(item["metadata"].get("resourceVersion") or 0)
+
+
+def essence(item: Object) -> dict[str, Any]:
+    """An object without its status, and without what each write of a status moves."""
+    metadata = {
+        name: value for name, value in item["metadata"].items() if name not in ("resourceVersion", "managedFields")
+    }
+    return {**{name: value for name, value in item.items() if name != "status"}, "metadata": metadata}
 
 
 class Cluster:
@@ -121,6 +149,10 @@ class Cluster:
     async def synced(self) -> None:
         """Wait until every kind was listed once."""
         await asyncio.gather(*(watch.synced.wait() for watch in self._watches))
+
+    def wrote(self, slot: str, item: Object) -> None:
+        """Take in the answer to a write of ours, so that the watch's word of it does not make another plan."""
+        next(watch for watch in self._watches if watch.kind.slot == slot).wrote(item)
 
     def snapshot(self) -> Snapshot:
         """The objects as they are now."""

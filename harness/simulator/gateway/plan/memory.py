@@ -15,13 +15,15 @@ from harness.simulator.gateway.plan.snapshot import Snapshot
 
 Reference = tuple[int, Object]
 """A backendRef and its place in the rule."""
-Drawn = dict[int, tuple[PlannedRoute, JSON]]
-"""Envoy's routes by the identity of what they were drawn from, which lives as long as its entry."""
+Listened = tuple[Hosting, tuple[tuple[str, tuple[Key, ...]], ...]]
+"""How a gateway serves, and which HTTPRoutes are at which hostname of one of its listeners."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RouteGroup:
     """An HTTPRoute as one gateway serves it. `dropped`: why a part of it is not served; `heirs`: see `implied`.
+
+    `drawn` is Envoy's route for each of `routes` that was needed, by identity; it fills with time.
 
     `created`, `spec`, `hosting` and `backends` are what it was made from; a rule's references are in `references`, each once, by its place.
     """
@@ -34,57 +36,70 @@ class RouteGroup:
     routes: tuple[PlannedRoute, ...] = field(repr=False)
     dropped: str | None
     heirs: Heirs = field(repr=False)
+    drawn: dict[int, JSON] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hosts:
+    """Virtual hosts, and the groups that they were made of."""
+
+    made_of: tuple[RouteGroup, ...]
+    drawn: list[JSON]
 
 
 class Memory:
-    """Groups and drawings of the latest plan. What is asked for between `begin` and the next one is kept, the rest forgotten."""
+    """Groups and virtual hosts of the latest plan. What is asked for between `begin` and the next one is kept, the rest forgotten."""
 
     def __init__(self) -> None:
-        self._before: dict[tuple[Key, Key], RouteGroup] = {}
-        self._now: dict[tuple[Key, Key], RouteGroup] = {}
-        self._drawn_before: Drawn = {}
-        self._drawn: Drawn = {}
-        self._hosts: dict[Any, list[JSON]] = {}
+        self._groups_before: dict[tuple[Key, Key], RouteGroup] = {}
+        self._groups: dict[tuple[Key, Key], RouteGroup] = {}
+        self._hosts_before: dict[Listened, Hosts] = {}
+        self._hosts: dict[Listened, Hosts] = {}
 
     def begin(self) -> None:
         """Another plan is made."""
-        self._before, self._now = self._now, {}
-        self._drawn_before, self._drawn = self._drawn, {}
-        self._hosts = {}
+        self._groups_before, self._groups = self._groups, {}
+        self._hosts_before, self._hosts = self._hosts, {}
 
     def group(self, route: Object, snapshot: Snapshot, endpoints: Endpoints, hosting: Hosting) -> RouteGroup:
         """An HTTPRoute on a gateway, made anew where its spec, its backends or the gateway's hosting are others than in the plan before."""
         name = (hosting.gateway, key(route))
-        known = self._before.get(name)
+        known = self._groups_before.get(name)
         if (
             known is None
             or not is_made_from(known, route, hosting)
             or followed(route, known, snapshot, endpoints) != known.backends
         ):
             known = route_group(route, snapshot, endpoints, hosting)
-        self._now[name] = known
+        self._groups[name] = known
         return known
 
     def hosts(self, attached: Mapping[str, Mapping[Key, RouteGroup]], hosting: Hosting) -> list[JSON]:
-        """The virtual hosts of a listener with these groups at its hostnames; listeners that have the same share them."""
-        same = (hosting.gateway, tuple((host, tuple(groups)) for host, groups in attached.items()))
-        if same not in self._hosts:
-            by_host = {
-                host: [item for group in groups.values() for item in group.routes] for host, groups in attached.items()
-            }
-            known: dict[int, int] = {}
-            for groups in attached.values():
-                for group in groups.values():
-                    known.update(group.heirs)
-            self._hosts[same] = virtual_hosts(by_host, hosting, known, self.drawn)
-        return self._hosts[same]
+        """The virtual hosts of a listener with these groups at its hostnames; shared by listeners, and by plans, that have the same."""
+        listened = (hosting, tuple((host, tuple(groups)) for host, groups in attached.items()))
+        made_of = tuple(group for groups in attached.values() for group in groups.values())
+        known = self._hosts.get(listened) or self._hosts_before.get(listened)
+        if known is None or any(one is not other for one, other in zip(known.made_of, made_of, strict=True)):
+            known = Hosts(made_of, self._virtual_hosts(attached, made_of, hosting))
+        self._hosts[listened] = known
+        return known.drawn
 
-    def drawn(self, item: PlannedRoute, hosting: Hosting) -> JSON:
-        """Envoy's route for one planned route."""
-        if id(item) not in self._drawn:
-            known = self._drawn_before.get(id(item))
-            self._drawn[id(item)] = known if known is not None else (item, rendered(item, hosting))
-        return self._drawn[id(item)][1]
+    def _virtual_hosts(
+        self, attached: Mapping[str, Mapping[Key, RouteGroup]], made_of: tuple[RouteGroup, ...], hosting: Hosting
+    ) -> list[JSON]:
+        by_host = {
+            host: [item for group in groups.values() for item in group.routes] for host, groups in attached.items()
+        }
+        known: dict[int, int] = {}
+        for group in made_of:
+            known.update(group.heirs)
+        return virtual_hosts(by_host, hosting, known, self._drawn)
+
+    def _drawn(self, item: PlannedRoute, hosting: Hosting) -> JSON:
+        drawn = self._groups[hosting.gateway, item.route].drawn
+        if id(item) not in drawn:
+            drawn[id(item)] = rendered(item, hosting)
+        return drawn[id(item)]
 
 
 def is_made_from(group: RouteGroup, route: Object, hosting: Hosting) -> bool:
