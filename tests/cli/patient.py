@@ -24,6 +24,7 @@ class Patient:
         assert platform.kubeconfig is not None
         self.platform = platform
         self.cluster = Cluster.connect(platform.kubeconfig)
+        self.http = httpx.Client(trust_env=False, timeout=BOUND.seconds)
         self.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "diagnosed"}})
         for name in ("alice", "bob"):
             account = {
@@ -51,7 +52,7 @@ class Patient:
 
     def key(self, subscription: str) -> dict[str, str]:
         def create() -> httpx.Response:
-            return httpx.post(
+            return self.http.post(
                 f"{self.platform.endpoints.management}/v1/api-keys",
                 json={"name": "k", "subscription": subscription},
                 headers={"Authorization": f"Bearer {self.token()}"},

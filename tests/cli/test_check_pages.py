@@ -1,25 +1,18 @@
 """The pages of requirements and checks say what the catalogue and the docstrings say now."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from harness.reporting.check_pages import INDEX, Checks, pages, write_pages
 from harness.spec.catalogue import catalogue
+from tests.command_line import maas
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "checks"
 
 
 def test_the_pages_are_not_stale(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", "from harness.cli import main; main()", "explain", "--pages", str(tmp_path / "pages")],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = maas("explain", "--pages", "pages", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     made = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "pages").iterdir()}
     there = {path.name: path.read_text(encoding="utf-8") for path in DOCS.iterdir()}

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from harness.platforms.target import TargetOptions, open_target
 from harness.world.oidc import issuer_of
 from harness.world.patience import until
 from tests.cli.patient import ALICE, BOUND, MAAS, SUBSCRIPTIONS, Patient, model, offer, policy, reference
+from tests.command_line import maas
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +216,7 @@ def test_a_revoked_key_and_nonsense_are_no_credentials(patient: Patient, diagnos
     patient.healthy("keyed")
     created = patient.key("keyed")
     headers = {"Authorization": f"Bearer {patient.token()}"}
-    httpx.delete(
+    patient.http.delete(
         f"{patient.platform.endpoints.management}/v1/api-keys/{created['id']}", headers=headers
     ).raise_for_status()
     found = _settled(diagnose, "keyed", "--key", created["key"], "--status", "403", step="caller")
@@ -252,7 +252,7 @@ def test_a_budget_that_is_used_up_is_seen_at_the_limiter(patient: Patient, diagn
 
     def ask() -> httpx.Response:
         url = f"{patient.platform.endpoints.gateway}/llm/spent/v1/chat/completions"
-        return httpx.post(url, json=body, headers={"Authorization": f"Bearer {key}"})
+        return patient.http.post(url, json=body, headers={"Authorization": f"Bearer {key}"})
 
     answer, _ = until(ask, lambda found: found.status_code == 429, BOUND)
     assert answer.status_code == 429
@@ -362,15 +362,7 @@ def test_a_kubeconfig_that_is_named_wins_over_the_platform_that_runs_here(
     ],
 )
 def test_bad_input_is_one_sentence(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
-    kept = {name: value for name, value in os.environ.items() if name != "KUBECONFIG"}
-    done = subprocess.run(
-        [sys.executable, "-c", "from harness.cli import main; main()", "diagnose", "x", *arguments],
-        env={**kept, STATE_HOME_VARIABLE: str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = maas("diagnose", "x", *arguments, cwd=tmp_path, **{STATE_HOME_VARIABLE: str(tmp_path)})
     assert done.returncode == ExitCode.USAGE
     assert words in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -1,89 +1,67 @@
 """Keys, signatures and evidence as a vendor and a reviewer type them; the vendor's run judges a black box that does not answer."""
 
 import json
-import os
-import socket
+import shutil
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from harness.outcome import ExitCode
-from harness.platforms.platform import Endpoints, Platform
-
-MAIN = "from harness.cli import main; main()"
-
-
-def _maas(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAAS_", "PYTEST_"))}
-    return subprocess.run(
-        [sys.executable, "-c", MAIN, *arguments],
-        cwd=cwd,
-        env={**kept, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+from tests.cli.black_box import black_box
+from tests.command_line import maas
 
 
 @pytest.fixture(scope="module")
 def vendor(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run in it, and a key."""
     folder = tmp_path_factory.mktemp("vendor")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        platform = Platform(target="endpoint", stack="installed", endpoints=Endpoints(gateway=url, management=url))
-        platform.save(folder / "platform.json")
-        named = ("--product", "Example", "--product-version", "4.2")
-        done = _maas(
-            "run", "--platform", "platform.json", "-k", "path_style", "-n", "0", *named, "--out", "run", cwd=folder
-        )
+    named = ("--product", "Example", "--product-version", "4.2")
+    with black_box(folder) as path:
+        done = maas("run", "--platform", str(path), "-k", "path_style", "-n", "0", *named, "--out", "run", cwd=folder)
     assert done.returncode == ExitCode.ENVIRONMENT, done.stdout + done.stderr
-    assert _maas("report", "keygen", "vendor.key", cwd=folder).returncode == 0
+    assert maas("report", "keygen", "vendor.key", cwd=folder).returncode == 0
     return folder
 
 
 def test_a_key_is_made_for_its_owner_alone_and_never_printed(tmp_path: Path) -> None:
-    done = _maas("report", "keygen", "k", cwd=tmp_path)
+    done = maas("report", "keygen", "k", cwd=tmp_path)
     assert done.returncode == 0
     assert "SHA256:" in done.stdout
     assert stat.S_IMODE((tmp_path / "k").stat().st_mode) == 0o600
     secret = (tmp_path / "k").read_text(encoding="ascii").splitlines()[1]
     assert secret not in done.stdout + done.stderr
-    again = _maas("report", "keygen", "k", cwd=tmp_path)
+    again = maas("report", "keygen", "k", cwd=tmp_path)
     assert (again.returncode, "exists already" in again.stderr) == (ExitCode.USAGE, True)
 
 
 def test_a_locked_key_needs_a_passphrase_to_be_locked_with(tmp_path: Path) -> None:
-    assert "--locked needs a passphrase" in _maas("report", "keygen", "k", "--locked", cwd=tmp_path).stderr
-    done = _maas("report", "keygen", "k", "--locked", cwd=tmp_path, MAAS_SIGNING_PASSPHRASE="correct horse")
+    assert "--locked needs a passphrase" in maas("report", "keygen", "k", "--locked", cwd=tmp_path).stderr
+    done = maas("report", "keygen", "k", "--locked", cwd=tmp_path, MAAS_SIGNING_PASSPHRASE="correct horse")
     assert done.returncode == 0
     assert "ENCRYPTED" in (tmp_path / "k").read_text(encoding="ascii")
 
 
 def test_a_report_is_signed_once_and_the_verdict_names_the_signer(vendor: Path, tmp_path: Path) -> None:
-    unsigned = _maas("verify", "run", cwd=vendor)
+    unsigned = maas("verify", "run", cwd=vendor)
     assert unsigned.stdout.splitlines()[-1] == "the report is unsigned"
-    done = _maas("report", "sign", "run", "--key", "vendor.key", "--name", "Example Inc", cwd=vendor)
+    done = maas("report", "sign", "run", "--key", "vendor.key", "--name", "Example Inc", cwd=vendor)
     assert done.returncode == 0, done.stderr
-    assert "already" in _maas("report", "sign", "run", "--key", "vendor.key", cwd=vendor).stderr
-    told = _maas("verify", "run", "--trust", "vendor.key.pub", cwd=vendor).stdout
+    assert "already" in maas("report", "sign", "run", "--key", "vendor.key", cwd=vendor).stderr
+    told = maas("verify", "run", "--trust", "vendor.key.pub", cwd=vendor).stdout
     assert "the report is signed by vendor.key.pub (SHA256:" in told
     assert "V015" not in told
-    stranger = _maas("verify", "run", cwd=vendor).stdout
+    stranger = maas("verify", "run", cwd=vendor).stdout
     assert "(Example Inc), which nobody vouches for here (--trust)" in stranger
-    assert _maas("report", "keygen", str(tmp_path / "other"), cwd=vendor).returncode == 0
-    wrong = json.loads(_maas("verify", "run", "--trust", str(tmp_path / "other.pub"), "--json", cwd=vendor).stdout)
+    assert maas("report", "keygen", str(tmp_path / "other"), cwd=vendor).returncode == 0
+    wrong = json.loads(maas("verify", "run", "--trust", str(tmp_path / "other.pub"), "--json", cwd=vendor).stdout)
     assert "V015" in {objection["rule"] for objection in wrong["objections"]}
     assert wrong["signatures"][0]["trustedAs"] == []
 
 
 def test_a_folder_that_was_edited_is_neither_signed_nor_exported(vendor: Path, tmp_path: Path) -> None:
     edited = tmp_path / "edited"
-    subprocess.run(["cp", "-r", str(vendor / "run"), str(edited)], check=True)
+    shutil.copytree(vendor / "run", edited)
     (edited / "report.intoto.jsonl").unlink(missing_ok=True)
     path = edited / "summary.json"
     path.write_text(path.read_text(encoding="utf-8").replace('"passed": 0', '"passed": 9'), encoding="utf-8")
@@ -91,14 +69,14 @@ def test_a_folder_that_was_edited_is_neither_signed_nor_exported(vendor: Path, t
         ("report", "sign", str(edited), "--key", "vendor.key"),
         ("report", "export", "cncf-ai", str(edited), "--out", str(tmp_path / "evidence")),
     ):
-        done = _maas(*arguments, cwd=vendor)
+        done = maas(*arguments, cwd=vendor)
         assert done.returncode == ExitCode.USAGE
         assert "V004" in done.stderr
     assert not (tmp_path / "evidence").exists()
 
 
 def test_evidence_is_exported_and_says_how_much_was_proven(vendor: Path, tmp_path: Path) -> None:
-    done = _maas("report", "export", "cncf-ai", "run", "--out", str(tmp_path / "evidence"), cwd=vendor)
+    done = maas("report", "export", "cncf-ai", "run", "--out", str(tmp_path / "evidence"), cwd=vendor)
     assert done.returncode == 0, done.stderr
     assert "ai_inference: 0 of 7 aspects proven" in done.stdout
     assert (tmp_path / "evidence" / "maas-conformance" / "snippets.yaml").is_file()
@@ -117,7 +95,7 @@ def test_known_failures_that_are_wrong_are_refused_before_anything_starts(
 ) -> None:
     text = f"knownFailures:\n  - {subject}\n    issue: https://example.com/1\n    expires: {day}\n"
     (tmp_path / "known.yaml").write_text(text, encoding="utf-8")
-    done = _maas("run", "--known-failures", "known.yaml", "--out", "o", cwd=tmp_path)
+    done = maas("run", "--known-failures", "known.yaml", "--out", "o", cwd=tmp_path)
     assert done.returncode == ExitCode.USAGE
     assert words in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -12,8 +10,8 @@ import pytest
 
 from harness.platforms.lease import STATE_HOME_VARIABLE
 from harness.reporting.quick_yaml import load_yaml
+from tests.command_line import maas
 
-MAIN = "from harness.cli import main; main()"
 SELECTION = ("--profile", "smoke", "--area", "model-listing", "-n", "2", "-q")
 PROVENANCE = ("id", "startedAt", "finishedAt", "durationSeconds", "startupSeconds", "arguments")
 """What of `run` may differ: when and by which command line. The seed may not."""
@@ -25,15 +23,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("twice")
     made = []
     for name in ("one", "two"):
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("MAAS_", "PYTEST_"))}
-        done = subprocess.run(
-            [sys.executable, "-c", MAIN, "run", *SELECTION, "--out", str(folder / name)],
-            env={**kept, STATE_HOME_VARIABLE: str(folder / "state")},
-            capture_output=True,
-            text=True,
-            timeout=170,
-            check=False,
-        )
+        done = maas("run", *SELECTION, "--out", name, cwd=folder, **{STATE_HOME_VARIABLE: str(folder / "state")})
         assert done.returncode == 0, done.stdout + done.stderr
         made.append(folder / name)
     return made[0], made[1]

@@ -2,9 +2,6 @@
 
 import json
 import os
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,37 +9,20 @@ import pytest
 
 from harness.cli.run import default_workers
 from harness.outcome import ExitCode
-from harness.platforms.platform import Endpoints, Platform
-
-MAIN = "from harness.cli import main; main()"
-
-
-def _maas(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAAS_", "PYTEST_"))}
-    return subprocess.run(
-        [sys.executable, "-c", MAIN, *arguments],
-        cwd=cwd,
-        env={**kept, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+from harness.platforms.platform import Platform
+from tests.cli.black_box import black_box
+from tests.command_line import maas
 
 
 @pytest.fixture
 def platform_file(tmp_path: Path) -> Iterator[Path]:
-    """A black box that listens and has nothing that a check may need."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        path = tmp_path / "platform.json"
-        endpoints = Endpoints(gateway=url, management=f"{url}/maas-api")
-        Platform(target="endpoint", stack="installed", endpoints=endpoints).save(path)
+    """Of a black box."""
+    with black_box(tmp_path) as path:
         yield path
 
 
 def test_a_plan_starts_nothing_and_names_what_it_would_do(tmp_path: Path) -> None:
-    done = _maas("plan", "--json", cwd=tmp_path)
+    done = maas("plan", "--json", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     plan = json.loads(done.stdout)
     assert list(tmp_path.iterdir()) == []
@@ -55,7 +35,7 @@ def test_a_plan_starts_nothing_and_names_what_it_would_do(tmp_path: Path) -> Non
 
 
 def test_a_plan_says_what_cannot_run_and_why(tmp_path: Path, platform_file: Path) -> None:
-    done = _maas("plan", "--platform", str(platform_file), cwd=tmp_path)
+    done = maas("plan", "--platform", str(platform_file), cwd=tmp_path)
     assert done.returncode == 0
     assert "needs kube: target endpoint does not provide it" in done.stdout
     assert "would create and remove: nothing" in done.stdout
@@ -69,21 +49,21 @@ def test_a_plan_says_which_budget_it_would_spend_to_its_end(
     changed = Platform.load(platform_file).model_copy(update={"exhaustible_tokens": allowed, "provides": provides})
     changed.save(platform_file)
     arguments = ("plan", "--platform", str(platform_file), "--profile", "endpoint")
-    told = _maas(*arguments, cwd=tmp_path).stdout
+    told = maas(*arguments, cwd=tmp_path).stdout
     assert ("would spend the budget of `exhaustible.api_key` to its end: 200 tokens" in told) == (allowed == 200)
-    document = json.loads(_maas(*arguments, "--json", cwd=tmp_path).stdout)
+    document = json.loads(maas(*arguments, "--json", cwd=tmp_path).stdout)
     assert document["expected"]["exhausted_tokens"] == allowed
 
 
 def test_an_area_makes_a_shorter_plan(tmp_path: Path) -> None:
-    whole = json.loads(_maas("plan", "--json", cwd=tmp_path).stdout)
-    part = json.loads(_maas("plan", "--json", "--area", "model-listing", "-n", "1", cwd=tmp_path).stdout)
+    whole = json.loads(maas("plan", "--json", cwd=tmp_path).stdout)
+    part = json.loads(maas("plan", "--json", "--area", "model-listing", "-n", "1", cwd=tmp_path).stdout)
     assert 0 < len(part["checks"]) < len(whole["checks"])
     assert part["expected"]["workers"] == 1
 
 
 def test_run_ends_with_reports_and_the_exit_code_of_its_verdict(tmp_path: Path, platform_file: Path) -> None:
-    done = _maas("run", "--platform", str(platform_file), "--area", "model-listing", "-n", "2", cwd=tmp_path)
+    done = maas("run", "--platform", str(platform_file), "--area", "model-listing", "-n", "2", cwd=tmp_path)
     assert done.returncode == ExitCode.ENVIRONMENT, done.stdout + done.stderr
     assert done.stderr == ""
     assert done.stdout.splitlines()[-1].startswith("ENVIRONMENT NOT READY (exit 3)")
@@ -93,7 +73,7 @@ def test_run_ends_with_reports_and_the_exit_code_of_its_verdict(tmp_path: Path, 
 
 
 def test_json_is_alone_on_standard_output(tmp_path: Path, platform_file: Path) -> None:
-    done = _maas(
+    done = maas(
         "run", "--platform", str(platform_file), "-k", "listing", "-n", "0", "--json", "--out", "o", cwd=tmp_path
     )
     assert json.loads(done.stdout) == json.loads((tmp_path / "o" / "summary.json").read_bytes())
@@ -102,7 +82,7 @@ def test_json_is_alone_on_standard_output(tmp_path: Path, platform_file: Path) -
 
 def test_the_persons_own_pytest_configuration_changes_nothing(tmp_path: Path, platform_file: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --nonsense\n", encoding="utf-8")
-    done = _maas("run", "--platform", str(platform_file), "-k", "listing", "-n", "0", cwd=tmp_path, PYTEST_ADDOPTS="")
+    done = maas("run", "--platform", str(platform_file), "-k", "listing", "-n", "0", cwd=tmp_path, PYTEST_ADDOPTS="")
     assert done.returncode == ExitCode.ENVIRONMENT, done.stdout + done.stderr
 
 
@@ -123,14 +103,14 @@ def test_the_persons_own_pytest_configuration_changes_nothing(tmp_path: Path, pl
 def test_bad_input_is_one_sentence_and_the_right_exit_code(
     tmp_path: Path, arguments: tuple[str, ...], code: ExitCode, words: str
 ) -> None:
-    done = _maas("run", *arguments, cwd=tmp_path)
+    done = maas("run", *arguments, cwd=tmp_path)
     assert done.returncode == code, done.stdout + done.stderr
     assert words in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_a_requirement_is_explained_with_its_checks(tmp_path: Path) -> None:
-    document = json.loads(_maas("explain", "maas-rate-001", "--json", cwd=tmp_path).stdout)
+    document = json.loads(maas("explain", "maas-rate-001", "--json", cwd=tmp_path).stdout)
     assert document["level"] == "must"
     assert "scenarios/canary/test_canary.py::test_three_times_the_budget_is_not_served" in document["checks"]
     assert "core" in document["profiles"]
@@ -138,26 +118,26 @@ def test_a_requirement_is_explained_with_its_checks(tmp_path: Path) -> None:
 
 
 def test_a_requirement_without_a_check_says_why(tmp_path: Path) -> None:
-    document = json.loads(_maas("explain", "MAAS-TOK-025", "--json", cwd=tmp_path).stdout)
+    document = json.loads(maas("explain", "MAAS-TOK-025", "--json", cwd=tmp_path).stdout)
     assert document["checks"] == []
     assert document["without_check"] == "an option of the platform: only recorded where a check meets it"
 
 
 def test_a_check_is_explained_with_its_requirements(tmp_path: Path) -> None:
-    text = _maas("explain", "test_three_times_the_budget_is_not_served", cwd=tmp_path).stdout
+    text = maas("explain", "test_three_times_the_budget_is_not_served", cwd=tmp_path).stdout
     assert "MAAS-RATE-001 (must)" in text
     assert "where: scenarios/canary/test_canary.py:" in text
     assert "reading a failure:" in text
 
 
 def test_an_unknown_name_is_one_sentence(tmp_path: Path) -> None:
-    done = _maas("explain", "MAAS-RATE-01", cwd=tmp_path)
+    done = maas("explain", "MAAS-RATE-01", cwd=tmp_path)
     assert done.returncode == ExitCode.USAGE
     assert "neither a requirement nor a check is called MAAS-RATE-01; did you mean MAAS-RATE-0" in done.stderr
 
 
 def test_without_a_name_requirements_are_listed(tmp_path: Path) -> None:
-    lines = _maas("explain", "--area", "token-rate-limits", cwd=tmp_path).stdout.splitlines()
+    lines = maas("explain", "--area", "token-rate-limits", cwd=tmp_path).stdout.splitlines()
     assert len(lines) == 28
     assert lines[0].startswith("MAAS-RATE-001   must ")
 

@@ -5,10 +5,12 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -16,6 +18,8 @@ from harness.engine.events import AnyEvent
 from harness.engine.journal import read_journal
 from harness.platforms.platform import Endpoints, Platform
 
+STUCK_S: Final = 300
+"""No run of made-up checks takes as long, however busy the machine is."""
 PRELUDE = """
 import os, signal, time, urllib.request
 import pytest
@@ -53,6 +57,27 @@ class Judged:
         return self.output + "".join(path.read_text(encoding="utf-8", errors="replace") for path in files)
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A run that goes on beside its test."""
+
+    process: subprocess.Popen[str]
+    out: Path
+
+    def until(self, condition: Callable[[], object]) -> None:
+        """Wait for what the run does. Fails with its output when it ends before."""
+        deadline = time.monotonic() + STUCK_S
+        while not condition():
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < deadline, f"not in {STUCK_S} s"
+            time.sleep(0.02)
+
+    def end(self) -> Judged:
+        """Wait for the end."""
+        output, _ = self.process.communicate(timeout=STUCK_S)
+        return Judged(self.process.returncode, output, self.out)
+
+
 class Suite:
     """Writes checks and judges a platform with them."""
 
@@ -86,21 +111,38 @@ class Suite:
 
     def run(self, *arguments: str, **environment: str) -> Judged:
         """Judge the platform file, unless the arguments name a target."""
-        given = (
-            []
-            if any("--maas-target" in argument for argument in arguments)
-            else ["--maas-platform", str(self.platform_file)]
-        )
         done = subprocess.run(
-            self.command(*given, *arguments),
+            self.command(*self._platform_of(arguments), *arguments),
             cwd=self.folder,
             env={**self.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=STUCK_S,
             check=False,
         )
         return Judged(done.returncode, done.stdout + done.stderr, self.out)
+
+    @contextmanager
+    def begin(self, *arguments: str) -> Iterator[Begun]:
+        """The same, without waiting for the end; in a session of its own, as a terminal would give it, and killed with its test."""
+        with subprocess.Popen(
+            self.command(*self._platform_of(arguments), *arguments),
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            try:
+                yield Begun(process, self.out)
+            finally:
+                process.kill()
+
+    def _platform_of(self, arguments: Sequence[str]) -> tuple[str, ...]:
+        if any("--maas-target" in argument for argument in arguments):
+            return ()
+        return ("--maas-platform", str(self.platform_file))
 
 
 @pytest.fixture

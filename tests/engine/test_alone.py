@@ -1,10 +1,7 @@
 """Checks that run alone: after all others, one at a time, and never at the price of a run that does not end."""
 
 import signal
-import subprocess
-import time
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -137,34 +134,15 @@ def test_an_interruption_ends_the_run_before_and_while_they_run(suite: Suite, mo
     suite.write(
         "slow",
         f'@check("MAAS-LIST-001")\ndef test_together():\n    open("together", "w").close()\n'
-        f'    time.sleep(60 if {moment!r} == "together" else 0)\n'
-        '@check("MAAS-LIST-002", alone=True)\ndef test_alone():\n    open("alone", "w").close()\n    time.sleep(60)\n',
+        f'    time.sleep(600 if {moment!r} == "together" else 0)\n'
+        '@check("MAAS-LIST-002", alone=True)\ndef test_alone():\n    open("alone", "w").close()\n    time.sleep(600)\n',
     )
-    process = subprocess.Popen(
-        suite.command("--maas-platform", str(suite.platform_file), "-n2"),
-        cwd=suite.folder,
-        env=suite.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        _until_there(suite.folder / moment, process)
-        process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=30)
-    finally:
-        process.kill()
-    assert process.returncode == ExitCode.INVALID, output
+    with suite.begin("-n2") as begun:
+        begun.until((suite.folder / moment).exists)
+        begun.process.send_signal(signal.SIGINT)
+        judged = begun.end()
+    assert judged.code == ExitCode.INVALID, judged.output
     assert (suite.folder / "alone").exists() is (moment == "alone")
-
-
-def _until_there(path: Path, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_shards_deal_them_out_like_all_others(suite: Suite) -> None:

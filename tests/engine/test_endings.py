@@ -15,86 +15,26 @@ from harness.engine.events import LeftBehind, RunFinished, RunStarted, StepTaken
 from harness.outcome import ExitCode
 from harness.platforms.platform import LocalProcess, Platform
 from tests.engine.conftest import Judged, Suite
-
-SLOW = """
-@pytest.fixture
-def world(tmp_path_factory):
-    open("world-is-up-" + str(os.getpid()), "w").close()
-    yield
-    open("world-is-down-" + str(os.getpid()), "w").close()
-
-@check("MAAS-LIST-001")
-@pytest.mark.parametrize("n", range(4))
-def test_slow(world, n):
-    time.sleep(60)
-"""
-
-TARGET = """
-from contextlib import contextmanager
-from pathlib import Path
-from harness.outcome import EnvironmentFault
-from harness.platforms.platform import Endpoints, Platform
-
-@contextmanager
-def open_platform(options, progress):
-    progress("opening")
-    if "refuse" in options.settings:
-        raise EnvironmentFault("no Docker on this machine: install it, or use --target embedded")
-    marker = Path(options.settings["marker"])
-    marker.touch()
-    try:
-        yield Platform(
-            target="kind", stack=options.stack,
-            endpoints=Endpoints(gateway="http://127.0.0.1:9", management="http://127.0.0.1:9/maas-api"), startup_s=0.25,
-        )
-    finally:
-        progress("closing")
-        marker.unlink()
-        if "stuck" in options.settings:
-            raise EnvironmentFault("namespace x is still terminating")
-"""
+from tests.engine.made_up import SLOW, options_of
 
 
 @pytest.fixture
 def target(suite: Suite) -> list[str]:
     """Options that open a made-up target, which marks its existence by a file."""
-    plugin = (
-        f"import sys, types\nmodule = types.ModuleType('harness.platforms.kind')\nexec({TARGET!r}, module.__dict__)\n"
-    )
-    (suite.folder / "made_up.py").write_text(plugin + "sys.modules[module.__name__] = module\n", encoding="utf-8")
-    return ["-p", "made_up", "--maas-target", "kind", "--maas-set", f"marker={suite.folder / 'open'}"]
-
-
-def _until(condition, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    return options_of(suite)
 
 
 def _stopped(suite: Suite, number: int, arguments: list[str], *, times: int = 1) -> Judged:
-    """Start a run, send it a signal while worlds are up, so many times, and wait for its end."""
-    process = subprocess.Popen(
-        suite.command(*arguments),
-        cwd=suite.folder,
-        env=suite.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        _until(lambda: list(suite.folder.glob("world-is-up-*")), process)
-        children = psutil.Process(process.pid).children(recursive=True)
+    """Start a run, send it a signal while worlds are up, so many times, and wait for its end, and for that of its processes."""
+    with suite.begin(*arguments) as begun:
+        begun.until(lambda: list(suite.folder.glob("world-is-up-*")))
+        children = psutil.Process(begun.process.pid).children(recursive=True)
         for _ in range(times):
-            process.send_signal(number)
+            begun.process.send_signal(number)
             time.sleep(0.1)
-        output, _ = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert not [child for child in children if child.is_running()]
-    return Judged(process.returncode, output, suite.out)
+        judged = begun.end()
+    assert psutil.wait_procs(children, timeout=0)[1] == []
+    return judged
 
 
 @pytest.mark.parametrize("times", [1, 3])

@@ -1,10 +1,6 @@
 """A person's mistake costs one sentence, and nothing of what lies in the out folder."""
 
-import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -12,8 +8,9 @@ import pytest
 from harness.cli.suite import matches
 from harness.engine.events import RunStarted
 from harness.outcome import ExitCode
+from tests.command_line import maas
 from tests.engine.conftest import Suite
-from tests.engine.test_endings import SLOW, TARGET
+from tests.engine.made_up import SLOW, TARGET, options_of
 
 ONE = '@check("MAAS-LIST-001")\ndef test_it(): pass\n'
 MISTAKEN = TARGET.replace(
@@ -29,11 +26,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 @pytest.fixture
 def mistake(suite: Suite) -> list[str]:
     """Options that open a made-up target, which refuses a setting."""
-    plugin = (
-        f"import sys, types\nmodule = types.ModuleType('harness.platforms.kind')\nexec({MISTAKEN!r}, module.__dict__)\n"
-    )
-    (suite.folder / "mistaken.py").write_text(plugin + "sys.modules[module.__name__] = module\n", encoding="utf-8")
-    return ["-p", "mistaken", "--maas-target", "kind", "--maas-set", "refuse=1"]
+    return [*options_of(suite, MISTAKEN), "--maas-set", "refuse=1"]
 
 
 @pytest.mark.parametrize("console", [[], ["--maas-own-console", "stdout"]])
@@ -59,41 +52,14 @@ def test_a_mistake_leaves_an_empty_folder_empty(suite: Suite, mistake: list[str]
 
 def test_a_second_run_into_the_same_folder_is_refused_in_one_sentence(suite: Suite) -> None:
     suite.write("slow", SLOW)
-    first = subprocess.Popen(
-        suite.command("--maas-platform", str(suite.platform_file)),
-        cwd=suite.folder,
-        env=suite.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while not list(suite.folder.glob("world-is-up-*")):
-            assert first.poll() is None, first.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    with suite.begin() as first:
+        first.until(lambda: list(suite.folder.glob("world-is-up-*")))
         second = suite.run()
         assert second.code == pytest.ExitCode.USAGE_ERROR, second.output  # `maas-conformance run` ends with 2
         assert f"another run is writing into {suite.out}: wait for its end, or name another folder" in second.output
-        first.send_signal(signal.SIGINT)
-        first.communicate(timeout=60)
-    finally:
-        first.kill()
+        first.process.send_signal(signal.SIGINT)
+        first.end()
     assert not [path for path in suite.out.iterdir() if "lock" in path.name or "aside" in path.name]
-
-
-def command(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command line of the product."""
-    return subprocess.run(
-        [sys.executable, "-c", "from harness.cli import main; main()", *words],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, **environment},
-        check=False,
-        timeout=100,
-    )
 
 
 @pytest.mark.parametrize(
@@ -110,7 +76,7 @@ def command(*words: str, **environment: str) -> subprocess.CompletedProcess[str]
 def test_what_can_be_known_beforehand_is_said_before_anything_starts(
     tmp_path: Path, words: list[str], sentence: str
 ) -> None:
-    done = command("run", *words, "--out", str(tmp_path / "out"), MAAS_CONFORMANCE_STATE=str(tmp_path / "state"))
+    done = maas("run", *words, "--out", "out", cwd=tmp_path, MAAS_CONFORMANCE_STATE=str(tmp_path / "state"))
     assert (done.returncode, done.stdout) == (ExitCode.USAGE, ""), done.stderr
     assert sentence in done.stderr
     assert files_of(tmp_path) == {}
@@ -130,14 +96,14 @@ def test_an_expression_is_matched_as_the_run_will_match_it(expression: str, choo
     assert matches(expression) is chooses
 
 
-def test_an_out_folder_that_takes_no_files_is_one_sentence() -> None:
-    done = command("run", "--out", "/proc/self/task")
+def test_an_out_folder_that_takes_no_files_is_one_sentence(tmp_path: Path) -> None:
+    done = maas("run", "--out", "/proc/self/task", cwd=tmp_path)
     assert done.returncode == ExitCode.ENVIRONMENT
     assert done.stderr.startswith("maas-conformance: cannot write the out folder /proc/self/task: ")
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_terminal_without_unicode_is_no_reason_to_end() -> None:
-    done = command("explain", "MAAS-RATE-001", LC_ALL="C", PYTHONUTF8="0", PYTHONIOENCODING="ascii:strict")
+def test_a_terminal_without_unicode_is_no_reason_to_end(tmp_path: Path) -> None:
+    done = maas("explain", "MAAS-RATE-001", cwd=tmp_path, LC_ALL="C", PYTHONUTF8="0", PYTHONIOENCODING="ascii:strict")
     assert (done.returncode, done.stderr) == (ExitCode.CONFORMANT, "")
     assert "429" in done.stdout

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,6 +19,7 @@ from harness.simulator.gateway.authorizer import quirks as of_authorizer
 from harness.simulator.gateway.limiter import quirks as of_limiter
 from harness.simulator.maas_api import quirks as of_maas_api
 from harness.spec.catalogue import catalogue
+from tests.command_line import maas
 
 ROWS: Final = tuple(QUIRKS)
 EVEN, ODD = ROWS[::2], ROWS[1::2]
@@ -94,19 +93,15 @@ def test_what_is_chosen_is_in_one_order_and_a_stranger_is_told_of() -> None:
         chosen("MAAS-LIST-011,MAAS-RATE-26")
 
 
-def test_a_platform_that_runs_already_takes_none() -> None:
-    words = ["run", "--platform", "platform.json", "--quirks", "upstream"]
-    done = subprocess.run([sys.executable, "-m", "harness", *words], capture_output=True, text=True, check=False)
+def test_a_platform_that_runs_already_takes_none(tmp_path: Path) -> None:
+    done = maas("run", "--platform", "platform.json", "--quirks", "upstream", cwd=tmp_path)
     assert done.returncode == ExitCode.USAGE
     assert "--quirks are chosen when a platform is started" in done.stderr
 
 
-@pytest.mark.parametrize("command", [["up"], ["plan"], ["run", "-k", "canary", "-n", "0", "--out"]])
+@pytest.mark.parametrize("command", [["up"], ["plan"], ["run", "-k", "canary", "-n", "0"]])
 def test_the_command_line_says_so_in_one_sentence(command: list[str], tmp_path: Path) -> None:
-    words = [*command, str(tmp_path)] if command[-1] == "--out" else command
-    done = subprocess.run(
-        [sys.executable, "-m", "harness", *words, "--quirks", "some"], capture_output=True, text=True, check=False
-    )
+    done = maas(*command, "--quirks", "some", cwd=tmp_path)
     assert done.returncode == ExitCode.USAGE
     said = done.stdout + done.stderr
     assert "--quirks takes none, upstream, or some of MAAS-LIST-011" in said
