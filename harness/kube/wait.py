@@ -9,6 +9,9 @@ from harness.kube.cluster import Cluster
 from harness.kube.fault import Rejected, WaitExpired
 from harness.kube.manifest import Manifest, Ref, condition, describe_status
 
+CROWD = 4
+"""From so many objects of one kind and namespace on, one list and one watch cost less than a list for each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bound:
@@ -73,10 +76,44 @@ def wait_for(cluster: Cluster, expectation: Expectation, bound: Bound) -> Manife
 
 
 def wait_for_all(cluster: Cluster, expectations: Iterable[Expectation], bound: Bound) -> None:
-    """Wait until each has held, all within one bound."""
+    """Wait until each has held, all within one bound. Many objects of one kind and namespace are listed and watched together."""
     deadline = time.monotonic() + bound.seconds
+    groups: dict[tuple[str, str, str | None], list[Expectation]] = {}
     for expectation in expectations:
-        _wait_until(cluster, expectation, bound, deadline)
+        ref = expectation.ref
+        groups.setdefault((ref.api_version, ref.kind, ref.namespace), []).append(expectation)
+    for group in groups.values():
+        if len(group) >= CROWD:
+            _wait_for_crowd(cluster, group, bound, deadline)
+            continue
+        for expectation in group:
+            _wait_until(cluster, expectation, bound, deadline)
+
+
+def _wait_for_crowd(cluster: Cluster, pending: list[Expectation], bound: Bound, deadline: float) -> None:
+    """As `_wait_until` for objects of one kind and namespace, with one list and one watch for all of them."""
+    ref = pending[0].ref
+    while True:
+        listed, version = _list(cluster, ref)
+        seen: dict[str, Manifest | None] = {item["metadata"]["name"]: item for item in listed}
+        pending = [one for one in pending if not one.holds(seen.get(one.ref.name))]
+        if not pending:
+            return
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise _expired(pending[0], bound, seen.get(pending[0].ref.name))
+        watched = cluster.watch(
+            ref.api_version, ref.kind, namespace=ref.namespace, resource_version=version, timeout_s=remaining
+        )
+        for event, manifest in watched:
+            if event == "ERROR":
+                break  # usually 410 Gone: list again
+            name, now = manifest["metadata"]["name"], None if event == "DELETED" else manifest
+            pending = [one for one in pending if one.ref.name != name or not one.holds(now)]
+            if not pending:
+                return
+            if time.monotonic() >= deadline:
+                break
 
 
 def _wait_until(cluster: Cluster, expectation: Expectation, bound: Bound, deadline: float) -> Manifest | None:
@@ -87,10 +124,7 @@ def _wait_until(cluster: Cluster, expectation: Expectation, bound: Bound, deadli
             return seen
         remaining = deadline - time.monotonic()
         if remaining <= 0:
-            raise WaitExpired(
-                f"{ref} was not {expectation.what} within {bound.seconds:g} s ({bound.name}): {describe_status(seen)}",
-                ref,
-            )
+            raise _expired(expectation, bound, seen)
         watched = cluster.watch(
             ref.api_version,
             ref.kind,
@@ -109,14 +143,25 @@ def _wait_until(cluster: Cluster, expectation: Expectation, bound: Bound, deadli
                 break
 
 
+def _expired(expectation: Expectation, bound: Bound, seen: Manifest | None) -> WaitExpired:
+    ref = expectation.ref
+    return WaitExpired(
+        f"{ref} was not {expectation.what} within {bound.seconds:g} s ({bound.name}): {describe_status(seen)}", ref
+    )
+
+
 def _look(cluster: Cluster, ref: Ref) -> tuple[Manifest | None, str]:
+    items, version = _list(cluster, ref, name=ref.name)
+    return next(iter(items), None), version
+
+
+def _list(cluster: Cluster, ref: Ref, name: str | None = None) -> tuple[list[Manifest], str]:
     try:
-        items, version = cluster.list_at(ref.api_version, ref.kind, namespace=ref.namespace, name=ref.name)
+        return cluster.list_at(ref.api_version, ref.kind, namespace=ref.namespace, name=name)
     except Rejected as error:
         if error.status == 404:  # the kind is not served (yet): an absence like any other
-            return None, "0"
+            return [], "0"
         raise
-    return next(iter(items), None), version
 
 
 def delete_and_wait(cluster: Cluster, refs: Iterable[Ref], bound: Bound) -> None:
