@@ -3,8 +3,10 @@
 import time
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from harness.engine.declaration import check
+from harness.kube.wait import Bound
 from harness.world.caller import Caller
 from harness.world.expectations import (
     challenge,
@@ -18,9 +20,11 @@ from harness.world.expectations import (
     model_ids,
 )
 from harness.world.inference import Ask
+from harness.world.patience import until
 from harness.world.sandwich import Sandwich
 from harness.world.world import World
 
+KNOWN = Bound("phases reach the management API's list", 10)
 CLOCKS_APART_S = 60
 """How much the clocks of the platform and of this machine may differ."""
 
@@ -39,17 +43,24 @@ def test_the_list_has_the_shape_of_the_openai_api(world: World) -> None:
     )
     for item in document["data"]:
         expect(
-            isinstance(item.get("id"), str)
-            and item.get("object") == "model"
-            and isinstance(item.get("created"), int)
-            and item["created"] > 0
-            and isinstance(item.get("owned_by"), str)
-            and item.get("ready") is True,
-            expected="id and owned_by strings, object 'model', created a positive integer, ready true",
-            observed=repr(item),
+            isinstance(item, dict) and not wrong_members(item),
+            expected="id and owned_by strings, object 'model', created a positive integer, ready true; "
+            "url and kind strings, modelDetails an object, subscriptions an array where they are there",
+            observed=f"wrong: {wrong_members(item) if isinstance(item, dict) else 'no object'}: {item!r}",
             exchange=exchange,
             requirement="MAAS-LIST-002",
         )
+
+
+def wrong_members(item: dict[str, Any]) -> list[str]:
+    """Members of an entry of the list that are missing or of another type than they should be."""
+    needed = {"id": str, "object": str, "created": int, "owned_by": str, "ready": bool}
+    optional = {"url": str, "kind": str, "modelDetails": dict, "subscriptions": list}
+    wrong = [name for name, kind in needed.items() if type(item.get(name)) is not kind]
+    wrong += [name for name, kind in optional.items() if name in item and type(item[name]) is not kind]
+    if not wrong and not (item["id"] and item["object"] == "model" and item["created"] > 0 and item["ready"]):
+        wrong.append("the value of id, object, created or ready")
+    return wrong
 
 
 @check("MAAS-LIST-010", needs={"kube"})
@@ -73,6 +84,30 @@ def test_a_token_lists_the_union_of_its_subscriptions(world: World) -> None:
     exchange = world.person(who, one).models()
     missing = {first.model_id, second.model_id} - set(model_ids(exchange))
     expect_equal(missing, set(), of="models of owned subscriptions that the list lacks", exchange=exchange)
+
+
+@check("MAAS-LIST-009", needs={"kube", "models"})
+def test_a_token_lists_no_model_without_a_subscription_of_the_callers_that_serves(world: World) -> None:
+    """A policy alone lists nothing, nor does a subscription of somebody else's, or one that is being deleted; a degraded one lists."""
+    who, other = world.identity("apart"), world.identity("others")
+    allowed, foreign, served, leaving = (world.new_model(governed=False).handle for _ in range(4))
+    everything = (allowed, foreign, served, leaving)
+    world.subscription(other, models=everything)
+    world.policy((who, other), models=everything)
+    degraded = world.subscription(who, models=(served, world.ghost()), awaited=False)
+    doomed = world.subscription(who, models=leaving)
+    world.settle()
+    world.await_phase(degraded.ref, "Degraded")
+    person, mine = world.person(who, doomed), {one.model_id for one in everything}
+
+    def shown() -> set[str]:
+        return mine & set(model_ids(person.models()))
+
+    found, _ = until(shown, lambda seen: seen == {served.model_id, leaving.model_id}, KNOWN)
+    expect_equal(found, {served.model_id, leaving.model_id}, of="models of the caller's own subscriptions")
+    world.withdraw(doomed.ref)
+    found, _ = until(shown, lambda seen: seen == {served.model_id}, KNOWN)
+    expect_equal(found, {served.model_id}, of="models once the subscription of another was deleted")
 
 
 @check("MAAS-LIST-009", needs={"kube"})
@@ -138,6 +173,7 @@ def test_somebody_without_a_subscription_gets_an_empty_list_and_no_error(world: 
 def test_a_listed_id_can_be_sent_as_the_model(world: World) -> None:
     customer = world.customer()
     exchange = customer.models()
+    expect_equal(model_ids(exchange), (customer.model.model_id,), of="models of a key for one", exchange=exchange)
     for identifier in model_ids(exchange):
         named = customer.model.model_copy(update={"model_id": identifier})
         expect_status(
@@ -196,12 +232,20 @@ def age_s(moment: str) -> float | None:
 
 @check("MAAS-LIST-028", "MAAS-AUTH-001")
 def test_nobody_lists_without_a_credential(world: World, stranger: Caller, sandwich: Sandwich) -> None:
-    sandwich(
+    refusal = sandwich(
         control=world.anybody().models,
         denied=stranger.models,
         status=401,
         shape=challenge,
         when="models are listed without a credential",
+    )
+    media = (refusal.header("content-type") or "text/plain").lower()
+    expect(
+        not refusal.body or media.startswith("text/plain"),
+        expected="an empty body, or plain text: it is the gateway that refuses, and not the API",
+        observed=f"{media}: {refusal.body[:80]!r}",
+        exchange=refusal,
+        requirement="MAAS-LIST-028",
     )
 
 

@@ -1,5 +1,6 @@
 """When a budget ends, and whose budget it is."""
 
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import cycle
 
@@ -84,7 +85,7 @@ def test_keys_and_tokens_of_one_user_spend_one_budget_together(world: World) -> 
     world.policy(who)
     keys = [world.subscriber(who, subscription) for _ in range(2)]
     token = partial(world.person(who, subscription).infer, headers={"X-MaaS-Subscription": subscription.name})
-    ways = cycle((keys[0].infer, keys[1].infer, token))
+    ways: Iterator[Callable[[], Exchange]] = cycle((keys[0].infer, keys[1].infer, token))
 
     def in_turn() -> Exchange:
         return next(ways)()
