@@ -7,12 +7,12 @@ from typing import Any, NoReturn
 from harness.client.exchange import Exchange
 from harness.client.official import RAISES
 from harness.engine.failure import NotConformant, NotReady
+from harness.world.discretion import indiscretion
 
 Shape = Callable[[Exchange], str | None]
 """A body shape: None when the exchange has it, else what is wrong with it."""
 
 _EXCERPT = 120
-_KEY = re.compile(r"sk-oai-[0-9A-Za-z]{8,}_[0-9A-Za-z]{16,}")
 _QUOTA_WORDS = re.compile(r"rate|limit|quota|too many", re.IGNORECASE)
 _SUBSCRIPTION_WORDS = re.compile(r"subscription", re.IGNORECASE)
 
@@ -117,11 +117,8 @@ def listed_ids(exchange: Exchange) -> frozenset[str]:
 
 
 def any_refusal(exchange: Exchange) -> str | None:
-    """A refusal holds no completion and no key material."""
-    text = exchange.body.decode("utf-8", errors="replace")
-    if '"choices"' in text:
-        return "the refusal carries a completion"
-    return "the refusal carries key material" if _KEY.search(text) else None
+    """A refusal holds no completion, no key material, and nothing of the platform's inside."""
+    return "it carries a completion" if b'"choices"' in exchange.body else indiscretion(exchange)
 
 
 def challenge(exchange: Exchange) -> str | None:
@@ -189,8 +186,10 @@ def expect_error(exchange: Exchange, *, when: str, requirement: str | None = Non
 def expect_refused(
     exchange: Exchange, status: int, shape: Shape = any_refusal, *, when: str, requirement: str | None = None
 ) -> Exchange:
-    """Exactly this status, and a body of this shape."""
+    """Exactly this status, and a body of this shape, which gives nothing away."""
     expect_status(exchange, status, when=when, requirement=requirement)
+    if told := indiscretion(exchange):
+        fail(f"a {status} that gives nothing away when {when}", told, exchange, requirement="MAAS-SEC-012")
     wrong = shape(exchange)
     if wrong is not None:
         raise NotConformant(

@@ -11,7 +11,6 @@ from harness.client.trace import REQUEST_ID
 from harness.engine.declaration import check
 from harness.world.caller import Caller
 from harness.world.expectations import (
-    any_refusal,
     expect,
     expect_equal,
     expect_refused,
@@ -158,30 +157,16 @@ def test_a_body_over_a_mebibyte_is_refused(world: World) -> None:
 @check("MAAS-SEC-012", needs={"kube"})
 def test_no_refusal_speaks_of_what_is_inside(world: World) -> None:
     person, subscription = person_with_subscription(world)
-    refusals = [
-        person.manage("GET", f"/v1/api-keys/{'x' * 300}"),
-        person.manage("GET", "/v1/api-keys/%27%3B%20DROP%20TABLE%20api_keys"),
-        person.manage("POST", "/v1/api-keys", json={"name": "n", "subscription": "'; SELECT 1; --"}),
-        person.manage("POST", "/v1/api-keys/search", json={"sort": {"by": "key_hash; --", "order": "asc"}}),
-        person.manage("POST", "/v1/api-keys", json={"name": "n", "subscription": subscription, "expiresIn": "forever"}),
-    ]
-    for exchange in refusals:
-        text = exchange.body.decode("utf-8", errors="replace").lower()
-        expect(
-            exchange.status is not None and 400 <= exchange.status < 500,
-            expected="a 4xx",
-            observed=str(exchange.status),
-            exchange=exchange,
-        )
-        told = [
-            word for word in ("traceback", "sqlite", "psycopg", "sqlalchemy", "goroutine", 'file "/') if word in text
-        ]
-        expect(
-            not told and any_refusal(exchange) is None,
-            expected="no stack, no SQL, no key material",
-            observed=repr(told),
-            exchange=exchange,
-        )
+    keys = "/v1/api-keys"
+    for status, exchange in (
+        (404, person.manage("GET", f"{keys}/{'x' * 300}")),
+        (404, person.manage("GET", f"{keys}/%27%3B%20DROP%20TABLE%20api_keys")),
+        (400, person.manage("POST", keys, json={"name": "n", "subscription": "'; SELECT 1; --"})),
+        (400, person.manage("POST", f"{keys}/search", json={"sort": {"by": "key_hash; --", "order": "asc"}})),
+        (400, person.manage("POST", keys, json={"name": "n", "subscription": subscription, "expiresIn": "forever"})),
+        (400, person.raw("POST", f"/maas-api{keys}", b'{"name": "\xff\xfe"')),
+    ):
+        expect_refused(exchange, status, flat_error(), when="a request is made to be refused")
 
 
 @check("MAAS-TEN-008", needs={"kube"})

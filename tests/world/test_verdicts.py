@@ -77,7 +77,6 @@ def test_another_code_is_not_the_denial_that_was_promised(denied):
     ("shape", "good", "bad"),
     [
         (any_refusal, answer(403), answer(403, {"choices": []})),
-        (any_refusal, answer(403, b"no"), answer(403, b"sk-oai-0123456789_0123456789abcdef0123")),
         (challenge, answer(401, headers=[("WWW-Authenticate", "Bearer")]), answer(401)),
         (quota_refusal, FULL, answer(429, b"no")),
         (quota_refusal, answer(429, b"quota exceeded"), answer(429, b"no quota in your subscription")),
@@ -98,6 +97,25 @@ def test_shapes_of_refusals(shape, good, bad):
     assert shape(bad) is not None
     with pytest.raises(NotConformant, match="of the right shape"):
         expect_refused(bad, bad.status or 0, shape, when="so")
+
+
+@pytest.mark.parametrize(
+    ("said", "word"),
+    [
+        ("sk-oai-0123456789_0123456789abcdef0123", "key material"),
+        ("Traceback (most recent call last):", "traceback"),
+        ("goroutine 17 [running]:", "goroutine"),
+        ("pq: SQLSTATE 42601", "sqlstate"),
+    ],
+)
+def test_whatever_its_shape_a_refusal_that_tells_of_the_inside_is_one_of_its_own(said, word):
+    good, bad = answer(400, {"error": "no database here"}), answer(400, {"error": said})
+    assert any_refusal(good) is None
+    assert word in (any_refusal(bad) or "")
+    expect_refused(good, 400, flat_error(), when="so")
+    with pytest.raises(NotConformant, match=word) as verdict:
+        expect_refused(bad, 400, flat_error(), when="so", requirement="MAAS-KEY-007")
+    assert verdict.value.requirement == "MAAS-SEC-012"
 
 
 @pytest.mark.parametrize(
