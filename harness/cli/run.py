@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from harness.cli.suite import base_arguments, matches, scenarios, without_strangers
+from harness.cli.suite import base_arguments, scenarios, without_strangers
 from harness.engine.options import BACKENDS, OUT, STACKS, TARGETS
 from harness.outcome import EnvironmentFault, ExitCode, HarnessFault, InvalidRun, UsageFault
 
@@ -176,28 +176,13 @@ def _joined(interrupted: Path, rest: Path, *, quiet: bool) -> ExitCode:
 
 def refuse_nonsense(given: dict[str, Any]) -> None:
     """What can be known to be wrong before pytest starts; it would say so less clearly, once a worker."""
-    from _pytest.mark.expression import Expression  # not public, but nothing else parses what pytest will
-
+    from harness.cli.choice import refuse_empty
     from harness.engine.known_failures import known_failures, refuse_unknown_checks
-    from harness.engine.selection import known_areas, known_requirements
-    from harness.spec.catalogue import catalogue
-    from harness.spec.profile import profile_named
 
-    if given["profile"]:
-        profile_named(given["profile"])
-    known_areas(catalogue(), given["area"])
-    known_requirements(catalogue(), given["requirement"])
     if given.get("known_failures"):
         refuse_unknown_checks(known_failures(Path(given["known_failures"])), scenarios())
     _refuse_quirks(given)
-    try:
-        Expression.compile(given["expression"] or "")
-    except SyntaxError as error:
-        raise UsageFault(f"-k {given['expression']!r} is no expression: {error.msg}") from error
-    if given["expression"] and not matches(given["expression"]):
-        raise UsageFault(
-            f"-k {given['expression']!r} matches no check: `maas-conformance plan` lists their names, and parts of a name will do"
-        )
+    refuse_empty(given, list(choosing_arguments(given)))
 
 
 def _refuse_quirks(given: dict[str, Any]) -> None:
@@ -258,16 +243,25 @@ def pytest_arguments(given: dict[str, Any]) -> Iterator[str]:
     yield from selection_arguments(given)
 
 
-def selection_arguments(given: dict[str, Any]) -> Iterator[str]:
-    """Which platform, and which checks: what `plan` takes too."""
+def choosing_arguments(given: dict[str, Any]) -> Iterator[str]:
+    """Which checks."""
     if given["expression"]:
         yield from ("-k", given["expression"])
+    if given["profile"] is not None:
+        yield from ("--maas-profile", given["profile"])
+    for name in ("area", "requirement"):
+        for value in given[name]:
+            yield from (f"--maas-{name}", value)
+
+
+def selection_arguments(given: dict[str, Any]) -> Iterator[str]:
+    """Which platform, and which checks: what `plan` takes too."""
+    yield from choosing_arguments(given)
     if not given["platform"]:
         yield from ("--maas-target", given["target"] or os.environ.get("MAAS_TARGET") or "embedded")
     single = (
         "stack",
         "platform",
-        "profile",
         "management",
         "gateway",
         "kubeconfig",
@@ -280,6 +274,6 @@ def selection_arguments(given: dict[str, Any]) -> Iterator[str]:
     for name in single:
         if given[name] is not None:
             yield from (f"--maas-{name.replace('_', '-')}", str(given[name]))
-    for name in ("area", "requirement", "world", "set"):
+    for name in ("world", "set"):
         for value in given[name]:
             yield from (f"--maas-{name}", value)

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ import harness
 from harness.engine.events import CheckPlanned
 from harness.outcome import HarnessFault
 
-_FUNCTION: Final = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
 _PACKAGE: Final = Path(harness.__file__).parent
 
 
@@ -64,30 +62,6 @@ def collect(*selection: str) -> Suite:
         raise HarnessFault(f"the suite cannot be collected:\n{said.getvalue().strip()}")
     docstrings = {item.nodeid: _docstring(item) for item in keeper.items}
     return Suite(dict(keeper.selection.proofs), tuple(keeper.selection.plan), docstrings)
-
-
-def matches(expression: str) -> bool:
-    """Whether `-k` with this expression chooses any check; a suite that cannot be read is for the run to tell of.
-
-    Names of functions and files answer most questions at once; those of parameters are known only to a collection, which takes a second.
-    """
-    from _pytest.mark.expression import Expression
-
-    compiled, root = Expression.compile(expression), scenarios()
-    for file in root.rglob("test_*.py"):
-        places = [part.lower() for part in file.relative_to(root.parent).parts]
-        for function in _FUNCTION.findall(file.read_text(encoding="utf-8")):
-            names = (*places, function.lower(), "check")
-            if compiled.evaluate(_matcher(names)):
-                return True
-    with contextlib.suppress(HarnessFault):
-        return bool(collect("-k", expression).plan)
-    return True
-
-
-def _matcher(names: tuple[str, ...]) -> Any:
-    """As pytest matches a word of `-k`: any part of any name."""
-    return lambda word, **_: any(word.lower() in name for name in names)
 
 
 class _Keeper:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.suite import matches
 from harness.engine.events import RunStarted
 from harness.outcome import ExitCode
 from tests.command_line import maas
@@ -80,20 +79,6 @@ def test_what_can_be_known_beforehand_is_said_before_anything_starts(
     assert (done.returncode, done.stdout) == (ExitCode.USAGE, ""), done.stderr
     assert sentence in done.stderr
     assert files_of(tmp_path) == {}
-
-
-@pytest.mark.parametrize(
-    ("expression", "chooses"),
-    [
-        ("test_three_times_the_budget", True),
-        ("CANARY and not nothing", True),
-        ("stopped_components.py", True),
-        ("chat-stream-asked", True),
-        ("no_such_check or no_such_other", False),
-    ],
-)
-def test_an_expression_is_matched_as_the_run_will_match_it(expression: str, chooses: bool) -> None:
-    assert matches(expression) is chooses
 
 
 def test_an_out_folder_that_takes_no_files_is_one_sentence(tmp_path: Path) -> None:
