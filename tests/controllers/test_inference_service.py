@@ -7,7 +7,7 @@ import pytest
 
 from harness.simulator.controllers.kserve.address import LISTENER_URLS, address_name, addresses, preferred_url
 from harness.simulator.controllers.kserve.names import STOP, child_name, served_names
-from harness.simulator.controllers.kserve.reconciler import STANDARD_GATEWAY
+from harness.simulator.controllers.kserve.reconciler import STANDARD_GATEWAY, what_models_use
 from harness.simulator.controllers.kserve.route import GatewayRef, gateway_refs, http_route, not_ready
 from harness.simulator.controllers.kserve.status import Observation, Trouble, written_status
 from harness.simulator.controllers.kserve.tier import ANNOTATION, MalformedTiersError, granted_tiers, role, role_binding
@@ -290,3 +290,37 @@ class TestTiers:
         ]
         assert binding["subjects"][0]["name"] == "system:serviceaccounts:maas-default-gateway-tier-premium"
         assert binding["roleRef"]["name"] == made_role["metadata"]["name"]
+
+
+class TestGatewayNews:
+    """Each model that comes changes its gateway's status: if that woke all models, a hundredth would cost a hundred times the first."""
+
+    GATEWAY: ClassVar[dict[str, Any]] = {
+        "metadata": {"name": "g", "namespace": "i", "resourceVersion": "1", "annotations": {LISTENER_URLS: "{}"}},
+        "spec": {"listeners": [{"name": "http"}]},
+        "status": {
+            "addresses": [{"value": "127.0.0.1"}],
+            "conditions": [{"type": "Programmed", "status": "True"}],
+            "listeners": [{"name": "http", "attachedRoutes": 1}],
+        },
+    }
+
+    def changed(self, part: str, **fields: Any) -> dict[str, Any]:
+        return self.GATEWAY | {part: self.GATEWAY[part] | fields}
+
+    def test_another_count_of_routes_is_none_to_models(self) -> None:
+        counted = self.changed("status", listeners=[{"name": "http", "attachedRoutes": 2}])
+        counted["metadata"] = counted["metadata"] | {"resourceVersion": "2"}
+        assert what_models_use(counted) == what_models_use(self.GATEWAY)
+
+    @pytest.mark.parametrize(
+        ("part", "fields"),
+        [
+            ("spec", {"listeners": []}),
+            ("status", {"addresses": []}),
+            ("status", {"conditions": [{"type": "Programmed", "status": "False"}]}),
+            ("metadata", {"annotations": {LISTENER_URLS: '{"http": "http://127.0.0.1:1"}'}}),
+        ],
+    )
+    def test_what_urls_and_readiness_are_made_of_is_news(self, part: str, fields: dict[str, Any]) -> None:
+        assert what_models_use(self.changed(part, **fields)) != what_models_use(self.GATEWAY)

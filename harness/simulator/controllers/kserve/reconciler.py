@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.simulator.controllers.kserve.address import addresses
+from harness.simulator.controllers.kserve.address import LISTENER_URLS, addresses
 from harness.simulator.controllers.kserve.names import FINALIZER, deployment_name, is_stopped, route_name
 from harness.simulator.controllers.kserve.names import workload_service_name as service_name
 from harness.simulator.controllers.kserve.route import (
@@ -34,6 +34,7 @@ from harness.simulator.controllers.runtime.kind import (
 from harness.simulator.controllers.runtime.manifest import (
     Key,
     Manifest,
+    annotations,
     is_controlled_by,
     is_deleting,
     key_of,
@@ -196,11 +197,29 @@ def install(manager: Manager, recorder: Recorder, settings: Settings) -> Control
         controller.follows(cluster.informer(kind, {"owner": owners}), _owner_keys)
 
     def routed_by(change: Change) -> list[Key]:
+        if (
+            change.old is not None
+            and change.new is not None
+            and what_models_use(change.old) == what_models_use(change.new)
+        ):
+            return []
         names = {key_of(manifest) for manifest in change.both()}
         return [key_of(service) for service in services.store.all() if _uses(service, names, settings.default_gateway)]
 
     controller.follows(cluster.informer(GATEWAY), routed_by)
     return controller
+
+
+def what_models_use(gateway: Manifest) -> object:
+    """What the parts and the status of a model take from a gateway: not how many routes hang on it, which changes with every model."""
+    programmed = find(status(gateway).get("conditions"), "Programmed") or {}
+    return (
+        spec(gateway),
+        status(gateway).get("addresses"),
+        programmed.get("status"),
+        annotations(gateway).get(LISTENER_URLS),
+        is_deleting(gateway),
+    )
 
 
 def _uses(service: Manifest, gateways: set[Key], default: GatewayRef) -> bool:
