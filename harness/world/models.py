@@ -31,10 +31,24 @@ class Models(Objects):
             raise NotReady(f"the check needs {number + 1} governed models; the platform offers {len(models)}")
         return models[number]
 
+    @property
+    def original(self) -> ModelHandle:
+        """What a model of the check's own is a twin of: the first one of the platform, whosever world this is."""
+        return Models.model(self)
+
+    @property
+    def gateway_refs(self) -> list[dict[str, str]]:
+        """The gateway on which the models of this world hang."""
+        return gateway_refs(self.wire.platform.namespaces.gateway)
+
+    def assigned(self, twin: Twin) -> Twin:
+        """The same, registered for those to whom this world belongs."""
+        return twin
+
     def ghost(self) -> ModelHandle:
         """A model that does not exist, and never will."""
         name = self._next("ghost")
-        original = self.model()
+        original = self.original
         return ModelHandle(
             name=name,
             namespace=original.namespace,
@@ -57,36 +71,21 @@ class Models(Objects):
         `gateway` maas opts in, unnamed leaves the reference out, a list of references is taken as it is. `governed` says
         that the check gives it a subscription and a policy, without which a registered model never becomes Ready.
         """
-        named = gateway_refs(self.wire.platform.namespaces.gateway) if gateway == "maas" else gateway
-        refs = None if isinstance(named, str) else named
+        named = self.gateway_refs if gateway == "maas" else gateway
         twin = twin_of(
             self.estate.cluster,
-            self.model(),
+            self.original,
             self._next("m"),
-            refs=refs,
+            refs=None if isinstance(named, str) else named,
             registered=registered,
             annotations=annotations,
             variant=variant,
         )
-        self.declare(
-            *twin.manifests,
-            until=model_in_force(
-                twin.handle, twin.backend, registered=registered, governed=governed and variant.routed
-            ),
-        )
-        return twin
+        return self._declared(twin, registered=registered, governed=governed and variant.routed)
 
     def namesake(self, twin: Twin, namespace: str) -> Twin:
         """A registered model of the same name in another namespace, governed by nobody."""
-        refs = gateway_refs(self.wire.platform.namespaces.gateway)
-        other = twin_of(
-            self.estate.cluster,
-            self.model(),
-            twin.handle.name,
-            refs=refs,
-            registered=True,
-            variant=Variant(namespace=namespace),
-        )
+        other = self.assigned(self._copy(twin.handle.name, Variant(namespace=namespace)))
         self.declare(*other.manifests)
         return other
 
@@ -98,10 +97,18 @@ class Models(Objects):
 
     def late_model(self, name: str) -> Twin:
         """A model of the check's own under a name that other objects speak of already."""
-        refs = gateway_refs(self.wire.platform.namespaces.gateway)
-        twin = twin_of(self.estate.cluster, self.model(), name, refs=refs, registered=True)
-        self.declare(*twin.manifests, until=model_in_force(twin.handle, twin.backend, registered=True, governed=True))
-        return twin
+        return self._declared(self._copy(name), registered=True, governed=True)
+
+    def _copy(self, name: str, variant: Variant = PLAIN) -> Twin:
+        return twin_of(
+            self.estate.cluster, self.original, name, refs=self.gateway_refs, registered=True, variant=variant
+        )
+
+    def _declared(self, twin: Twin, *, registered: bool, governed: bool) -> Twin:
+        own = self.assigned(twin)
+        forced = model_in_force(own.handle, own.backend, registered=registered, governed=governed)
+        self.declare(*own.manifests, until=forced)
+        return own
 
     def _next(self, kind: str) -> str:
         self._count += 1

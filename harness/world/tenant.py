@@ -7,7 +7,7 @@ on the tenant's gateway, and its callers call there. It is open, that is in forc
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from harness.client.measuring import Call
 from harness.client.secret import Secret
@@ -18,11 +18,10 @@ from harness.kube.manifest import Manifest, Ref
 from harness.kube.wait import Bound, Expectation, exists, has_condition, has_phase, wait_for, wait_for_all
 from harness.platforms.platform import ModelHandle, Platform
 from harness.world.caller import Caller, Credential, Wire
-from harness.world.force import model_in_force
 from harness.world.governance import MAAS, Subscription
 from harness.world.identity import Person
 from harness.world.patience import until
-from harness.world.twin import MAAS_GATEWAY, PLAIN, Twin, Variant, twin_of
+from harness.world.twin import MAAS_GATEWAY, Twin
 from harness.world.world import World
 
 AITENANTS: Final = "ai-tenants"
@@ -139,31 +138,14 @@ class Tenant(World):
             self._own.append(self.new_model().handle)
         return self._own[number]
 
-    def new_model(
-        self,
-        *,
-        gateway: Literal["maas", "unnamed"] | Sequence[Mapping[str, str]] = "maas",
-        registered: bool = True,
-        governed: bool = True,
-        annotations: Mapping[str, str] | None = None,
-        variant: Variant = PLAIN,
-    ) -> Twin:
-        """As every world's, on the tenant's gateway and registered for the tenant."""
-        own = [{"name": self.gateway.name, "namespace": self.gateway.namespace or ""}]
-        refs = own if gateway == "maas" else None if isinstance(gateway, str) else gateway
-        twin = twin_of(
-            self.estate.cluster,
-            super().model(),
-            self._next("m"),
-            refs=refs,
-            registered=registered,
-            annotations=annotations,
-            variant=variant,
-        )
-        assigned = replace(twin, manifests=tuple(self._assigned(manifest) for manifest in twin.manifests))
-        forced = model_in_force(twin.handle, twin.backend, registered=registered, governed=governed and variant.routed)
-        self.declare(*assigned.manifests, until=forced)
-        return assigned
+    @property
+    def gateway_refs(self) -> list[dict[str, str]]:
+        """The tenant's own gateway."""
+        return [{"name": self.gateway.name, "namespace": self.gateway.namespace or ""}]
+
+    def assigned(self, twin: Twin) -> Twin:
+        """The same, registered for the tenant."""
+        return replace(twin, manifests=tuple(self._registered(manifest) for manifest in twin.manifests))
 
     def caller(
         self,
@@ -175,10 +157,10 @@ class Tenant(World):
     ) -> Caller:
         """As every world's; where no model is named and the tenant has none yet, none is made for it."""
         if model is None and subscription is None:
-            model = next(iter(self._own), None) or super().model()
+            model = next(iter(self._own), None) or self.original
         return super().caller(credential, identity=identity, subscription=subscription, model=model)
 
-    def _assigned(self, manifest: Manifest) -> Manifest:
+    def _registered(self, manifest: Manifest) -> Manifest:
         if manifest["kind"] != "MaaSModelRef":
             return manifest
         return {**manifest, "spec": {**manifest["spec"], "tenantRef": self.name}}

@@ -6,7 +6,7 @@ state theirs unasked.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import pytest
@@ -28,7 +28,6 @@ from harness.world.twin import Variant
 from harness.world.world import World
 
 UsageIs = Literal["stated", "asked", "not-asked", "declined", "forced"]
-Cell = tuple[Endpoint, bool, UsageIs]
 ANSWER_TOKENS: Final = 40
 FENCE_TOKENS: Final = 4 * ANSWER_TOKENS
 BREAK_AT: Final = 10
@@ -39,55 +38,71 @@ INCLUDE: Final[Mapping[UsageIs, bool]] = {"asked": True, "declined": False}
 FORCED: Final = Variant(arguments=("--enable-force-include-usage",))
 EMBEDS: Final = Variant(arguments=("--runner", "pooling"))
 
+ROWS: Final[Mapping[Endpoint | UsageIs, str]] = {
+    "completions": "MAAS-TOK-007", "embeddings": "MAAS-TOK-007", "messages": "MAAS-TOK-006",
+    "asked": "MAAS-TOK-002", "not-asked": "MAAS-TOK-002", "forced": "MAAS-TOK-002", "declined": "MAAS-TOK-003",
+}  # fmt: skip
+"""What the endpoint and the choice of usage of a cell prove."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One way to ask for an answer."""
+
+    endpoint: Endpoint
+    stream: bool
+    usage: UsageIs
+
+    @property
+    def name(self) -> str:
+        """A readable id."""
+        return f"{self.endpoint}-{'stream' if self.stream else 'whole'}-{self.usage}"
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """Two kinds of cells take a model server that is started in another way than the platform's own."""
+        own_server = self.usage == "forced" or self.endpoint == "embeddings"
+        return ("kube", "backends", "metrics", *(("models",) if own_server else ()))
+
+    def opened(self, world: World) -> tuple[Caller, Ask]:
+        """Somebody new with a model that can do it, and the request."""
+        ask = Ask(
+            endpoint=self.endpoint,
+            stream=self.stream,
+            include_usage=INCLUDE.get(self.usage),
+            max_tokens=ANSWER_TOKENS,
+        )
+        variant = FORCED if self.usage == "forced" else EMBEDS if self.endpoint == "embeddings" else None
+        return world.customer(models=world.new_model(variant=variant).handle if variant else None), ask
+
+
 TEXTS: Final[tuple[Endpoint, ...]] = ("chat", "completions", "responses", "messages")
 CHOICES: Final[tuple[UsageIs, ...]] = ("asked", "not-asked", "declined", "forced")
 BREAKABLE: Final[tuple[Cell, ...]] = (
-    *((endpoint, False, "stated") for endpoint in TEXTS),
-    *((endpoint, True, "stated") for endpoint in ("responses", "messages")),
-    *((endpoint, True, usage) for endpoint in ("chat", "completions") for usage in CHOICES),
+    *(Cell(endpoint, False, "stated") for endpoint in TEXTS),
+    *(Cell(endpoint, True, "stated") for endpoint in ("responses", "messages")),
+    *(Cell(endpoint, True, usage) for endpoint in ("chat", "completions") for usage in CHOICES),
 )
-WHOLE: Final[tuple[Cell, ...]] = (*BREAKABLE, ("embeddings", False, "stated"))
+WHOLE: Final[tuple[Cell, ...]] = (*BREAKABLE, Cell("embeddings", False, "stated"))
 
 
 def each(cells: Sequence[Cell], *requirements: str) -> pytest.MarkDecorator:
-    """The cells as checks with readable ids; the row of the endpoint and of the choice of usage comes with each."""
-    rows: Mapping[str, str] = {
-        "completions": "MAAS-TOK-007", "embeddings": "MAAS-TOK-007", "messages": "MAAS-TOK-006",
-        "asked": "MAAS-TOK-002", "not-asked": "MAAS-TOK-002", "forced": "MAAS-TOK-002", "declined": "MAAS-TOK-003",
-    }  # fmt: skip
+    """The cells as checks; the rows of each cell come with it."""
     return pytest.mark.parametrize(
-        ("endpoint", "stream", "usage"),
+        "cell",
         [
             pytest.param(
-                *cell,
-                id=f"{cell[0]}-{'stream' if cell[1] else 'whole'}-{cell[2]}",
+                cell,
+                id=cell.name,
                 marks=check(
-                    *(rows[part] for part in (cell[2], cell[0]) if part in rows), *requirements, needs=needs_of(cell)
+                    *(ROWS[part] for part in (cell.usage, cell.endpoint) if part in ROWS),
+                    *requirements,
+                    needs=cell.needs,
                 ),
             )
             for cell in cells
         ],
     )
-
-
-def needs_of(cell: Cell) -> tuple[Need, ...]:
-    """Two kinds of cells take a model server that is started in another way than the platform's own."""
-    own_server = cell[2] == "forced" or cell[0] == "embeddings"
-    return ("kube", "backends", "metrics", *(("models",) if own_server else ()))
-
-
-def customer_of(world: World, endpoint: Endpoint, usage: UsageIs) -> Caller:
-    """Somebody new, with a model that can do it."""
-    if usage == "forced":
-        return world.customer(models=world.new_model(variant=FORCED).handle)
-    if endpoint == "embeddings":
-        return world.customer(models=world.new_model(variant=EMBEDS).handle)
-    return world.customer()
-
-
-def asking(endpoint: Endpoint, *, stream: bool, usage: UsageIs) -> Ask:
-    """The request of a cell."""
-    return Ask(endpoint=endpoint, stream=stream, include_usage=INCLUDE.get(usage), max_tokens=ANSWER_TOKENS)
 
 
 def arrival(world: World, books: Books, exchange: Exchange) -> Entry:
@@ -102,11 +117,8 @@ def arrival(world: World, books: Books, exchange: Exchange) -> Entry:
 
 
 @each(WHOLE, "MAAS-TOK-008", "MAAS-GW-004")
-def test_a_whole_answer_has_all_its_parts_and_costs_what_it_states(
-    world: World, books: Books, endpoint: Endpoint, usage: UsageIs, *, stream: bool
-) -> None:
-    customer = customer_of(world, endpoint, usage)
-    ask = asking(endpoint, stream=stream, usage=usage)
+def test_a_whole_answer_has_all_its_parts_and_costs_what_it_states(world: World, books: Books, cell: Cell) -> None:
+    customer, ask = cell.opened(world)
     exchange = expect_whole(customer.infer(ask), ask)
     entry = arrival(world, books, exchange)
     expect_equal(tokens_of(exchange), entry.total_tokens, of="tokens stated, as generated", exchange=exchange)
@@ -116,23 +128,20 @@ def test_a_whole_answer_has_all_its_parts_and_costs_what_it_states(
 
 
 @each(BREAKABLE, "MAAS-TOK-004", "MAAS-TOK-008")
-def test_who_leaves_before_the_end_pays_no_more_than_was_generated(
-    world: World, books: Books, endpoint: Endpoint, usage: UsageIs, *, stream: bool
-) -> None:
-    customer = customer_of(world, endpoint, usage)
-    ask = asking(endpoint, stream=stream, usage=usage)
+def test_who_leaves_before_the_end_pays_no_more_than_was_generated(world: World, books: Books, cell: Cell) -> None:
+    customer, ask = cell.opened(world)
     stalled = failing("stall", after_tokens=BREAK_AT)
     exchange = (
         customer.infer(ask, headers=stalled, abort_after=LEAVE_AT)
-        if stream
+        if cell.stream
         else customer.infer(ask, headers=stalled, patience_s=PATIENCE_S)
     )
-    expect_equal(exchange.status, 200 if stream else None, of="status when the client left", exchange=exchange)
+    expect_equal(exchange.status, 200 if cell.stream else None, of="status when the client left", exchange=exchange)
     entry = arrival(world, books, exchange)
     expect(entry.aborted, expected="the model server told to stop", observed="it went on", exchange=exchange)
     generated, delivered = entry.total_tokens or 0, len(exchange.text_at)
     cost = cost_of(books, customer, exchange)
-    world.wire.recorder.characteristic(f"charged_for_broken_{'stream' if stream else 'answer'}", cost, "tokens")
+    world.wire.recorder.characteristic(f"charged_for_broken_{'stream' if cell.stream else 'answer'}", cost, "tokens")
     expect(
         cost == 0 or delivered <= cost <= generated,
         expected=f"nothing charged, or between {delivered} tokens (delivered) and {generated} (prompt and generated)",
@@ -154,11 +163,8 @@ def test_who_leaves_at_the_last_event_pays_for_the_whole_answer(world: World, bo
 
 
 @each(BREAKABLE, "MAAS-GW-004", "MAAS-TOK-008")
-def test_an_answer_that_the_model_server_breaks_off_never_looks_whole(
-    world: World, books: Books, endpoint: Endpoint, usage: UsageIs, *, stream: bool
-) -> None:
-    customer = customer_of(world, endpoint, usage)
-    ask = asking(endpoint, stream=stream, usage=usage)
+def test_an_answer_that_the_model_server_breaks_off_never_looks_whole(world: World, books: Books, cell: Cell) -> None:
+    customer, ask = cell.opened(world)
     exchange = customer.infer(ask, headers=failing("close", after_tokens=BREAK_AT))
     expect(
         not seems_whole(exchange, ask) and (exchange.error is not None or exchange.status != 200),
@@ -166,7 +172,7 @@ def test_an_answer_that_the_model_server_breaks_off_never_looks_whole(
         observed=f"what a reader takes for a finished answer: {describe(exchange)}",
         exchange=exchange,
     )
-    if not stream:
+    if not cell.stream:
         expect(
             exchange.status is not None and exchange.status >= 500,
             expected="a 5xx for an answer that never came whole",
