@@ -15,11 +15,15 @@ from harness.world.objects import Objects
 from harness.world.patience import until
 
 LABEL: Final = "maas-conformance.dev/held"
-PLURALS: Final = {"MaaSSubscription": "maassubscriptions", "MaaSAuthPolicy": "maasauthpolicies"}
+PLURALS: Final = {
+    "MaaSSubscription": "maassubscriptions",
+    "MaaSAuthPolicy": "maasauthpolicies",
+    "MaaSModelRef": "maasmodelrefs",
+}
 
 
 def hold_phase(world: Objects, ref: Ref, phase: str | None) -> None:
-    """Give a subscription or policy of the check this phase (None: no phase, as before it was first reconciled), and keep it.
+    """Give a subscription, policy or model of the check this phase (None: no phase, as before it was first reconciled), and keep it.
 
     Raises NotReady when the API server does not come to refuse other phases.
     """
@@ -28,7 +32,7 @@ def hold_phase(world: Objects, ref: Ref, phase: str | None) -> None:
     world.declare(_guard(world, ref, phase))
     world.settle()
     cluster.patch(ref, {"metadata": {"labels": {LABEL: world.name}}})
-    other = "Degraded" if phase != "Degraded" else "Failed"
+    other = "Pending" if phase != "Pending" else "Failed"  # phases that each of the kinds knows
     refused, _ = until(lambda: _is_refused(cluster, ref, other), bool, world.estate.ready_bound)
     if not refused:
         raise NotReady(

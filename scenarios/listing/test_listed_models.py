@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
 from harness.client.exchange import Exchange
 from harness.engine.declaration import check
 from harness.kube.manifest import Manifest, Ref
@@ -12,6 +14,7 @@ from harness.world.caller import Caller
 from harness.world.expectations import expect, expect_equal, expect_served, model_ids
 from harness.world.force import model_ref
 from harness.world.governance import MAAS, People, Policy, Rate, Subscription
+from harness.world.held_phase import hold_phase
 from harness.world.twin import Variant
 from harness.world.world import World
 
@@ -74,6 +77,26 @@ def test_an_entry_says_whose_where_and_since_when(world: World) -> None:
 def datetime_of(timestamp: str) -> float:
     """Unix seconds of a Kubernetes timestamp."""
     return datetime.fromisoformat(timestamp).timestamp()
+
+
+@pytest.mark.parametrize("phase", ["Pending", "Unhealthy", "Failed"])
+@check("MAAS-LIST-007", needs={"kube", "models", "disposable"})
+def test_a_model_in_any_other_phase_than_ready_is_not_listed(world: World, phase: str) -> None:
+    """To a key and to a token, while another model of the same subscription is."""
+    who, kept, held = world.identity("apart"), world.model(), world.new_model(governed=False).handle
+    subscription = world.subscription(who, models=(kept, held))
+    world.policy(who, models=(kept, held))
+    callers, both = (
+        (world.subscriber(who, subscription), world.person(who, subscription)),
+        {kept.model_id, held.model_id},
+    )
+    for caller in callers:
+        expect_equal(both & set(model_ids(caller.models())), both, of="models while both are Ready")
+    hold_phase(world, model_ref(held), phase)
+    for caller in callers:
+        exchange, _ = world.until(caller.models, lambda answer: held.model_id not in model_ids(answer))
+        shown = both & set(model_ids(exchange))
+        expect_equal(shown, {kept.model_id}, of=f"models while one is {phase}", exchange=exchange)
 
 
 @check("MAAS-LIST-015", needs={"kube", "models"})

@@ -2,10 +2,10 @@
 
 from harness.engine.declaration import check
 from harness.kube.manifest import Manifest, Ref, condition
-from harness.kube.wait import Expectation, is_gone
+from harness.kube.wait import is_gone
 from harness.platforms.platform import ModelHandle
 from harness.world.expectations import expect, expect_equal, expect_served
-from harness.world.force import limit_enforced, limit_policy_ref, model_ref
+from harness.world.force import limit_policy_ref, model_ref
 from harness.world.governance import Rate, Subscription
 from harness.world.world import World
 
@@ -250,36 +250,6 @@ def test_the_last_subscription_takes_the_policy_with_it(world: World) -> None:
     expect_equal(exchange.status, 403, of="status without any subscription", exchange=exchange)
 
 
-@check("MAAS-CTRL-003", needs={"kube", "kuadrant", "models"})
-def test_deleting_one_of_two_subscriptions_never_leaves_the_other_without_its_limit(world: World) -> None:
-    twin = world.new_model()
-    who = world.identity()
-    kept, doomed = world.subscription(who, models=twin.handle), world.subscription(who, models=twin.handle)
-    world.policy(who, models=twin.handle)
-    world.settle()
-    ref = limit_policy_ref(twin.handle)
-    items, version = world.estate.cluster.list_at(ref.api_version, ref.kind, namespace=ref.namespace)
-    assert any(item["metadata"]["name"] == ref.name for item in items)
-    world.withdraw(doomed.ref)
-    gone = Expectation(
-        ref, "without the deleted subscription's limit", lambda found: only(found, key_of(kept, twin.handle))
-    )
-    world.expect_becomes(gone)
-    for kind, seen in world.estate.cluster.watch(
-        ref.api_version, ref.kind, namespace=ref.namespace, resource_version=version, timeout_s=1
-    ):
-        if seen["metadata"]["name"] != ref.name:
-            continue
-        expect(kind != "DELETED", expected="the policy stays throughout", observed="it was deleted in between")
-        expect(
-            key_of(kept, twin.handle) in seen["spec"]["limits"],
-            expected="the other subscription's limit in every version of the policy",
-            observed=repr(sorted(seen["spec"]["limits"])),
-        )
-        if only(seen, key_of(kept, twin.handle)):
-            return
-
-
 @check("MAAS-CTRL-008", needs={"kube"})
 def test_a_model_taken_out_of_a_subscription_is_closed(world: World) -> None:
     first, second = world.model(0), world.model(1)
@@ -295,22 +265,6 @@ def test_a_model_taken_out_of_a_subscription_is_closed(world: World) -> None:
     key = key_of(subscription, second)
     expect(key not in limits(world, second), expected=f"no limit {key} any more", observed="the policy still has it")
     expect_served(caller.infer(model=first), when="the model is still in the subscription")
-
-
-@check("MAAS-CTRL-009", needs={"kube", "kuadrant", "models", "disposable"})
-def test_a_policy_that_somebody_deletes_or_edits_comes_back(world: World) -> None:
-    twin = world.new_model()
-    who = world.identity()
-    subscription = world.subscription(who, models=twin.handle, limit=11, window="3m")
-    world.policy(who, models=twin.handle)
-    world.settle()
-    ref, key = limit_policy_ref(twin.handle), key_of(subscription, twin.handle)
-    before = world.estate.cluster.get(ref) or {}
-    world.estate.cluster.patch(ref, {"spec": {"limits": {key: {"rates": [{"limit": 999_999, "window": "3m"}]}}}})
-    world.expect_becomes(limit_enforced(subscription, twin.handle))
-    world.estate.cluster.delete(ref)
-    world.expect_becomes(Expectation(ref, "made anew", lambda found: found is not None and _uid(found) != _uid(before)))
-    world.expect_becomes(limit_enforced(subscription, twin.handle))
 
 
 @check("MAAS-CTRL-007", needs={"kube", "models"})
@@ -346,12 +300,3 @@ def test_every_rate_of_a_subscription_is_in_its_limit(world: World) -> None:
     expect_equal(limit.get("rates"), wanted, of="rates of the limit", requirement="MAAS-RATE-015")
     counters = [counter.get("expression") for counter in limit.get("counters") or ()]
     expect_equal(counters, ["auth.identity.userid"], of="counters of the limit", requirement="MAAS-RATE-015")
-
-
-def only(policy: Manifest | None, key: str) -> bool:
-    """Whether that is the policy's one limit."""
-    return policy is not None and list((policy.get("spec") or {}).get("limits") or {}) == [key]
-
-
-def _uid(manifest: Manifest) -> str:
-    return str(manifest.get("metadata", {}).get("uid"))
