@@ -82,9 +82,11 @@ def test_a_prompt_beyond_every_context_is_refused_in_so_many_words(world: World,
 def test_a_wrong_request_is_answered_with_an_openai_error(world: World, wrong: dict[str, Any], via: Via) -> None:
     caller = world.anybody().over(via)
     expect_served(caller.infer(Ask(max_tokens=1)))
-    exchange = caller.infer(Ask(max_tokens=1, changes=wrong))
-    expect_error_object(exchange, 400, 422, when=f"the request has {wrong}")
-    expect(exchange.usage is None, expected="no usage", observed=str(exchange.usage), exchange=exchange)
+    for _ in range(3):
+        exchange = caller.infer(Ask(max_tokens=1, changes=wrong))
+        expect_error_object(exchange, 400, 422, when=f"the request has {wrong}")
+        expect(exchange.usage is None, expected="no usage", observed=str(exchange.usage), exchange=exchange)
+    expect_served(caller.infer(Ask(max_tokens=1)), when="wrong requests were answered with errors")
 
 
 @EACH_CLIENT
@@ -122,7 +124,7 @@ def test_a_body_that_is_no_request_is_refused(world: World, content: bytes) -> N
         ("POST", "/v1/no-such-endpoint"),
     ],
 )
-@check("MAAS-GW-013", "MAAS-SEC-012")
+@check("MAAS-SEC-012")
 def test_what_no_protocol_knows_is_refused(world: World, method: str, path: str) -> None:
     caller = world.anybody()
     expect_served(caller.infer(Ask(max_tokens=1)))
@@ -186,7 +188,7 @@ def test_answers_that_are_asked_for_together_are_answers_of_their_own(world: Wor
 
 
 @EACH_CLIENT
-@check("MAAS-SEC-012", "MAAS-RATE-007", needs={"second-caller"})
+@check("MAAS-SEC-012", needs={"second-caller"})
 def test_streams_of_two_callers_at_the_same_time_never_mix(world: World, via: Via) -> None:
     callers = [world.anybody().over(via), somebody_else(world).over(via)] * (TOGETHER // 2)
     for caller in callers:
