@@ -248,11 +248,16 @@ class Realm:
         for known in self._ask("GET", "/users", params={"username": name, "exact": "true"}).json():
             self.forget_user(known["id"])
         for group in groups:
-            self._ask("POST", "/groups", {"name": group}, also=(409,))
+            self.put_group(group)
         person = {"username": name, "enabled": True, "firstName": name, "lastName": name, "emailVerified": True}
         password_of = {"type": "password", "value": password.reveal(), "temporary": False}
         member = {"groups": [f"/{group}" for group in groups], "credentials": [password_of]}
         return self._made("/users", {**person, "email": f"{secrets.token_hex(6)}@example.com", **member})
+
+    def put_group(self, name: str) -> str | None:
+        """A group of that name at the top; its id where it was not there before, else None."""
+        answer = self._ask("POST", "/groups", {"name": name}, also=(409,))
+        return None if answer.status_code == 409 else answer.headers["Location"].rpartition("/")[2]
 
     def forget_user(self, identifier: str) -> None:
         """Remove somebody by their id."""
@@ -282,13 +287,15 @@ class Realm:
             raise KeycloakError(f"Keycloak refused {asked}: {answer.status_code}, {told(answer)}")
         return Secret(answer.json()["access_token"])
 
-    def signed(self, claims: Mapping[str, Any], *, expires_in: float = 300, algorithm: str | None = None) -> Secret:
+    def signed(
+        self, claims: Mapping[str, Any], *, expires_in: float = 300, algorithm: str | None = None, mark: str = MADE
+    ) -> Secret:
         """A token that says these claims beside `iss`, `iat`, `exp` and `jti`; one of None is left out.
 
         Keycloak signs nothing for the past, so a negative `expires_in` is awaited. It has `azp` and `exp` in every token: without a
-        claim `azp` that is a client of no use to anybody.
+        claim `azp` that is a client of no use to anybody. `mark` begins the name of the client that stands for a moment.
         """
-        name, secret = f"{MADE}{secrets.token_hex(8)}", Secret(secrets.token_urlsafe(24))
+        name, secret = f"{mark}{secrets.token_hex(8)}", Secret(secrets.token_urlsafe(24))
         attributes = {"access.token.lifespan": str(max(int(expires_in), 1))}
         attributes |= {"access.token.signed.response.alg": algorithm} if algorithm else {}
         identifier = self.put_client(

@@ -10,6 +10,7 @@ from typing import Final
 from harness.kube.cluster import Cluster
 from harness.platforms import inventory
 from harness.platforms.deployments import NOTHING_FOUND, component_deployments
+from harness.platforms.issuer import NO_REAL_ONE
 from harness.platforms.platform import Endpoints, Namespaces, Need, Stack
 from harness.platforms.rights import refusals
 from harness.platforms.settings import switch
@@ -27,8 +28,9 @@ UNTOLD: Final[Mapping[Need, str]] = {
         for need, name in SCRAPES.items()
     },
     "standard-gateway": "no second Gateway with an address was found; name it with --set standard-gateway=URL",
-    "oidc": "no issuer is known that signs tokens for any user; name one that the default tenant trusts with "
-    "--set oidc-issuer=URL and --set oidc-issuer-admin=URL",
+    "oidc": "no issuer is known that gives tokens to any user; name one that the default tenant trusts with --set oidc-issuer=URL and its "
+    "keycloak-admin-client, or oidc-issuer-admin where it is the reference platform's",
+    "any-token": NO_REAL_ONE,
 }
 UNREACHED: Final[Mapping[Need, str]] = {"instances": "Services of the cluster's inside are not reached from outside"}
 
@@ -41,7 +43,7 @@ def reasons(
         **_uninstalled(cluster, places),
         **refusals(cluster, places),
         **_without_journals(cluster, places),
-        **_untold(endpoints),
+        **_untold(endpoints, settings),
         **_unallowed(settings, stack),
         **UNREACHED,
     }
@@ -72,14 +74,15 @@ def _without_journals(cluster: Cluster, places: Namespaces) -> dict[Need, str]:
     }
 
 
-def _untold(endpoints: Endpoints) -> dict[Need, str]:
+def _untold(endpoints: Endpoints, settings: Mapping[str, str]) -> dict[Need, str]:
     told: dict[Need, str | None] = {
         "clock": endpoints.limiter_admin,
         "metrics": endpoints.metrics,
         "api-metrics": endpoints.api_metrics,
         **{need: endpoints.scrapes.get(name) for need, name in SCRAPES.items()},
         "standard-gateway": endpoints.standard_gateway,
-        "oidc": endpoints.issuer and endpoints.issuer_admin,
+        "oidc": endpoints.issuer and (endpoints.issuer_admin or settings.get("keycloak-admin-client")),
+        "any-token": endpoints.issuer_admin,
     }
     found = {need: sentence for need, sentence in UNTOLD.items() if told[need] is None}
     if not endpoints.gateway.startswith("https://"):

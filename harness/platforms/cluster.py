@@ -13,6 +13,7 @@ from harness.outcome import EnvironmentFault, UsageFault
 from harness.platforms import inventory
 from harness.platforms.absence import SCRAPES, reasons
 from harness.platforms.gpu import deploy_profile
+from harness.platforms.issuer import ISSUER_SETTINGS, keycloak_in, tried
 from harness.platforms.platform import Endpoints, Namespaces, Parameters, Platform, Stack, provided_unless
 from harness.platforms.settings import ADMISSION, admission_model, require_known
 from harness.platforms.target import Progress, TargetOptions
@@ -27,7 +28,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "api-metrics": "URL of Prometheus text with maas_api_http_requests_total and its sisters",
     "gateway-metrics": "URL of Prometheus text with istio_request_duration_milliseconds",
     "authorizer-metrics": "URL of Prometheus text with auth_server_response_status (Authorino's /server-metrics)",
-    "oidc-issuer": "URL of an issuer that the default tenant trusts for the client `maas`",
+    **ISSUER_SETTINGS,
     "oidc-issuer-admin": "URL where that issuer signs tokens on demand (the reference platform's issuer does)",
     "ca-file": "CA of the gateway's certificate",
     "disposable": "true: checks may harm this platform, and scale the Deployments of its components to nothing and back",
@@ -61,7 +62,9 @@ def open_platform(options: TargetOptions, progress: Progress) -> Iterator[Platfo
             if options.gpu_profile is not None:
                 bound_s = float(options.settings.get("model-ready-bound", "1800"))
                 deploy_profile(cluster, options.gpu_profile, run_id, Bound("model-ready-bound", bound_s), progress)
-            yield describe(cluster, options, progress)
+            platform = describe(cluster, options, progress)
+            with tried(platform.keycloak, progress):
+                yield platform
         finally:
             if options.gpu_profile is not None and not options.keep:
                 with uninterrupted():
@@ -83,6 +86,7 @@ def describe(cluster: Cluster, options: TargetOptions, progress: Progress, *, st
         endpoints=endpoints,
         ca_file=_ca_file(options.settings),
         kubeconfig=options.kubeconfig.absolute() if options.kubeconfig else None,
+        keycloak=keycloak_in(options.settings),
         namespaces=places,
         parameters=Parameters(admission=admission_model(options.settings)),
         models=models,

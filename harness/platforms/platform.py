@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.client.secret import Secret, SecretField
 from harness.outcome import UsageFault
+from harness.platforms.keycloak import TrustedKeycloak
 
 Target = Literal["embedded", "kind", "cluster", "endpoint"]
 Stack = Literal["reference", "upstream", "installed"]
@@ -33,7 +34,8 @@ Need = Literal[
     "components",  # components can be stopped and started again
     "tenants",  # AITenants can be created, and the gateways of their own be reached
     "instances",  # the management API of a tenant can be reached past its gateway
-    "oidc",  # an issuer that the platform trusts signs tokens for any user and groups that a check names
+    "oidc",  # an issuer that the platform trusts gives tokens to any user, in any groups, that a check names
+    "any-token",  # that issuer signs whatever a check wants, and is silent when told to, as no real one is
     "providers",  # stand-ins of external model providers can be run and reached
     "user-token",  # somebody's Kubernetes or OIDC token: requested where there is a kubeconfig, else given
     "second-caller",  # two callers of different users: made where there is a kubeconfig, else given
@@ -133,6 +135,7 @@ class Platform(_Edge):
         None, description="CA of the gateway's certificate; None: plain HTTP or the system's CAs"
     )
     kubeconfig: Path | None = None
+    keycloak: TrustedKeycloak | None = Field(None, description="the issuer is a Keycloak, administered so")
     namespaces: Namespaces = Namespaces()
     parameters: Parameters = Parameters()
     models: Annotated[tuple[ModelHandle, ...], Field(description="models that serve from the start")] = ()

@@ -20,6 +20,8 @@ from harness.ledger.journal import Journals
 from harness.platforms.platform import ModelHandle, Platform
 from harness.world.entitlement import open_models
 from harness.world.force import TRLP, TRLP_KIND
+from harness.world.keycloak import KeycloakIssuer
+from harness.world.oidc import Issuer, issuer_of
 
 ADMIN_URL: Final = "maas-conformance.dev/admin-url"
 WORLD_PREFIX: Final = "mc-"
@@ -42,6 +44,14 @@ class Estate:
     def client(self) -> MeasuringClient:
         """The measuring client; its connections live as long as the worker."""
         return MeasuringClient(ca_file=self.platform.ca_file, timeout_s=self.platform.parameters.request_timeout_s)
+
+    @cached_property
+    def issuer(self) -> Issuer:
+        """The issuer that the platform's default tenant trusts. Raises NotReady where there is none."""
+        trusted = self.platform.keycloak
+        if trusted is None:
+            return issuer_of(self.platform.endpoints, self.client)
+        return KeycloakIssuer(trusted, trusted.connected(), trusted.realm)
 
     @cached_property
     def official(self) -> OfficialClients:

@@ -10,28 +10,59 @@ from harness.engine.failure import NotReady
 from harness.platforms.platform import Endpoints
 from harness.world.identity import AUTHENTICATED, Person
 
+USUAL_S = 300.0
+"""Seconds for which tokens count unless a check says otherwise."""
 CLIENT = "maas"
 """The client that the platform's tenant trusts the issuer for, and that tokens are issued to unless a check says otherwise."""
 
 
+class Issuer(Protocol):
+    """A realm of an issuer; `url` is the `iss` of its tokens. Raises NotReady for what it does not do."""
+
+    @property
+    def url(self) -> str:
+        """Whose tokens a tenant trusts."""
+
+    def login(self, user: "OidcUser") -> Secret:
+        """A token as a user gets it who logs in through the platform's client."""
+
+    def sign(self, claims: Mapping[str, Any], *, expires_in: float = USUAL_S, kid: str | None = None) -> Secret:
+        """A token with these claims on top of the usual ones; a claim of None is left out. `expires_in` seconds may be negative."""
+
+    def new_key(self, algorithm: str | None = None) -> str:
+        """Publish another key, with which the tokens are signed that name it, and no others; its id."""
+
+    def published(self) -> Sequence[Mapping[str, Any]]:
+        """The public keys that sign, as JSON Web Keys."""
+
+    def switch(self, *, available: bool) -> None:
+        """Let the realm answer nobody but us, or everybody again."""
+
+    def realm(self, name: str) -> "Issuer":
+        """A realm of that name at the same issuer, made unless it is there. No tenant trusts it unless it is told to."""
+
+
 @dataclass(frozen=True, slots=True)
-class Issuer:
-    """A realm of the platform's issuer: `url` is the `iss` of its tokens, `admin` where they are signed on demand."""
+class OwnIssuer:
+    """A realm of the reference platform's issuer: `admin` is where tokens are signed on demand."""
 
     client: MeasuringClient
     url: str
     admin: str
 
+    def login(self, user: "OidcUser") -> Secret:
+        """A token that says of the user what is known."""
+        return self.sign(user.claims())
+
     def sign(
         self,
         claims: Mapping[str, Any],
         *,
-        expires_in: float = 300,
-        header: Mapping[str, Any] | None = None,
+        expires_in: float = USUAL_S,
         kid: str | None = None,
     ) -> Secret:
         """A token with these claims on top of the usual ones; a claim of None is left out. `expires_in` seconds may be negative."""
-        wish = {"claims": dict(claims), "header": dict(header or {}), "expires_in": expires_in, "kid": kid}
+        wish = {"claims": dict(claims), "expires_in": expires_in, "kid": kid}
         return Secret(str(self._ask("POST", "/tokens", wish)["access_token"]))
 
     def new_key(self, algorithm: str | None = None) -> str:
@@ -46,6 +77,14 @@ class Issuer:
         """Let the realm answer nobody but us, or everybody again."""
         self._ask("PUT", "/availability", {"available": available})
 
+    def realm(self, name: str) -> "OwnIssuer":
+        """Another realm of the process."""
+        made = OwnIssuer(
+            self.client, f"{self.url.rpartition('/')[0]}/{name}", f"{self.admin.rpartition('/')[0]}/{name}"
+        )
+        made._ask("PUT", body={})
+        return made
+
     def _ask(self, method: str, path: str = "", body: Any = None) -> Any:
         answer = self.client.send(Call(method, self.admin + path, json=body))
         if answer.status is None or answer.status >= 300:
@@ -55,22 +94,12 @@ class Issuer:
         return answer.json()
 
 
-def issuer_of(endpoints: Endpoints, client: MeasuringClient) -> Issuer:
+def issuer_of(endpoints: Endpoints, client: MeasuringClient) -> OwnIssuer:
     """The realm that the default tenant trusts. Raises NotReady where there is none: the check should need 'oidc'."""
     if endpoints.issuer is None or endpoints.issuer_admin is None:
         raise NotReady("this platform has no issuer that signs tokens on demand: the check should need 'oidc'")
     realm = endpoints.issuer.rpartition("/")[2]
-    return Issuer(client, endpoints.issuer, f"{endpoints.issuer_admin}/realms/{realm}")
-
-
-def realm_of(endpoints: Endpoints, client: MeasuringClient, name: str) -> Issuer:
-    """A realm of that name at the same issuer, made unless it is there. No tenant trusts it unless it is told to."""
-    base = issuer_of(endpoints, client)
-    made = Issuer(client, f"{base.url.rpartition('/')[0]}/{name}", f"{base.admin.rpartition('/')[0]}/{name}")
-    answer = client.send(Call("PUT", made.admin, json={}))
-    if answer.status != 200:
-        raise NotReady(f"the issuer made no realm {name}: it answered {answer.status or answer.error}")
-    return made
+    return OwnIssuer(client, endpoints.issuer, f"{endpoints.issuer_admin}/realms/{realm}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +137,7 @@ class OidcToken:
     issuer: Issuer
     user: OidcUser
     changes: Mapping[str, Any] = field(default_factory=dict)
-    expires_in: float = 300
+    expires_in: float = USUAL_S
     awaited: bool = True
     kid: str | None = None
     _text: Secret | None = None
@@ -117,11 +146,17 @@ class OidcToken:
         """The token. Its first use waits until the management API knows what its user was granted."""
         if self._text is None:
             self.host.settle()
-            claims = {**self.user.claims(), **self.changes}
-            self._text = self.issuer.sign(claims, expires_in=self.expires_in, kid=self.kid)
+            self._text = self._issued()
             if self.awaited and not self.changes and self.expires_in > 0:
                 self.host.await_listed(self.user, self._text)
         return self._text
+
+    def _issued(self) -> Secret:
+        """Who wants nothing said otherwise logs in, for that is how real tokens come about."""
+        if not self.changes and self.expires_in == USUAL_S and self.kid is None:
+            return self.issuer.login(self.user)
+        claims = {**self.user.claims(), **self.changes}
+        return self.issuer.sign(claims, expires_in=self.expires_in, kid=self.kid)
 
 
 @dataclass(frozen=True, slots=True)

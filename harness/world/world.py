@@ -23,7 +23,7 @@ from harness.world.expectations import listed_ids
 from harness.world.governance import Subscription
 from harness.world.grants import Chosen, Grants
 from harness.world.identity import Identity, Person
-from harness.world.oidc import Issuer, OidcToken, OidcUser, issuer_of, realm_of
+from harness.world.oidc import Issuer, OidcToken, OidcUser
 from harness.world.patience import until
 
 if TYPE_CHECKING:
@@ -63,11 +63,11 @@ class World(Grants):
     @property
     def issuer(self) -> Issuer:
         """The issuer that the platform's default tenant trusts. Raises NotReady where there is none."""
-        return issuer_of(self.wire.platform.endpoints, self.estate.client)
+        return self.estate.issuer
 
     def realm(self, name: str) -> Issuer:
         """Another realm of the same issuer, of this check's own; no tenant trusts it unless it is told to."""
-        return realm_of(self.wire.platform.endpoints, self.estate.client, f"{self.name}-{name}")
+        return self.issuer.realm(f"{self.name}-{name}")
 
     def token_of(self, person: Person) -> Credential:
         """A token of that person as a credential, requested when it is first used."""

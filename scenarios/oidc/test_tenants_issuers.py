@@ -29,7 +29,7 @@ def test_each_gateway_takes_tokens_of_its_own_tenants_issuer_alone(world: World)
     expect_served(tenant.caller(theirs).models(), when="the second token is tried again")
 
 
-@check("MAAS-AUTH-068", needs={"kube", "oidc", "tenants"})
+@check("MAAS-AUTH-068", needs={"kube", "oidc", "any-token", "tenants"})
 def test_without_the_issuers_keys_nobody_is_let_in_by_a_token(world: World) -> None:
     realm = world.realm("down")
     realm.switch(available=False)

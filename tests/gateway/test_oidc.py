@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from joserfc import jwt
-from joserfc.jwk import ECKey, KeySet, RSAKey
+from joserfc.jwk import ECKey, RSAKey
 from joserfc.util import urlsafe_b64encode
 
 from harness.simulator.gateway.authorizer.credentials import Credentials
@@ -33,6 +33,7 @@ class Realm:
     def __init__(self, quirks: frozenset[Quirk] = frozenset()) -> None:
         self.key = RSAKey.generate_key(2048, {"kid": "one", "use": "sig", "alg": "RS256"})
         self.published: list[Any] = [self.key]
+        self.brought: list[Any] = []
         self.fetched = 0
         self.claimed = URL
         self.down = False
@@ -46,7 +47,8 @@ class Realm:
         if request.url.path.endswith("/.well-known/openid-configuration"):
             return httpx.Response(200, json={"issuer": self.claimed, "jwks_uri": URL + "/certs"})
         self.fetched += 1
-        return httpx.Response(200, json=KeySet(self.published).as_dict(private=False))
+        published = [key.as_dict(private=False) for key in self.published]
+        return httpx.Response(200, json={"keys": [*self.brought, *published]})
 
     def token(self, key: Any = None, algorithm: str = "RS256", **claims: Any) -> str:
         key = key or self.key
@@ -170,6 +172,24 @@ def test_everybody_is_authenticated_whoever_says_so(realm: Realm) -> None:
 @pytest.mark.parametrize("name", ["al\nice", "a\x00b", "x" * 257])
 def test_a_name_that_could_break_out_of_a_header_is_refused(realm: Realm, name: str) -> None:
     assert realm.identify(realm.token(preferred_username=name)) == DENIED
+
+
+def test_keys_that_sign_nothing_or_are_of_an_unknown_kind_hide_no_other(realm: Realm) -> None:
+    encrypts = RSAKey.generate_key(2048, {"kid": "enc", "use": "enc", "alg": "RSA-OAEP"})
+    unknown = {"kty": "AKP", "alg": "ML-DSA-65", "kid": "new", "use": "sig", "pub": "AA"}
+    broken = {"kty": "OKP", "crv": "Ed448", "kid": "short", "use": "sig", "x": "AA"}
+    realm.brought = [encrypts.as_dict(private=False), unknown, broken]
+    assert realm.identify(realm.token()) == ALICE
+    signs = RSAKey.import_key(encrypts.as_pem(private=True), {"kid": "enc"})
+    assert realm.identify(realm.token(signs)) is None
+
+
+def test_an_issuer_that_publishes_no_key_that_signs_decides_nothing(realm: Realm) -> None:
+    token = realm.token()
+    realm.published = []
+    realm.brought = [RSAKey.generate_key(2048, {"kid": "enc", "use": "enc"}).as_dict(private=False)]
+    with pytest.raises(UnavailableError, match="no key that signs"):
+        realm.identify(token)
 
 
 def test_keys_are_kept_for_their_time_and_fetched_anew_for_an_unknown_one(realm: Realm) -> None:

@@ -11,7 +11,7 @@ from harness.engine.failure import NotReady
 from harness.platforms.platform import Endpoints
 from harness.world.governance import People
 from harness.world.identity import AUTHENTICATED, Person
-from harness.world.oidc import Issuer, OidcToken, OidcUser, issuer_of, realm_of
+from harness.world.oidc import OidcToken, OidcUser, OwnIssuer, issuer_of
 from tests.issuer.conftest import Issuer as Process
 from tests.issuer.conftest import started
 
@@ -31,13 +31,13 @@ def endpoints(process: Process) -> Endpoints:
 
 
 @pytest.fixture
-def issuer(endpoints: Endpoints) -> Iterator[Issuer]:
+def issuer(endpoints: Endpoints) -> Iterator[OwnIssuer]:
     client = MeasuringClient(ca_file=None, timeout_s=10)
     yield issuer_of(endpoints, client)
     client.close()
 
 
-def said(issuer: Issuer, text: str) -> jwt.Token:
+def said(issuer: OwnIssuer, text: str) -> jwt.Token:
     keys = KeySet.import_key_set({"keys": [dict(key) for key in issuer.published()]})
     return jwt.decode(text, keys, algorithms=["ES256", "RS256"])
 
@@ -63,7 +63,7 @@ def test_a_user_is_somebody_whom_objects_may_name() -> None:
     assert not People(users=("bob",), groups=("c",)).include(user)
 
 
-def test_a_token_is_signed_once_when_it_is_needed_and_waits_until_its_user_is_known(issuer: Issuer) -> None:
+def test_a_token_is_signed_once_when_it_is_needed_and_waits_until_its_user_is_known(issuer: OwnIssuer) -> None:
     host, user = Host(), OidcUser("ann", ("a",))
     credential = OidcToken(host, issuer, user)
     assert host.asked == []
@@ -77,7 +77,7 @@ def test_a_token_is_signed_once_when_it_is_needed_and_waits_until_its_user_is_kn
 
 @pytest.mark.parametrize(("changes", "expires_in"), [({"azp": None}, 300.0), ({}, -60.0)])
 def test_a_token_that_will_be_refused_waits_for_nothing(
-    issuer: Issuer, changes: dict[str, None], expires_in: float
+    issuer: OwnIssuer, changes: dict[str, None], expires_in: float
 ) -> None:
     host = Host()
     claims = said(issuer, OidcToken(host, issuer, OidcUser("ann"), changes, expires_in).secret().reveal()).claims
@@ -86,7 +86,7 @@ def test_a_token_that_will_be_refused_waits_for_nothing(
     assert claims["exp"] - claims["iat"] == expires_in
 
 
-def test_another_key_signs_for_those_who_name_it(issuer: Issuer) -> None:
+def test_another_key_signs_for_those_who_name_it(issuer: OwnIssuer) -> None:
     kid = issuer.new_key("RS256")
     usual = said(issuer, issuer.sign({}).reveal()).header
     named = said(issuer, issuer.sign({}, kid=kid).reveal()).header
@@ -94,18 +94,18 @@ def test_another_key_signs_for_those_who_name_it(issuer: Issuer) -> None:
     assert usual["kid"] != kid
 
 
-def test_a_realm_of_a_checks_own_signs_with_keys_of_its_own(endpoints: Endpoints, issuer: Issuer) -> None:
-    realm = realm_of(endpoints, issuer.client, "own")
+def test_a_realm_of_a_checks_own_signs_with_keys_of_its_own(issuer: OwnIssuer) -> None:
+    realm = issuer.realm("own")
     assert realm.url == issuer.url.replace("/maas", "/own")
     assert {key["kid"] for key in realm.published()}.isdisjoint(key["kid"] for key in issuer.published())
     assert said(realm, realm.sign({}).reveal()).claims["iss"] == realm.url
 
 
-def test_what_the_issuer_refuses_is_no_fault_of_the_platform(issuer: Issuer) -> None:
+def test_what_the_issuer_refuses_is_no_fault_of_the_platform(issuer: OwnIssuer) -> None:
     with pytest.raises(NotReady, match="was answered with 404"):
         issuer.sign({}, kid="nobody's")
 
 
-def test_a_platform_without_an_issuer_says_which_need_the_check_forgot(issuer: Issuer) -> None:
+def test_a_platform_without_an_issuer_says_which_need_the_check_forgot(issuer: OwnIssuer) -> None:
     with pytest.raises(NotReady, match="should need 'oidc'"):
         issuer_of(Endpoints(gateway="http://g", management="http://g/maas-api"), issuer.client)

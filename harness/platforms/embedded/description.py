@@ -10,6 +10,7 @@ from harness.platforms.embedded.plan import Listener, Plan
 from harness.platforms.embedded.population import Found
 from harness.platforms.embedded.topology import ISSUER
 from harness.platforms.embedded.world import realm_url
+from harness.platforms.issuer import NO_REAL_ONE
 from harness.platforms.platform import Endpoints, Need, Parameters, Platform, provided_unless
 from harness.platforms.supervisor import Endpoints as Announced
 from harness.platforms.supervisor import Supervisor
@@ -30,6 +31,7 @@ def describe(plan: Plan, announced: Announced, found: Found, supervisor: Supervi
         endpoints=_endpoints(plan, announced),
         ca_file=plan.gateway_ca if plan.gateway_ca.exists() else None,
         kubeconfig=plan.kubeconfig,
+        keycloak=plan.keycloak,
         namespaces=found.namespaces,
         parameters=Parameters(admission=plan.admission),
         models=found.models,
@@ -58,8 +60,8 @@ def _endpoints(plan: Plan, announced: Announced) -> Endpoints:
         limiter_admin=limiter,
         metrics=f"{limiter}/metrics",
         api_metrics=announced["maas-api"]["metrics"],
-        issuer=realm_url(announced[ISSUER]["issuer"]),
-        issuer_admin=announced[ISSUER]["admin"],
+        issuer=plan.keycloak.issuer if plan.keycloak else realm_url(announced[ISSUER]["issuer"]),
+        issuer_admin=None if plan.keycloak else announced[ISSUER]["admin"],
         scrapes=scrapes(announced),
     )
 
@@ -69,6 +71,8 @@ def _reasons(plan: Plan) -> dict[Need, str]:
     reasons: dict[Need, str] = {}
     if plan.backend == "vllm":
         reasons |= WITHOUT_MOCK
+    if plan.keycloak is not None:
+        reasons["any-token"] = NO_REAL_ONE
     if plan.tls_listener is None:
         reasons["tls"] = "the world's MaaS gateway has no HTTPS listener"
     if plan.standard_listener is None:

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from harness.kube.documents import Document
 from harness.platforms.embedded.settings import KubeApi
+from harness.platforms.keycloak import TrustedKeycloak
 from harness.platforms.platform import Admission
 
 MAAS_GATEWAY: Final = "maas-default-gateway"
@@ -39,6 +40,7 @@ class Plan:
     tls: bool = False
     kube_api: KubeApi = "own"
     admission: Admission = "check-then-report"
+    keycloak: TrustedKeycloak | None = None
 
     def module(self, name: str, usual: str) -> str:
         """The module that runs as this component: the usual one, unless a self-test replaced it."""
@@ -51,8 +53,13 @@ class Plan:
 
     @property
     def issuer(self) -> Path:
-        """Where the issuer keeps its keys, and the CA certificate that the authorizer trusts it by."""
+        """Where the platform's own issuer keeps its keys, and its CA certificate."""
         return self.private / "issuer"
+
+    @property
+    def issuer_ca(self) -> Path | None:
+        """The CA that the authorizer trusts issuers by; None: the system's."""
+        return self.keycloak.ca_file if self.keycloak else self.issuer / "ca.crt"
 
     @property
     def database(self) -> str:

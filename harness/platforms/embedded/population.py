@@ -7,7 +7,8 @@ from pathlib import Path
 
 from harness.kube.documents import Document
 from harness.kube.wait import Bound, wait_for
-from harness.platforms.embedded.world import announce_maas_api, maas_api_served, trusting
+from harness.platforms.embedded.world import announce_maas_api, maas_api_served, realm_url, trusting
+from harness.platforms.keycloak import TrustedKeycloak
 from harness.platforms.platform import ModelHandle, Namespaces
 from harness.platforms.target import Progress
 
@@ -27,6 +28,7 @@ def populate(
     ready: Mapping[str, "Future[Mapping[str, str]]"],
     bound: Bound,
     progress: Progress,
+    keycloak: TrustedKeycloak | None = None,
 ) -> Found:
     """Apply the documents as soon as the API answers, announce maas-api when it does, and wait until the world is in force.
 
@@ -41,7 +43,11 @@ def populate(
     ready["kubeapi"].result()
     with Cluster.connect(kubeconfig) as cluster:
         progress(f"applying {len(documents)} objects")
-        apply_documents(cluster, trusting(documents, ready["issuer"].result()["issuer"]))
+        if keycloak is not None:
+            documents = trusting(documents, keycloak.issuer, keycloak.client)
+        else:
+            documents = trusting(documents, realm_url(ready["issuer"].result()["issuer"]))
+        apply_documents(cluster, documents)
         announce_maas_api(cluster, ready["maas-api"].result()["api"])
         progress("waiting until models are Ready and policies Enforced")
         wait_until_in_force(cluster, [document.manifest for document in documents], bound)

@@ -20,6 +20,7 @@ from harness.platforms.embedded.plan import Plan, listeners_of
 from harness.platforms.embedded.population import populate
 from harness.platforms.embedded.settings import EmbeddedSettings
 from harness.platforms.embedded.world import base_documents, database_secret, world_documents
+from harness.platforms.issuer import tried
 from harness.platforms.lease import PLATFORM_FILE, Lease
 from harness.platforms.machine import envoy_binary
 from harness.platforms.platform import Platform
@@ -75,10 +76,11 @@ def embedded_platform(options: TargetOptions, progress: Progress) -> Iterator[Pl
             tls=settings.tls,
             kube_api=settings.kube_api,
             admission=settings.admission,
+            keycloak=settings.keycloak,
         )
         bound = Bound("ready_bound_s", settings.ready_bound_s)
         platform = _boot(plan, supervisor, documents, bound, progress, started)
-        with control_of(supervisor) as control:
+        with tried(plan.keycloak, progress), control_of(supervisor) as control:
             try:
                 yield _controlled(platform, control, plan)
             finally:
@@ -128,6 +130,7 @@ def _boot(
             announcements.promises,
             bound,
             progress,
+            plan.keycloak,
         )
 
         def done(ready: Endpoints) -> bool:

@@ -6,6 +6,8 @@ from typing import Final, Literal, Self
 
 from harness.outcome import UsageFault
 from harness.platforms.embedded.quirks import chosen
+from harness.platforms.issuer import ISSUER_SETTINGS, keycloak_in
+from harness.platforms.keycloak import TrustedKeycloak
 from harness.platforms.platform import Admission, Parameters
 from harness.platforms.settings import admission_model, require_known, switch
 
@@ -15,6 +17,7 @@ COMPONENT: Final = "component."
 SETTINGS: Final[Mapping[str, str]] = {
     "admission": "how requests are admitted: check-then-report, reservation or estimate; default check-then-report",
     "component.NAME": "a module to run in the place of this component",
+    **ISSUER_SETTINGS,
     "kube-api": "own, or envtest: the real etcd and kube-apiserver of KUBEBUILDER_ASSETS; default own",
     "model-ready-bound": "seconds in which the world has to be in force; default 60, with --backend vllm 900",
     "quirks": "none, upstream, or requirement ids with commas between: weaknesses of upstream to repeat; default none",
@@ -36,6 +39,7 @@ class EmbeddedSettings:
     kube_api: KubeApi = "own"
     tls: bool = False
     admission: Admission = "check-then-report"
+    keycloak: TrustedKeycloak | None = None
 
     @classmethod
     def read(cls, settings: Mapping[str, str], backend: str) -> Self:
@@ -60,7 +64,20 @@ class EmbeddedSettings:
             kube_api(settings),
             switch(settings, "tls", default=False),
             admission_model(settings) or "check-then-report",
+            keycloak(settings),
         )
+
+
+def keycloak(settings: Mapping[str, str]) -> TrustedKeycloak | None:
+    """The Keycloak that the default tenant is to trust in the place of the platform's own issuer. Raises UsageFault."""
+    found = keycloak_in(settings)
+    named = next((key for key in ISSUER_SETTINGS if key in settings), None)
+    if found is None and named is not None:
+        raise UsageFault(
+            f"the setting {named} is of a Keycloak here, and keycloak-admin-client and keycloak-admin-secret-file are missing; without "
+            "one the platform has an issuer of its own"
+        )
+    return found
 
 
 def kube_api(settings: Mapping[str, str]) -> KubeApi:

@@ -80,7 +80,7 @@ def _issuer(plan: Plan, _ready: Endpoints) -> list[str]:
 def _authorizer(plan: Plan, ready: Endpoints) -> list[str]:
     return [
         *(*_kubeconfig(plan), "--maas-api", ready[MAAS_API]["api"]),
-        *("--oidc-ca", str(plan.issuer / "ca.crt")),
+        *(("--oidc-ca", str(plan.issuer_ca)) if plan.issuer_ca else ()),
         # a quarter of the usual time: a check that waits for an answer to be forgotten waits in real time
         *("--metadata-cache-ttl", "0.5", "--authz-cache-ttl", "0.5"),
     ]

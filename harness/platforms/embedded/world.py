@@ -51,11 +51,11 @@ def realm_url(base: str) -> str:
     return f"{base}/realms/{REALM}"
 
 
-def trusting(documents: Sequence[Document], base: str) -> list[Document]:
-    """The documents, the default tenant trusting the platform's own issuer unless it names one itself."""
+def trusting(documents: Sequence[Document], issuer: str, client: str = REALM) -> list[Document]:
+    """The documents, the default tenant trusting this issuer for this client unless it names one itself."""
 
     def spec_of(manifest: Manifest) -> dict[str, Any]:
-        return {"oidc": {"issuerUrl": realm_url(base), "clientId": REALM}, **(manifest.get("spec") or {})}
+        return {"oidc": {"issuerUrl": issuer, "clientId": client}, **(manifest.get("spec") or {})}
 
     return [
         replace(document, manifest={**document.manifest, "spec": spec_of(document.manifest)})

@@ -165,15 +165,36 @@ class OidcTokens:
     async def _fetched(self, issuer: Issuer) -> KeySet:
         try:
             document = await self._document(issuer.url + "/.well-known/openid-configuration")
-            return KeySet.import_key_set(await self._document(jwks_uri(document, issuer)))
+            return usable(await self._document(jwks_uri(document, issuer)))
         except (httpx.HTTPError, httpx.InvalidURL, JoseError, ValueError, KeyError, TypeError) as error:
-            raise UnavailableError(f"the keys of {issuer.url} could not be fetched: {type(error).__name__}") from error
+            # whoever brings an issuer of their own meets this first, and the text says whether it is the address or the certificate
+            raise UnavailableError(
+                f"the keys of {issuer.url} could not be fetched: {type(error).__name__}: {error}"
+            ) from error
 
     async def _document(self, url: str) -> Any:
         answer = (await self._client.get(url)).raise_for_status()
         if len(answer.content) > LARGEST_DOCUMENT:
             raise ValueError("the document is too long")
         return answer.json()
+
+
+def usable(document: Mapping[str, Any]) -> KeySet:
+    """The keys that may have signed a token. Those for encryption, and those of kinds that we do not know, are no reason to miss the others.
+
+    Raises ValueError where none is left, KeyError and TypeError for what is no JSON Web Key Set.
+    """
+    found: list[Any] = []
+    for key in document["keys"]:
+        if key.get("use") == "enc":
+            continue
+        try:
+            found.extend(KeySet.import_key_set({"keys": [key]}).keys)
+        except (JoseError, ValueError, KeyError, TypeError) as error:
+            LOG.warning("the key %s of an issuer is passed over: %s", key.get("kid"), type(error).__name__)
+    if not found:
+        raise ValueError("the issuer publishes no key that signs")
+    return KeySet(found)
 
 
 def jwks_uri(document: Mapping[str, Any], issuer: Issuer) -> str:
