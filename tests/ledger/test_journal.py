@@ -1,11 +1,6 @@
 """The ledger against a real mock-vllm process, over the network."""
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -13,51 +8,18 @@ from harness.client.measuring import Call, MeasuringClient
 from harness.engine.failure import NotConformant, NotReady
 from harness.ledger.journal import Journals, JournalUnreadable
 from harness.world.sandwich import arrivals, expect_never_arrived
+from tests.mock_vllm.process import serving
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[dict[str, str]]:
-    ready = tmp_path_factory.mktemp("model") / "ready.json"
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "mock_vllm",
-            "serve",
-            "m",
-            "--port",
-            "0",
-            "--admin-port",
-            "0",
-            "--ready-file",
-            str(ready),
-        ],
-        env={**os.environ, "MAAS_DIE_WITH_PARENT": "1"},
-    )
-    try:
-        yield _endpoints(process, ready)
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def _endpoints(process: subprocess.Popen[bytes], ready: Path) -> dict[str, str]:
-    for _ in range(1000):
-        if ready.exists():
-            return json.loads(ready.read_text())["endpoints"]
-        if process.poll() is not None:
-            break
-        os.sched_yield()
-        try:
-            process.wait(0.02)
-        except subprocess.TimeoutExpired:
-            continue
-    raise AssertionError(f"mock-vllm did not start: {process.poll()}")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    with serving(tmp_path_factory.mktemp("model"), "m") as endpoints:
+        yield endpoints
 
 
 @pytest.fixture
 def client():
-    made = MeasuringClient(timeout_s=5)
+    made = MeasuringClient(timeout_s=60)
     yield made
     made.close()
 

@@ -1,10 +1,9 @@
 """The generator as its own process, against a real mock-vllm: what it notes has to be what the model server journalled."""
 
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from harness.load.plan import LoadPlan, Member
 from harness.load.profile import Profile
 from harness.load.sample import LoadResult
 from harness.platforms.platform import ModelHandle
+from tests.mock_vllm.process import serving
 
 MODEL = ModelHandle(name="m", namespace="llm", model_id="publishers/llm/models/m", path="", served_name="m")
 PROFILE = Profile.model_validate(
@@ -37,33 +37,9 @@ PROFILE = Profile.model_validate(
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[dict[str, str]]:
-    ready = tmp_path_factory.mktemp("model") / "ready.json"
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "mock_vllm",
-            "serve",
-            "m",
-            "--port",
-            "0",
-            "--admin-port",
-            "0",
-            "--ready-file",
-            str(ready),
-        ]
-    )
-    try:
-        while not ready.exists():
-            try:
-                raise AssertionError(f"mock-vllm ended with {process.wait(0.02)}")
-            except subprocess.TimeoutExpired:
-                continue
-        yield json.loads(ready.read_text())["endpoints"]
-    finally:
-        process.terminate()
-        process.wait(60)
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    with serving(tmp_path_factory.mktemp("model"), "m") as endpoints:
+        yield endpoints
 
 
 def drive(folder: Path, run_time_s: int) -> None:

@@ -1,16 +1,15 @@
 """A server process under test, and how its streams are read."""
 
 import json
-import os
 import subprocess
-import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
-BASE = ("serve", "test-model", "--served-model-name", "shown", "alias", "--port", "0", "--admin-port", "0")
+from tests.mock_vllm.process import serve
+
+BASE = ("test-model", "--served-model-name", "shown", "alias")
 
 
 @dataclass(frozen=True)
@@ -30,21 +29,11 @@ class Running:
 
 def start(directory: Path, *options: str, environment: dict[str, str] | None = None) -> Running:
     """Start a server process and wait for its ready file."""
-    ready = directory / f"ready-{time.monotonic_ns()}"
-    command = [sys.executable, "-m", "mock_vllm", *BASE, "--ready-file", str(ready), *options]
-    env = {**os.environ, "MAAS_DIE_WITH_PARENT": "1", **(environment or {})}
-    process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 60
-    while not ready.exists():
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            raise AssertionError(f"the server did not start: {process.communicate()[1].decode()}")
-        time.sleep(0.005)
-    endpoints = json.loads(ready.read_text())["endpoints"]
+    served = serve(directory, *BASE, *options, environment=environment)
     return Running(
-        api=httpx.Client(base_url=endpoints["api"], verify=False, timeout=60),
-        admin=httpx.Client(base_url=endpoints["admin"], timeout=60),
-        process=process,
+        api=httpx.Client(base_url=served.endpoints["api"], verify=False, timeout=60),
+        admin=httpx.Client(base_url=served.endpoints["admin"], timeout=60),
+        process=served.process,
     )
 
 
