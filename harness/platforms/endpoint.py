@@ -158,7 +158,9 @@ def _credentials(environment: Environment, folder: Path) -> Credentials:
 def _reasons(addresses: Addresses, credentials: Credentials) -> dict[Need, str]:
     """Why a need is not met: what takes a Kubernetes API, and what the environment file leaves out."""
     reasons: dict[Need, str] = {need: NO_KUBERNETES for need in get_args(Need) if need not in GIVEN}
-    reasons["any-token"] = reasons["oidc"] = "a hosted platform trusts its own issuers, and none of them signs tokens for a check"
+    reasons["any-token"] = reasons["oidc"] = (
+        "a hosted platform trusts its own issuers, and none of them signs tokens for a check"
+    )
     if not addresses.gateway.startswith("https://"):
         reasons["tls"] = (
             "endpoints.gateway of the environment file is a plain HTTP address, as on development platforms"

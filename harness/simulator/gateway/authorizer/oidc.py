@@ -180,7 +180,7 @@ class OidcTokens:
 
 
 def usable(document: Mapping[str, Any]) -> KeySet:
-    """The keys that may have signed a token. Those for encryption, and those of kinds that we do not know, are no reason to miss the others.
+    """The keys that may have signed a token. Those for encryption, or of kinds that nobody knows here, are no reason to miss the others.
 
     Raises ValueError where none is left, KeyError and TypeError for what is no JSON Web Key Set.
     """
