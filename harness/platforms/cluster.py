@@ -15,7 +15,7 @@ from harness.platforms.absence import SCRAPES, reasons
 from harness.platforms.gpu import deploy_profile
 from harness.platforms.issuer import ISSUER_SETTINGS, keycloak_in, tried
 from harness.platforms.platform import Endpoints, Namespaces, Parameters, Platform, Stack, provided_unless
-from harness.platforms.settings import ADMISSION, admission_model, require_known
+from harness.platforms.settings import ADMISSION, admission_model, require_known, seconds
 from harness.platforms.target import Progress, TargetOptions
 from harness.platforms.termination import sigterm_interrupts, uninterrupted
 
@@ -48,6 +48,7 @@ def open_platform(options: TargetOptions, progress: Progress) -> Iterator[Platfo
     Raises UsageFault for missing or contradictory options, EnvironmentFault when the API does not answer or there is no MaaS.
     """
     require_known(options.settings, SETTINGS, "cluster")
+    bound = Bound("model-ready-bound", seconds(options.settings, "model-ready-bound", default=1800))
     if options.kubeconfig is None or options.gateway_url is None:
         raise UsageFault("--target cluster needs --kubeconfig FILE and --gateway URL")
     cluster = Cluster.connect(options.kubeconfig, context=options.settings.get("context"))
@@ -60,8 +61,7 @@ def open_platform(options: TargetOptions, progress: Progress) -> Iterator[Platfo
     with sigterm_interrupts():
         try:
             if options.gpu_profile is not None:
-                bound_s = float(options.settings.get("model-ready-bound", "1800"))
-                deploy_profile(cluster, options.gpu_profile, run_id, Bound("model-ready-bound", bound_s), progress)
+                deploy_profile(cluster, options.gpu_profile, run_id, bound, progress)
             platform = describe(cluster, options, progress)
             with tried(platform.keycloak, progress):
                 yield platform

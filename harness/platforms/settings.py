@@ -11,6 +11,7 @@ from harness.platforms.target import TargetOptions
 ADMISSION: Final = (
     "how the platform admits requests: check-then-report, reservation or estimate; default: it is measured"
 )
+LONGEST_S: Final = 86_400.0
 _TRUE = frozenset({"true", "yes", "1", "on"})
 _FALSE = frozenset({"false", "no", "0", "off"})
 
@@ -42,6 +43,22 @@ def switch(settings: Mapping[str, str], key: str, *, default: bool) -> bool:
     if text.lower() in _TRUE | _FALSE:
         return text.lower() in _TRUE
     raise UsageFault(f"the setting {key} is true or false, came {text!r}")
+
+
+def seconds(settings: Mapping[str, str], key: str, *, default: float) -> float:
+    """A setting that is a time. Raises UsageFault for what is no number, or none above 0 and below `LONGEST_S`."""
+    text = settings.get(key)
+    if text is None:
+        return default
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 < found <= LONGEST_S:
+        raise UsageFault(
+            f"the setting {key} is a number of seconds above 0, at most {LONGEST_S:g} (a day), came {text!r}"
+        )
+    return found
 
 
 def admission_model(settings: Mapping[str, str]) -> Admission | None:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from harness.outcome import UsageFault
-from harness.platforms.embedded import topology
+from harness.platforms.embedded.plan import Plan
 from harness.platforms.embedded.settings import EmbeddedSettings
+from harness.platforms.embedded.topology import COMPONENTS
 from harness.platforms.settings import admission_model
 
 
@@ -29,15 +30,15 @@ def test_a_model_that_nobody_has_is_refused_in_one_sentence() -> None:
 
 
 def test_the_limiter_and_the_gateway_are_told_the_same() -> None:
-    plan = topology.Plan(private=Path("/nowhere"), crds=(), listeners=(), admission="reservation")
+    plan = Plan(private=Path("/nowhere"), crds=(), listeners=(), admission="reservation")
     ready = {
         "authorizer": {"grpc": "127.0.0.1:1", "admin": "http://127.0.0.1:2"},
         "limiter": {"grpc": "127.0.0.1:3", "admin": "http://127.0.0.1:4"},
     }
     told = {
-        part.name: list(part.arguments(ready))
-        for part in topology.control_plane(plan)
-        if part.name in ("limiter", "gateway")
+        component.name: list(component.part(plan).arguments(ready))
+        for component in COMPONENTS
+        if component.name in ("limiter", "gateway")
     }
     for words in told.values():
         assert words[words.index("--admission") + 1] == "reservation"

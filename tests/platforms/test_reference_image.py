@@ -21,8 +21,9 @@ from harness.kube.cluster import Cluster
 from harness.kube.manifest import Manifest, Ref
 from harness.kube.wait import Bound
 from harness.platforms.cluster import describe
-from harness.platforms.embedded import topology
+from harness.platforms.embedded.plan import Plan
 from harness.platforms.embedded.session import crd_folders, supervised
+from harness.platforms.embedded.topology import KUBERNETES
 from harness.platforms.embedded.world import maas_api_slice, world_documents
 from harness.platforms.introduction import introduce
 from harness.platforms.kind.reference import deployments, reference_manifests
@@ -33,6 +34,7 @@ from harness.platforms.target import TargetOptions
 
 IMAGE = os.environ.get("MAAS_TEST_REFERENCE_IMAGE", "")
 GATEWAY, STANDARD, LIMITER = "http://127.0.0.1:8080", "http://127.0.0.1:8081", "http://127.0.0.1:9003"
+SECURE = "https://127.0.0.1:8443"
 OTHER_HOST_PORTS = {"0.0.0.0:8080": "127.0.0.1:0"}
 """Both controllers bind the same port in Pods of their own; on one network they cannot."""
 
@@ -115,12 +117,12 @@ class Kubelet:
 @pytest.fixture
 def pods(tmp_path: Path) -> Iterator[tuple[Kubelet, Path]]:
     with supervised(TargetOptions(), lambda line: None) as (lease, supervisor):
-        plan = topology.Plan(private=lease.private, crds=crd_folders(), listeners=())
+        plan = Plan(private=lease.private, crds=crd_folders(), listeners=())
         words = ["--kubeconfig", str(plan.kubeconfig), "--dir", str(plan.private / "kubelet")]
         models = Part("kubelet", "harness.simulator.kubelet", lambda _: words, ("kubeapi",))
-        supervisor.load([topology.kubernetes_api(plan), models])
+        supervisor.load([KUBERNETES.part(plan), models])
         ready = supervisor.until(supervisor.all_ready)
-        manifests = reference_manifests(IMAGE, GATEWAY, STANDARD)
+        manifests = reference_manifests(IMAGE, GATEWAY, STANDARD, SECURE)
         settings = next(entry["data"] for entry in manifests if entry["kind"] == "ConfigMap")
         kubelet = Kubelet(tmp_path, ready["kubeapi"]["api"].rpartition(":")[2], settings)
         try:

@@ -27,7 +27,7 @@ def kube_only(options: TargetOptions, progress: Progress) -> Iterator[Kubernetes
     """Run the API for the length of the block; worlds that were named are applied, but nothing reconciles them."""
     with supervised(options, progress) as (lease, supervisor):
         plan = Plan(private=lease.private, crds=crd_folders(), listeners=(), kube_api=kube_api(options.settings))
-        supervisor.load([topology.kubernetes_api(plan)])
+        supervisor.load([topology.KUBERNETES.part(plan)])
         supervisor.until(supervisor.all_ready)
         if options.worlds:
             _apply(plan.kubeconfig, options.worlds)

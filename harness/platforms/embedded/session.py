@@ -5,19 +5,18 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from harness.kube.documents import Document
 from harness.kube.wait import Bound
-from harness.outcome import UsageFault
 from harness.platforms.control import Control, control_of
 from harness.platforms.data import data_folder
 from harness.platforms.embedded import preflight, topology
 from harness.platforms.embedded.description import describe
 from harness.platforms.embedded.plan import Plan, listeners_of
 from harness.platforms.embedded.population import populate
+from harness.platforms.embedded.replacement import require_replaceable
 from harness.platforms.embedded.settings import EmbeddedSettings
 from harness.platforms.embedded.world import base_documents, database_secret, world_documents
 from harness.platforms.issuer import tried
@@ -26,7 +25,7 @@ from harness.platforms.machine import envoy_binary
 from harness.platforms.platform import Platform
 from harness.platforms.remains import sweep_dead_runs
 from harness.platforms.settings import require_reference_stack
-from harness.platforms.supervisor import Endpoints, Part, Supervisor
+from harness.platforms.supervisor import Endpoints, Supervisor
 from harness.platforms.target import Progress, TargetOptions
 from harness.platforms.termination import deferred, sigterm_interrupts, uninterrupted
 
@@ -59,6 +58,7 @@ def embedded_platform(options: TargetOptions, progress: Progress) -> Iterator[Pl
     started = time.monotonic()
     require_reference_stack(options)
     settings = EmbeddedSettings.read(options.settings, options.backend)
+    require_replaceable(settings.replaced)
     preflight.require_free_port(options.gateway_port)
     envoy_binary()
     if options.backend == "vllm":
@@ -118,7 +118,7 @@ def _boot(
     progress: Progress,
     started: float,
 ) -> Platform:
-    parts = _parts(plan)
+    parts = [component.part(plan) for component in topology.COMPONENTS]
     progress(f"starting {len(parts)} components")
     supervisor.load(parts)
     announcements = Announcements({name: Future() for name in ("kubeapi", "maas-api", "issuer")})
@@ -160,23 +160,3 @@ def _controlled(platform: Platform, control: Control, plan: Plan) -> Platform:
     )
     complete.save(plan.private / PLATFORM_FILE)
     return complete
-
-
-def _parts(plan: Plan) -> list[Part]:
-    parts = [topology.kubernetes_api(plan), *topology.control_plane(plan)]
-    unknown = sorted(set(plan.replaced) - {part.name for part in parts})
-    if unknown:
-        known = ", ".join(part.name for part in parts)
-        raise UsageFault(f"there is no component {unknown[0]!r} to replace; the components are {known}")
-    for name, module in plan.replaced.items():
-        if not _importable(module):
-            raise UsageFault(f"component.{name} names the module {module!r}, which does not exist")
-    return parts
-
-
-def _importable(module: str) -> bool:
-    """Whether Python finds a module of this name; its packages are imported, itself it is not."""
-    try:
-        return find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False

@@ -9,7 +9,7 @@ from harness.platforms.embedded.quirks import chosen
 from harness.platforms.issuer import ISSUER_SETTINGS, keycloak_in
 from harness.platforms.keycloak import TrustedKeycloak
 from harness.platforms.platform import Admission, Parameters
-from harness.platforms.settings import admission_model, require_known, switch
+from harness.platforms.settings import admission_model, require_known, seconds, switch
 
 KubeApi = Literal["own", "envtest"]
 COMPONENT: Final = "component."
@@ -49,13 +49,7 @@ class EmbeddedSettings:
             {key: text for key, text in settings.items() if not key.startswith(COMPONENT)}, SETTINGS, "embedded"
         )
         usual = VLLM_BOUND_S if backend == "vllm" else Parameters().ready_bound_s
-        text = settings.get("model-ready-bound", str(usual))
-        try:
-            bound_s = float(text)
-        except ValueError as error:
-            raise UsageFault(f"the setting model-ready-bound is a number of seconds, came {text!r}") from error
-        if not bound_s > 0:
-            raise UsageFault(f"the setting model-ready-bound is a number of seconds above 0, came {text!r}")
+        bound_s = seconds(settings, "model-ready-bound", default=usual)
         return cls(
             replaced,
             bound_s,

@@ -135,7 +135,8 @@ def _host_port(endpoint: str) -> str:
 
 KUBERNETES: Final = Component(KUBE_API, "kubeapi", _kube_api, again={"--bind": "api"}, stops_last=True)
 """The process that every other one but the issuer and the limiter needs."""
-CONTROL_PLANE: Final = (
+COMPONENTS: Final = (
+    KUBERNETES,
     Component(MAAS_API, "maas_api", _maas_api, (KUBE_API,), {"--bind": "api", "--metrics-bind": "metrics"}),
     Component(ISSUER, "issuer", _issuer, again={"--bind": "issuer", "--admin-bind": "admin"}),
     Component(
@@ -151,14 +152,4 @@ CONTROL_PLANE: Final = (
     Component("kubelet", "kubelet", _kubelet, (KUBE_API,)),
     Component(CONTROLLER, "controllers", _controller, (KUBE_API,)),
 )
-"""Everything else, those first that others wait for."""
-
-
-def kubernetes_api(plan: Plan) -> Part:
-    """The Kubernetes API alone."""
-    return KUBERNETES.part(plan)
-
-
-def control_plane(plan: Plan) -> list[Part]:
-    """What stands on the Kubernetes API."""
-    return [component.part(plan) for component in CONTROL_PLANE]
+"""All of them, those first that others wait for."""
