@@ -55,11 +55,15 @@ def processor_seconds(process: psutil.Process) -> float:
 
 
 def pin(stack: Stack, backend: int) -> None:
-    """Give Envoy a core of its own, and the services and the backend the others, where there are four."""
+    """Where there are four cores: one for Envoy, one for the backend, one for the services, and one for all the rest.
+
+    wrk belongs to the rest, as a child of ours.
+    """
     if (os.cpu_count() or 1) < 4:
         return
-    places = [(envoy(stack).pid, "0"), (backend, "1")]
+    places = [(envoy(stack).pid, "0"), (backend, "1"), (os.getpid(), "3")]
     places += [(stack.parts[name].process.pid, "2") for name in ("authorizer", "limiter")]
+    places += [(stack.parts[name].process.pid, "3") for name in ("api", "gateway")]
     for process, core in places:
         subprocess.run(["taskset", "-acp", core, str(process)], check=True, capture_output=True)
 

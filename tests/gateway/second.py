@@ -1,6 +1,7 @@
 """A second gateway beside the first, with a limiter of its own and the same Redis."""
 
 import contextlib
+import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,11 +19,19 @@ def redis_server(path: Path) -> Iterator[str]:
     command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--save", "", "--appendonly", "no"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=path.parent)
     try:
-        eventually(path.exists)
+        eventually(lambda: _connects(path))
         yield f"unix://{path}"
     finally:
         process.terminate()
         process.wait(60)
+
+
+def _connects(path: Path) -> bool:
+    """Whether somebody listens: a server's socket is there a moment before it does."""
+    with socket.socket(socket.AF_UNIX) as client, contextlib.suppress(OSError):
+        client.connect(str(path))
+        return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from envoy.extensions.common.ratelimit.v3 import ratelimit_pb2
 from envoy.service.ratelimit.v3 import rls_pb2
 from google.protobuf import wrappers_pb2
 
+from harness.simulator.gateway.caller import NOBODY, Caller
 from harness.simulator.gateway.limiter.admission import Admission, Subject, UnknownDomainError
 from harness.simulator.gateway.limiter.counters import Counters, SubscriptionClock
 from harness.simulator.gateway.limiter.descriptor import should_rate_limit
@@ -219,15 +220,9 @@ def test_the_outcome_of_any_interleaving_is_the_sum_of_reports(bench: Bench) -> 
 
 
 def rls(phase: str, hits: int | None = None, domain: str = DOMAIN, user: str = "a@b.c") -> bytes:
-    entries = {
-        "phase": phase,
-        "auth.identity.userid": user,
-        KEY: "maas/s1@llm/m",
-        "request.path": "/llm/m/x",
-        "label.model": "m",
-    }
+    caller = Caller({"userid": user, "selected_subscription_key": "maas/s1@llm/m"}, "/llm/m/x", {"model": "m"})
     descriptor = ratelimit_pb2.RateLimitDescriptor(
-        entries=[ratelimit_pb2.RateLimitDescriptor.Entry(key=name, value=value) for name, value in entries.items()],
+        entries=[ratelimit_pb2.RateLimitDescriptor.Entry(key=phase, value=caller.text())],
         hits_addend=None if hits is None else wrappers_pb2.UInt64Value(value=hits),
     )
     return rls_pb2.RateLimitRequest(domain=domain, descriptors=[descriptor]).SerializeToString()
@@ -250,6 +245,22 @@ def test_the_protocol_checks_with_any_addend_and_charges_the_reported_one(bench:
         'authorized_hits{limitador_namespace="llm/route",user="a@b.c",subscription="s1",model="m"} 10'
         in bench.metrics.text()
     )
+
+
+@pytest.mark.parametrize("text", ["", "nobody", "{}", '{"identity":[],"path":"","labels":{}}'])
+def test_the_protocol_fails_for_a_caller_that_cannot_be_read(bench: Bench, text: str) -> None:
+    entry = ratelimit_pb2.RateLimitDescriptor.Entry(key="check", value=text)
+    descriptor = ratelimit_pb2.RateLimitDescriptor(entries=[entry])
+    request = rls_pb2.RateLimitRequest(domain=DOMAIN, descriptors=[descriptor]).SerializeToString()
+    with pytest.raises(GrpcError, match="names no caller"):
+        should_rate_limit(bench.admission)(request)
+
+
+def test_nobody_is_not_unlimited_on_a_route_that_has_limits(bench: Bench) -> None:
+    entry = ratelimit_pb2.RateLimitDescriptor.Entry(key="check", value=NOBODY)
+    descriptor = ratelimit_pb2.RateLimitDescriptor(entries=[entry])
+    request = rls_pb2.RateLimitRequest(domain=DOMAIN, descriptors=[descriptor]).SerializeToString()
+    assert code(should_rate_limit(bench.admission)(request)) == rls_pb2.RateLimitResponse.OVER_LIMIT
 
 
 @pytest.mark.parametrize("domain", ["", "nobody/knows"])

@@ -132,9 +132,7 @@ class Controller:
         certificate = None
         if is_https(item):
             certificate = self._certificates.files(item.name, host, item.listener, snapshot) if item.listener else None
-        config = ListenerConfig(
-            item.name, host, port, item.hosting.governed, certificate, self._reserving, item.hosting.grouped
-        )
+        config = ListenerConfig(item.name, host, port, item.hosting.governed, certificate, self._reserving)
         return listener(config, self._directory / routes_file(item.name), self._directory / ACCESS_LOG)
 
 

@@ -22,6 +22,7 @@ from harness.simulator.gateway.authorizer.decision import (
 )
 from harness.simulator.gateway.authorizer.metrics import AuthMetrics
 from harness.simulator.gateway.authorizer.request import AccessRequest
+from harness.simulator.gateway.caller import FIELD, Caller
 
 LOG = logging.getLogger("authorizer")
 BODY_METADATA = "maas.req"
@@ -32,6 +33,10 @@ APPEND = base_pb2.HeaderValueOption.HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD
 UNAVAILABLE = Refusal(503, "authorization unavailable", "The authorization service is unavailable; try again later.\n")
 MEMO_SIZE = 20_000
 OK_STATUS = 200
+LOGGED = ("userid", "selected_subscription_key", "key_id")
+"""What the access log shows, each a key of Envoy's metadata: they cost every request, so the rest of an identity travels as one text."""
+IDENTITY = ("userid", "selected_subscription_key")
+LABELS = ("cost_center", "organization_id", "group")
 Question = tuple[str, str, str, str, str, tuple[tuple[str, str | bytes], ...]]
 
 
@@ -75,12 +80,18 @@ def refused(refusal: Refusal) -> bytes:
     return bytes(answer.SerializeToString())
 
 
-def admitted(admission: Admission) -> bytes:
+def caller_of(admission: Admission, model: str) -> Caller:
+    """Whom the limiter shall charge; `model` is the body's, a label of what was charged."""
+    known = {key: value for key, value in admission.metadata.items() if value and isinstance(value, str)}
+    labels = {name: known[name] for name in LABELS if name in known} | ({"model": model} if model else {})
+    return Caller({name: known[name] for name in IDENTITY if name in known}, known.get("request_path", ""), labels)
+
+
+def admitted(admission: Admission, model: str) -> bytes:
     """An OK response with metadata and header changes."""
     metadata = struct_pb2.Struct()
-    metadata.update(
-        {key: list(value) if isinstance(value, tuple) else value for key, value in admission.metadata.items()}
-    )
+    metadata.update({key: admission.metadata[key] for key in LOGGED if admission.metadata.get(key)})
+    metadata[FIELD] = caller_of(admission, model).text()
     ok = external_auth_pb2.OkHttpResponse(
         headers=[header(name, value, OVERWRITE) for name, value in admission.set_headers.items()],
         headers_to_remove=list(admission.remove_headers),
@@ -130,7 +141,7 @@ class CheckMethod:
             self._metrics.answered(request.gateway, UNAVAILABLE.status, time.perf_counter() - started)
             return refused(UNAVAILABLE)
         value = decision.value
-        answer = refused(value) if isinstance(value, Refusal) else admitted(value)
+        answer = refused(value) if isinstance(value, Refusal) else admitted(value, request.model)
         status = value.status if isinstance(value, Refusal) else OK_STATUS
         if isinstance(value, Refusal):
             LOG.info("refused %s: %d %s", told(request), status, value.reason)

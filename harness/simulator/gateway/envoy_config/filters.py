@@ -6,6 +6,7 @@ force usage reporting, route. The response runs back the same way, so usage is k
 
 from importlib.resources import files
 
+from harness.simulator.gateway.caller import FIELD, NOBODY
 from harness.simulator.gateway.envoy_config.bootstrap import AUTHORIZER, LIMITER
 from harness.simulator.gateway.envoy_config.typed import JSON, http_filter, typed
 
@@ -13,10 +14,7 @@ JSON_TO_METADATA, EXT_AUTHZ = "envoy.filters.http.json_to_metadata", "envoy.filt
 RATE_LIMIT, LUA, ROUTER = "envoy.filters.http.ratelimit", "envoy.filters.http.lua", "envoy.filters.http.router"
 REQUEST, USAGE = "maas.req", "maas.usage"
 EXTENSION = "envoy.extensions.filters.http."
-IDENTITY_FIELDS = ("userid", "selected_subscription_key")
 REQUEST_ID = "x-request-id"
-LABELS = ("cost_center", "organization_id")
-"""Each entry of a descriptor costs Envoy microseconds, so what the limiter can derive (user, subscription) is left out."""
 
 
 def rule(path: tuple[str, ...], namespace: str, key: str, kind: str) -> JSON:
@@ -84,17 +82,11 @@ def metadata_entry(key: str, namespace: str, field: str) -> JSON:
     }
 
 
-def descriptor(phase: str, *, grouped: bool = False) -> list[JSON]:
-    """The entries that the limiter reads: phase, identity, path, labels; `grouped`: the caller's groups too."""
-    entries: list[JSON] = [{"generic_key": {"descriptor_key": "phase", "descriptor_value": phase}}]
-    entries += [metadata_entry("auth.identity." + field, EXT_AUTHZ, field) for field in IDENTITY_FIELDS]
-    entries.append(metadata_entry("request.path", EXT_AUTHZ, "request_path"))
-    entries += [
-        metadata_entry("label." + label, EXT_AUTHZ, label) for label in (*LABELS, *(("group",) if grouped else ()))
-    ]
-    if phase == "report":
-        entries.append(metadata_entry("label.model", REQUEST, "model"))
-    return entries
+def descriptor(phase: str) -> JSON:
+    """The entry that says who calls. Where the authorizer was not asked it says nobody: without an entry the limiter would not be asked."""
+    entry = metadata_entry(phase, EXT_AUTHZ, FIELD)
+    entry["metadata"] |= {"skip_if_absent": False, "default_value": NOBODY}
+    return entry
 
 
 def hold(phase: str) -> list[JSON]:
@@ -104,10 +96,10 @@ def hold(phase: str) -> list[JSON]:
     return [{"request_headers": header}, *most]
 
 
-def rate_limit(*, reserving: bool, grouped: bool) -> JSON:
+def rate_limit(*, reserving: bool) -> JSON:
     """Check before the backend, report when the stream is done. `rate_limits` sits in the filter: in a route `hits_addend` is ignored."""
-    check = descriptor("check", grouped=grouped) + (hold("check") if reserving else [])
-    phase = {"generic_key": {"descriptor_key": "phase", "descriptor_value": "release"}}
+    check = [descriptor("check"), *(hold("check") if reserving else [])]
+    phase = {"generic_key": {"descriptor_key": "release", "descriptor_value": "stream"}}
     release = {"actions": [phase, *hold("release")], "hits_addend": {"number": 0}, "apply_on_stream_done": True}
     return http_filter(
         RATE_LIMIT,
@@ -124,7 +116,7 @@ def rate_limit(*, reserving: bool, grouped: bool) -> JSON:
         rate_limits=[
             {"actions": check, "hits_addend": {"number": 0}},
             {
-                "actions": descriptor("report", grouped=grouped),
+                "actions": [descriptor("report")],
                 "hits_addend": {"format": f"%DYNAMIC_METADATA({USAGE}:total_tokens)%"},
                 "apply_on_stream_done": True,
             },
@@ -185,10 +177,9 @@ def router() -> JSON:
     return http_filter(ROUTER, EXTENSION + "router.v3.Router")
 
 
-def governed(*, reserving: bool = False, grouped: bool = False) -> list[JSON]:
+def governed(*, reserving: bool = False) -> list[JSON]:
     """The chain of a gateway that MaaS governs; `reserving` where the limiter holds tokens for running requests."""
-    limited = rate_limit(reserving=reserving, grouped=grouped)
-    return [json_to_metadata(reserving=reserving), ext_authz(), limited, lua(), router()]
+    return [json_to_metadata(reserving=reserving), ext_authz(), rate_limit(reserving=reserving), lua(), router()]
 
 
 def standard() -> list[JSON]:

@@ -28,7 +28,6 @@ class ListenerConfig:
     governed: bool
     certificate: tuple[Path, Path] | None
     reserving: bool = False
-    grouped: bool = False
 
 
 def field(namespace: str, key: str) -> str:
@@ -79,7 +78,7 @@ def connection_manager(config: ListenerConfig, routes: Path, log: Path) -> JSON:
             "route_config_name": config.name,
             "config_source": {"resource_api_version": "V3", "path_config_source": {"path": str(routes)}},
         },
-        http_filters=governed(reserving=config.reserving, grouped=config.grouped) if config.governed else standard(),
+        http_filters=governed(reserving=config.reserving) if config.governed else standard(),
         access_log=[access_log(log)],
         use_remote_address=True,
         generate_request_id=True,

@@ -1,9 +1,8 @@
 """Envoy's rate limit service protocol (v3) on the limiter's decisions.
 
-A descriptor carries `phase` (check or report), `auth.identity.userid` and `auth.identity.selected_subscription_key`, which predicates
-and counters may name, `request.path`, and `label.*` entries that become labels of the metrics, beside the labels `user` and
-`subscription`. A report's tokens are the descriptor's `hits_addend`. In the models that look ahead (reservation, estimate) a check also
-carries `request.id` and `request.max_tokens`, and a third phase, `release`, is sent when any stream is done.
+A descriptor's first entry is `check` or `report`, and its value says who calls (`harness.simulator.gateway.caller`). A report's tokens are
+the descriptor's `hits_addend`. In the models that look ahead (reservation, estimate) a check also carries `request.id` and
+`request.max_tokens`, and a third phase, `release`, is sent when any stream is done.
 """
 
 import asyncio
@@ -11,11 +10,12 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from envoy.service.ratelimit.v3 import rls_pb2
 
+from harness.simulator.gateway import caller
 from harness.simulator.gateway.limiter.admission import (
     SUBSCRIPTION_KEY,
     Admission,
@@ -28,8 +28,11 @@ from harness.simulator.gateway.limiter.shared_holds import SharedHolds
 from harness.simulator.gateway.unary import INVALID_ARGUMENT, UNAVAILABLE, GrpcError
 
 LOG = logging.getLogger("limiter")
-IDENTITY = "auth.identity."
-LABEL = "label."
+CHECK: Final = "check"
+REPORT: Final = "report"
+RELEASE: Final = "release"
+REQUEST: Final = "request."
+MODEL: Final = "model"
 OK: bytes = rls_pb2.RateLimitResponse(overall_code=rls_pb2.RateLimitResponse.OK).SerializeToString()
 OVER_LIMIT: bytes = rls_pb2.RateLimitResponse(
     overall_code=rls_pb2.RateLimitResponse.OVER_LIMIT, raw_body=b"Too Many Requests\n"
@@ -54,26 +57,17 @@ class Call:
 
 
 def read(domain: str, descriptor: Any) -> Call:
-    """A descriptor's entries by their prefixes."""
-    phase, path = "", ""
-    identity: list[tuple[str, str]] = []
-    labels: dict[str, str] = {}
-    extra: dict[str, str] = {}
-    for entry in descriptor.entries:
-        key: str = entry.key
-        value: str = entry.value
-        if key.startswith(IDENTITY):
-            identity.append((key[len(IDENTITY) :], value))
-        elif key.startswith(LABEL):
-            labels[key[len(LABEL) :]] = value
-        elif key == "phase":
-            phase = value
-        elif key == "request.path":
-            path = value
-        else:
-            extra[key.removeprefix("request.")] = value
-    subject = Subject(domain, tuple(identity), path)
-    return Call(phase, subject, who(subject.fields()) | labels, extra)
+    """The call that a descriptor stands for. Raises GrpcError for one that no gateway of ours sends."""
+    first, *rest = descriptor.entries
+    phase: str = first.key
+    try:
+        known = caller.read(caller.NOBODY if phase == RELEASE else first.value)
+    except ValueError as error:
+        raise GrpcError(INVALID_ARGUMENT, f"the entry {phase!r} names no caller: {error}") from error
+    labels = {name: value for name, value in known.labels.items() if phase == REPORT or name != MODEL}
+    subject = Subject(domain, tuple(known.identity.items()), known.path)
+    extra = {entry.key.removeprefix(REQUEST): entry.value for entry in rest}
+    return Call(phase, subject, who(known.identity) | labels, extra)
 
 
 def who(identity: Mapping[str, str]) -> dict[str, str]:
@@ -101,9 +95,9 @@ def should_rate_limit(admission: Admission, ahead: int | None = None) -> Callabl
     """
 
     def answer(call: Call, hits: int) -> bytes:
-        if call.phase == "report":
+        if call.phase == REPORT:
             admission.report(call.subject, hits, call.labels)
-        elif call.phase == "release":
+        elif call.phase == RELEASE:
             admission.release(call.extra.get("id", ""))
         elif not admission.check(call.subject, call.labels, call.wish(ahead)).allowed:
             tell_refused(call)
@@ -154,12 +148,12 @@ def should_rate_limit_shared(
         return admission.decide(call.subject, resolution, exhausted, call.labels).allowed
 
     async def answer(call: Call, hits: int) -> bytes:
-        if call.phase == "report":
+        if call.phase == REPORT:
             counters, amount = admission.book(call.subject, hits, call.labels)
             if counters:
                 await shared.charge(counters, amount)
             return OK
-        if call.phase == "release":
+        if call.phase == RELEASE:
             await holds.release(call.extra.get("id", ""))
             return OK
         if await allowed(call):

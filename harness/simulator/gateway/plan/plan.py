@@ -113,7 +113,6 @@ def make_plan(
             governed=gateway in governed,
             open=("Gateway", gateway) in auth,
             gateway=gateway,
-            grouped="group" in labels_at(gateway, telemetry).values(),
         )
         for gateway in ours
     }

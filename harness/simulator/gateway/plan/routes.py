@@ -28,15 +28,11 @@ RETRY = {"retry_on": "connect-failure,refused-stream,reset-before-request", "num
 
 @dataclass(frozen=True, slots=True)
 class Hosting:
-    """How a gateway serves its routes: with MaaS's policies, and open only while an AuthPolicy is accepted.
-
-    `grouped`: its metrics name the caller's groups.
-    """
+    """How a gateway serves its routes: with MaaS's policies, and open only while an AuthPolicy is accepted."""
 
     governed: bool
     open: bool
     gateway: Key = ("", "")
-    grouped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
