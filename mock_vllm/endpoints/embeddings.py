@@ -72,7 +72,13 @@ def routes(app: App) -> list[Route]:
         ]
         identity = app.new_id(prefix, exchange)
         reply = {"id": identity, "object": "list", "created": int(time.time()), "model": name, "data": data}
-        exchange.reply(msgspec.json.encode(reply | {"usage": pooled_usage(tokens)}))
+        body = msgspec.json.encode(reply | {"usage": pooled_usage(tokens)})
+        if exchange.fault is not None and exchange.fault.kind in ("close", "stall"):
+            exchange.state.usage_delivered = False
+            kept = exchange.fault.kind == "stall"
+            exchange.cut(body[: len(body) // 2], len(body), reset=exchange.fault.reset, hold=kept)
+        else:
+            exchange.reply(body)
 
     def embeddings(exchange: Exchange) -> None:
         answer(exchange, "Embeddings", "embd-", "embedding", "embedding")

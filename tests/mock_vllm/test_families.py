@@ -1,7 +1,9 @@
 """Pooling models, LoRA adapters, development routes."""
 
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 
 from tests.mock_vllm.running import Running
@@ -21,6 +23,16 @@ def test_row_28_embeddings_need_a_pooling_model(server, pooling):
     assert pooling.api.post("/v1/embeddings", json={"input": "x"}).status_code == 200
     assert pooling.api.post("/v1/embeddings", json={"input": "x", "model": "nobody"}).status_code == 404
     assert pooling.api.post("/v1/completions", json={"prompt": "x"}).status_code == 400
+
+
+def test_a_vector_is_broken_off_in_its_middle(pooling):
+    name = uuid.uuid4().hex
+    headers = {"X-Mock-Fault": "close", "X-Request-Id": name}
+    with pytest.raises(httpx.RemoteProtocolError):
+        pooling.api.post("/v1/embeddings", json={"input": "x"}, headers=headers)
+    entry = pooling.admin.get("/journal", params={"request_id": name, "wait": "5"}).json()["entries"][0]
+    assert (entry["fault"], entry["completion_tokens"]) == ("close", 0)
+    assert pooling.api.post("/v1/embeddings", json={"input": "x"}).status_code == 200
 
 
 @pytest.mark.parametrize(
