@@ -14,6 +14,7 @@ import yaml
 from harness.kube.manifest import Manifest, Ref
 from harness.platforms.platform import ModelHandle
 from harness.world.force import LLMIS
+from harness.world.twin import handle_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,7 @@ def model_of(document: Mapping[str, Any], name: str) -> GuideModel:
     served = f"{manifest['spec']['model']['name']}-{name}"
     manifest["spec"]["model"]["name"] = served
     namespace = manifest["metadata"]["namespace"]
-    handle = ModelHandle(
-        name=name,
-        namespace=namespace,
-        model_id=f"publishers/{namespace}/models/{served}",
-        path=f"/{namespace}/{name}",
-        served_name=served,
-    )
-    return GuideModel(manifest, handle)
+    return GuideModel(manifest, handle_of(namespace, name, served))
 
 
 def registration_of(document: Mapping[str, Any], model: ModelHandle) -> Manifest:

@@ -10,7 +10,7 @@ from harness.world.caller import Wire
 from harness.world.estate import WORLD_PREFIX, Estate
 from harness.world.force import model_in_force
 from harness.world.objects import Objects
-from harness.world.twin import PLAIN, Twin, Variant, gateway_refs, twin_of
+from harness.world.twin import PLAIN, Twin, Variant, gateway_refs, handle_of, twin_of
 
 
 class Models(Objects):
@@ -47,15 +47,7 @@ class Models(Objects):
 
     def ghost(self) -> ModelHandle:
         """A model that does not exist, and never will."""
-        name = self._next("ghost")
-        original = self.original
-        return ModelHandle(
-            name=name,
-            namespace=original.namespace,
-            model_id=f"publishers/{original.namespace}/models/{name}",
-            path=f"/{original.namespace}/{name}",
-            served_name=name,
-        )
+        return handle_of(self.original.namespace, self._next("ghost"))
 
     def new_model(
         self,

@@ -51,6 +51,18 @@ def gateway_refs(namespace: str) -> list[dict[str, str]]:
     return [{"name": MAAS_GATEWAY, "namespace": namespace}]
 
 
+def handle_of(namespace: str, name: str, served: str | None = None) -> ModelHandle:
+    """How the platform calls an LLMInferenceService that serves under this name; None: under its own."""
+    served = served or name
+    return ModelHandle(
+        name=name,
+        namespace=namespace,
+        model_id=f"publishers/{namespace}/models/{served}",
+        path=f"/{namespace}/{name}",
+        served_name=served,
+    )
+
+
 def twin_of(
     cluster: Cluster,
     original: ModelHandle,
@@ -79,13 +91,7 @@ def twin_of(
     if refs is not None:
         router["gateway"] = {"refs": [dict(ref) for ref in refs]}
     backend = Ref(LLMIS, "LLMInferenceService", name, namespace)
-    handle = ModelHandle(
-        name=name,
-        namespace=namespace,
-        model_id=f"publishers/{namespace}/models/{served}",
-        path=f"/{namespace}/{name}",
-        served_name=served,
-    )
+    handle = handle_of(namespace, name, served)
     manifests = [_manifest(backend, spec, variant.annotations)]
     if registered:
         manifests.append(registration(handle, annotations))

@@ -219,6 +219,17 @@ def waited(slow, request_id: str) -> dict:
     return found[0]
 
 
+def in_background(patient, request_id: str, tokens: int, **more):
+    return patient.responses.create(
+        model="shown",
+        input="Hello",
+        max_output_tokens=tokens,
+        background=True,
+        extra_headers={"X-Request-Id": request_id},
+        **more,
+    )
+
+
 def test_in_the_background(slow, patient):
     headers = {"X-Request-Id": "background"}
     begun = patient.responses.create(
@@ -237,14 +248,7 @@ def test_in_the_background(slow, patient):
 
 
 def test_events_of_the_background_can_be_read_again(slow, patient):
-    stream = patient.responses.create(
-        model="shown",
-        input="Hello",
-        max_output_tokens=9,
-        background=True,
-        stream=True,
-        extra_headers={"X-Request-Id": "followed"},
-    )
+    stream = in_background(patient, "followed", 9, stream=True)
     events = list(stream)
     assert [event.sequence_number for event in events] == list(range(len(events)))
     assert events[-1].type == "response.completed"
@@ -266,14 +270,7 @@ def test_events_of_the_background_can_be_read_again(slow, patient):
 
 
 def test_a_client_that_leaves_does_not_end_the_background(slow, patient):
-    stream = patient.responses.create(
-        model="shown",
-        input="Hello",
-        max_output_tokens=30,
-        background=True,
-        stream=True,
-        extra_headers={"X-Request-Id": "left"},
-    )
+    stream = in_background(patient, "left", 30, stream=True)
     seen = 0
     for event in stream:
         seen += event.type == "response.output_text.delta"
@@ -287,13 +284,7 @@ def test_a_client_that_leaves_does_not_end_the_background(slow, patient):
 
 
 def test_cancel(slow, patient):
-    begun = patient.responses.create(
-        model="shown",
-        input="Hello",
-        max_output_tokens=2000,
-        background=True,
-        extra_headers={"X-Request-Id": "cancelled"},
-    )
+    begun = in_background(patient, "cancelled", 2000)
     assert patient.responses.cancel(begun.id).status == "cancelled"
     assert patient.responses.retrieve(begun.id).status == "cancelled"
     entry = waited(slow, "cancelled")
