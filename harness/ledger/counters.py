@@ -7,6 +7,7 @@ from typing import Final
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from harness.client.trust import trust
 from harness.outcome import EnvironmentFault
 
 HITS: Final = "authorized_hits"
@@ -77,7 +78,7 @@ class PlatformBook:
 
     def __init__(self, metrics_url: str) -> None:
         self._url = metrics_url
-        self._http = httpx.Client(timeout=_TIMEOUT_S, trust_env=False)
+        self._http = httpx.Client(timeout=_TIMEOUT_S, trust_env=False, verify=trust())
 
     def close(self) -> None:
         """Close the connection."""

@@ -10,6 +10,7 @@ from typing import Any, Self
 import httpx
 
 from harness.client.trace import TRACEPARENT, trace_id
+from harness.client.trust import trust
 from harness.outcome import EnvironmentFault
 
 _TIMEOUT_S = 10.0
@@ -77,7 +78,7 @@ class Journals:
 
     def __init__(self, admin_urls: Iterable[str]) -> None:
         self._urls = tuple(dict.fromkeys(url.rstrip("/") for url in admin_urls))
-        self._http = httpx.Client(timeout=_TIMEOUT_S, trust_env=False)
+        self._http = httpx.Client(timeout=_TIMEOUT_S, trust_env=False, verify=trust())
 
     @property
     def servers(self) -> tuple[str, ...]:

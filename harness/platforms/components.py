@@ -6,6 +6,7 @@ from typing import Any, Final
 import httpx
 
 from harness.client.secret import Secret
+from harness.client.trust import trust
 from harness.outcome import EnvironmentFault, UsageFault
 from harness.platforms.component_state import Action, ComponentState
 from harness.platforms.platform import Platform
@@ -20,7 +21,9 @@ class LocalComponents:
 
     url: str
     secret: Secret
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=ACTION_BOUND_S, trust_env=False))
+    http: httpx.Client = field(
+        default_factory=lambda: httpx.Client(timeout=ACTION_BOUND_S, trust_env=False, verify=trust())
+    )
 
     @property
     def pauses(self) -> bool:

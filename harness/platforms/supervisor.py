@@ -52,6 +52,7 @@ class Supervisor:
         self._ready: dict[str, Mapping[str, str]] = {}
         self._commanded: dict[str, State] = {}
         self._held: dict[str, HeldPorts] = {}
+        self._spare: dict[str, Component] = {}
         self._lock = threading.RLock()
         self._ending = False
 
@@ -163,11 +164,13 @@ class Supervisor:
         if not component.ended(STOP_BOUND_S):
             component.kill()
         self._hold(name)
+        self._prepare(name)
 
     def _kill_one(self, name: str) -> None:
         self._command(name, "stopped")
         self._components[name].kill()
         self._hold(name)
+        self._prepare(name)
 
     def _pause_one(self, name: str) -> None:
         if not self._components[name].ended(0):
@@ -185,8 +188,8 @@ class Supervisor:
             return
         self._hold(name)
         part = self._parts[name]
-        component = Component(name, part.module, self._lease, self._environment, again=True)
-        self._components[name] = component
+        self._prepare(name)
+        self._components[name] = component = self._spare.pop(name)
         self._commanded[name] = "starting"
         component.tell(part.arguments(self._ready))
         deadline = time.monotonic() + START_BOUND_S
@@ -210,6 +213,11 @@ class Supervisor:
             self._held[name] = HeldPorts()
             self._held[name].hold(self._ready.get(name, {}).values())
 
+    def _prepare(self, name: str) -> None:
+        """Load the next process of a component that has ended: most of a start is loading, and can be over before it is asked for."""
+        if name not in self._spare or self._spare[name].ended(0):
+            self._spare[name] = Component(name, self._parts[name].module, self._lease, self._environment, again=True)
+
     def stop(self) -> None:
         """End every process: those that others lean on last, all within 3 s, children of components included."""
         self._ending = True  # seen by an action that starts later; one under way ends first
@@ -220,6 +228,8 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         deadline = time.monotonic() + STOP_BOUND_S
+        for spare in self._spare.values():
+            spare.kill()
         for name, state in self._commanded.items():
             if state == "paused":
                 self._components[name].resume()

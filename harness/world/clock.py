@@ -7,6 +7,7 @@ import threading
 
 import httpx
 
+from harness.client.trust import trust
 from harness.engine.failure import NotReady
 from harness.platforms.platform import Platform
 from harness.world.governance import Rate, Subscription
@@ -43,6 +44,7 @@ class Clock:
                 json={"seconds": seconds, "subscription": name},
                 timeout=10,
                 trust_env=False,
+                verify=trust(),
             )
             answer.raise_for_status()
         except httpx.HTTPError as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from harness.client.trust import trust
 from harness.engine.failure import NotReady
 from harness.world.world import World
 
@@ -23,7 +24,10 @@ def let_fail(world: World, *faults: dict[str, Any]) -> None:
         raise NotReady("no model server of the check's own keeps an admin endpoint, so none can be made to fail")
     for url in servers:
         try:
-            httpx.put(f"{url}/faults", json={"faults": list(faults)}, timeout=10, trust_env=False).raise_for_status()
+            answer = httpx.put(
+                f"{url}/faults", json={"faults": list(faults)}, timeout=10, trust_env=False, verify=trust()
+            )
+            answer.raise_for_status()
         except httpx.HTTPError as error:
             raise NotReady(f"the model server {url} does not take faults: {error}") from error
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from harness.client.trust import trust
 from harness.engine.failure import NotReady
 
 
@@ -31,7 +32,7 @@ class Scrape:
 def scrape(url: str) -> Scrape:
     """Read Prometheus text. Raises NotReady when the endpoint does not answer or what it says is none."""
     try:
-        text = httpx.get(url, timeout=10, trust_env=False).raise_for_status().text
+        text = httpx.get(url, timeout=10, trust_env=False, verify=trust()).raise_for_status().text
         families = tuple(text_string_to_metric_families(text))
     except (httpx.HTTPError, ValueError) as error:
         raise NotReady(f"the series at {url} cannot be read: {type(error).__name__}: {error}") from error
