@@ -207,3 +207,30 @@ def test_a_dry_run_deletes_nothing(server: InProcess) -> None:
         return await exists(server.call, f"{MAPS}/a")
 
     assert asyncio.run(run())
+
+
+def test_a_pods_status_takes_labels_annotations_and_finalizers_along_and_nothing_else(server: InProcess) -> None:
+    body: dict[str, Any] = {
+        "metadata": {"name": "p", "labels": {"l": "1"}, "annotations": {"gone": "1"}},
+        "spec": {"nodeName": "n", "containers": [{"name": "c", "image": "i"}]},
+    }
+    told = {
+        "metadata": {
+            "labels": {"m": "2"},
+            "annotations": {"a": "b", "gone": None},
+            "finalizers": ["example.com/f"],
+            "ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "u"}],
+        },
+        "spec": {"nodeName": "another"},
+        "status": {"phase": "Running"},
+    }
+
+    assert server.do("POST", PODS, body).code == 201
+    answer = server.do("PATCH", f"{PODS}/p/status", told, media="application/merge-patch+json")
+    assert answer.code == 200
+    found = answer.body
+    assert found["metadata"]["labels"] == {"l": "1", "m": "2"}
+    assert found["metadata"]["annotations"] == {"a": "b"}
+    assert found["metadata"]["finalizers"] == ["example.com/f"]
+    assert "ownerReferences" not in found["metadata"]
+    assert (found["spec"]["nodeName"], found["status"]["phase"]) == ("n", "Running")

@@ -165,7 +165,7 @@ async def update(cluster: Cluster, entry: Entry, value: Json, write: Write, oper
 
 
 def _scoped(value: Json, old: Json, write: Write) -> Json:
-    """A main write leaves the status alone, a status write leaves everything else alone."""
+    """A main write leaves the status alone, a status write everything else, but a Pod's labels, annotations and finalizers."""
     if not write.resource.status_subresource:
         return value
     if write.subresource == "status":
@@ -173,12 +173,22 @@ def _scoped(value: Json, old: Json, write: Write) -> Json:
             {**old, "status": value["status"]} if "status" in value else {k: v for k, v in old.items() if k != "status"}
         )
         kept["metadata"] = {**old["metadata"], "managedFields": value["metadata"].get("managedFields", [])}
+        if (write.resource.group, write.resource.plural) == ("", "pods"):
+            _take_over(kept["metadata"], value["metadata"], ("labels", "annotations", "finalizers"))
         return kept
     if "status" in old:
         value["status"] = old["status"]
     else:
         value.pop("status", None)
     return value
+
+
+def _take_over(metadata: Json, given: Json, names: tuple[str, ...]) -> None:
+    """Make these members be what they are in `given`."""
+    for name in names:
+        metadata.pop(name, None)
+        if given.get(name):
+            metadata[name] = given[name]
 
 
 def _spec(value: Json, resource: Resource) -> Json:

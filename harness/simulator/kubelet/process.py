@@ -69,7 +69,13 @@ class ModelProcess:
         self._start: asyncio.Task[Child] | None = None
         self._process: Child | None = None
         self._stopping = False
+        self._born = asyncio.get_running_loop().time()
         self._life = asyncio.get_running_loop().create_task(self._live())
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since its first start was asked for."""
+        return asyncio.get_running_loop().time() - self._born
 
     async def stop(self, grace_s: float) -> None:
         """End the process and all it started: SIGTERM, and after `grace_s` seconds SIGKILL."""

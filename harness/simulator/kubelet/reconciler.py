@@ -11,7 +11,16 @@ from lightkube import ApiError
 from harness.simulator.controllers.runtime.cluster import Cluster
 from harness.simulator.controllers.runtime.controller import Controller, Manager
 from harness.simulator.controllers.runtime.kind import DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE
-from harness.simulator.controllers.runtime.manifest import Key, Manifest, is_deleting, key_of, labels, spec, timestamp
+from harness.simulator.controllers.runtime.manifest import (
+    Key,
+    Manifest,
+    is_deleting,
+    key_of,
+    labels,
+    spec,
+    status,
+    timestamp,
+)
 from harness.simulator.controllers.runtime.store import Change
 from harness.simulator.kubelet.child import Starter
 from harness.simulator.kubelet.endpoints import MANAGER, MANAGER_LABEL, SERVICE_LABEL, endpoint_slice, selects
@@ -30,12 +39,14 @@ from harness.simulator.kubelet.pod import (
     runs_once,
 )
 from harness.simulator.kubelet.process import ModelProcess
+from harness.simulator.kubelet.report import report
 from harness.simulator.kubelet.rollout import deployment_status, next_step
 
 log = logging.getLogger(__name__)
 NODE = "maas-conformance-local"
 GRACE_S = 5.0
 DRAIN_S = 0.3
+UNTOLD_START_S = 0.3
 Launcher = Callable[[Manifest, Path], Launch]
 
 
@@ -101,8 +112,7 @@ class PodReconciler:
             known = await self._start(key, pod)
             if known is None:
                 return None
-        await self._report(key, pod, known[1])
-        return None
+        return await self._report(key, pod, known[1])
 
     async def stop(self, grace_s: float) -> None:
         """End every process."""
@@ -134,16 +144,19 @@ class PodReconciler:
         log.info("pod %s started", key)
         return self._processes[key]
 
-    async def _report(self, key: Key, pod: Manifest, process: ModelProcess) -> None:
-        """Whoever sees the Pod ready must find its addresses: they come before readiness and go after it."""
+    async def _report(self, key: Key, pod: Manifest, process: ModelProcess) -> float | None:
+        """Say what has become of the process; seconds after which to do so where that is not yet.
+
+        A first start is news only when it takes a while: most Pods serve before anybody could have read that they do not.
+        """
         standing = process.standing
+        if standing.state == "starting" and not status(pod).get("startTime"):
+            left = UNTOLD_START_S - process.age_s
+            if left > 0:
+                return left
         changed = address_annotations(pod, standing, str(self._log_of(key)))
-        wanted = pod_status(pod, standing, timestamp())
-        if standing.state != "running":
-            pod = await self._cluster.write_status(POD, pod, wanted)
-        if changed:
-            pod = await self._cluster.patch(POD, key, {"metadata": {"annotations": changed}})
-        await self._cluster.write_status(POD, pod, wanted)
+        await report(self._cluster, pod, changed, pod_status(pod, standing, timestamp()))
+        return None
 
     def _end(self, key: Key, pod: Manifest | None) -> None:
         _, process = self._processes.pop(key)
