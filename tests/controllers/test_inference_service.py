@@ -7,7 +7,7 @@ import pytest
 
 from harness.simulator.controllers.kserve.address import LISTENER_URLS, address_name, addresses, preferred_url
 from harness.simulator.controllers.kserve.names import STOP, child_name, served_names
-from harness.simulator.controllers.kserve.reconciler import STANDARD_GATEWAY, what_models_use
+from harness.simulator.controllers.kserve.reconciler import STANDARD_GATEWAY, readiness_event, what_models_use
 from harness.simulator.controllers.kserve.route import GatewayRef, gateway_refs, http_route, not_ready
 from harness.simulator.controllers.kserve.status import Observation, Trouble, written_status
 from harness.simulator.controllers.kserve.tier import ANNOTATION, MalformedTiersError, granted_tiers, role, role_binding
@@ -324,3 +324,19 @@ class TestGatewayNews:
     )
     def test_what_urls_and_readiness_are_made_of_is_news(self, part: str, fields: dict[str, Any]) -> None:
         assert what_models_use(self.changed(part, **fields)) != what_models_use(self.GATEWAY)
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "told"),
+    [
+        (None, "False", None),
+        ("False", "False", None),
+        ("True", "True", None),
+        (None, "True", ("Normal", "LLMInferenceServiceReady")),
+        ("False", "True", ("Normal", "LLMInferenceServiceReady")),
+        ("True", "False", ("Warning", "LLMInferenceServiceNotReady")),
+    ],
+)
+def test_an_event_tells_of_readiness_that_came_or_went(was: str | None, now: str, told: tuple[str, str] | None) -> None:
+    event = readiness_event(was, {"type": "Ready", "status": now, "reason": "R", "message": "m"})
+    assert (event[:2] if event else None) == told

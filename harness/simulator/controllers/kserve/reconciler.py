@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from harness.simulator.controllers.kserve.address import LISTENER_URLS, addresses
 from harness.simulator.controllers.kserve.names import FINALIZER, deployment_name, is_stopped, route_name
@@ -139,16 +140,9 @@ class InferenceServiceReconciler:
         )
         before = find(status(service).get("conditions"), "Ready") or {}
         written = await self._cluster.write_status(LLM_INFERENCE_SERVICE, service, written_status(seen, timestamp()))
-        after = find(status(written).get("conditions"), "Ready") or {}
-        if after.get("status") != before.get("status"):
-            self._announce(written, after)
-
-    def _announce(self, service: Manifest, ready: Manifest) -> None:
-        if ready.get("status") == "True":
-            self._recorder.record(service, "Normal", "LLMInferenceServiceReady", "the model is ready")
-        else:
-            text = f"{ready.get('reason', '')}: {ready.get('message', '')}"
-            self._recorder.record(service, "Warning", "LLMInferenceServiceNotReady", text)
+        news = readiness_event(before.get("status"), find(status(written).get("conditions"), "Ready") or {})
+        if news is not None:
+            self._recorder.record(written, *news)
 
     async def _clean_up(self, service: Manifest) -> None:
         for kind in CHILDREN:
@@ -180,6 +174,15 @@ class InferenceServiceReconciler:
         if not text and available and route is not None:
             text = unserved(route)
         return Trouble("HTTPRoutesNotReady", text) if text else None
+
+
+def readiness_event(was: str | None, ready: Manifest) -> tuple[Literal["Normal", "Warning"], str, str] | None:
+    """Type, reason and message when a model becomes ready or ceases to be; that a new one is not ready yet is no news, as in KServe."""
+    if was != "True" and ready.get("status") == "True":
+        return "Normal", "LLMInferenceServiceReady", "the model is ready"
+    if was == "True" and ready.get("status") == "False":
+        return "Warning", "LLMInferenceServiceNotReady", f"{ready.get('reason', '')}: {ready.get('message', '')}"
+    return None
 
 
 def owners(manifest: Manifest) -> Iterable[object]:
