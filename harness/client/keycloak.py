@@ -101,6 +101,10 @@ class Keycloak:
             raise KeycloakError(f"Keycloak's {method} {path} was answered with {answer.status_code}: {told(answer)}")
         return answer
 
+    def renew(self) -> None:
+        """Ask for a new token: whoever creates a realm administers it, but only a token that is younger says so."""
+        self._token = None
+
     def _administrator(self) -> Secret:
         if self._token is None or time.monotonic() > self._renewed_at:
             form = {name: value.reveal() if isinstance(value, Secret) else value for name, value in self._login.items()}
@@ -148,6 +152,7 @@ class Realm:
         """Make the realm unless it is there; `settings` are members of Keycloak's realm representation."""
         body = {"realm": self.name, "enabled": True, **settings}
         self.keycloak.ask("POST", "/admin/realms", body, also=(409,))
+        self.keycloak.renew()
 
     def change(self, **settings: Any) -> None:
         """Change members of the realm's representation; a realm with `enabled=False` gives nobody keys or tokens."""
