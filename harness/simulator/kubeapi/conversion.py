@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from harness.simulator.kubeapi.criticality import carry
 from harness.simulator.kubeapi.resources import Resource
 from harness.simulator.kubeapi.status import ApiError, internal
 from harness.simulator.kubeapi.structural import prune
@@ -33,6 +34,8 @@ class Converter:
             found = await self._by_webhook(values, resource, settings["webhook"], api_version)
         else:
             found = [{**orjson.loads(orjson.dumps(value)), "apiVersion": api_version} for value in values]
+            for value, before in zip(found, values, strict=True):
+                carry(value, str(before.get("apiVersion")))
         target = self._cluster.registry.find(resource.group, api_version.rpartition("/")[2], resource.plural)
         if target is not None:
             for value in found:
