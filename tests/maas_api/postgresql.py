@@ -1,4 +1,8 @@
-"""A PostgreSQL server for the store's contract: a container where Docker answers, else a server installed here."""
+"""A PostgreSQL server for the store's contract: a container where Docker answers and has the image, else a server installed here.
+
+MAAS_TEST_POSTGRES=container or =installed takes the one and fails where it cannot be had, so that nobody believes to have tried what was not.
+MAAS_TEST_POSTGRES_IMAGE names the image; nothing is pulled. Without a registry, `tests/maas_api/image` builds one from Debian's packages.
+"""
 
 import contextlib
 import os
@@ -15,6 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
+CHOICE = os.environ.get("MAAS_TEST_POSTGRES", "")
 IMAGE = os.environ.get("MAAS_TEST_POSTGRES_IMAGE", "postgres:16-alpine")
 _STEP_S = 60
 
@@ -22,15 +27,17 @@ _STEP_S = 60
 @contextlib.contextmanager
 def server() -> Iterator[str]:
     """The URL of a database that superusers may use. Skips the test, and says why, where no server can be had."""
-    if _docker_answers():
+    assert CHOICE in ("", "container", "installed"), f"MAAS_TEST_POSTGRES is container or installed, came {CHOICE!r}"
+    folder = _installed()
+    if CHOICE == "container" or (CHOICE == "" and _docker_answers()):
         with _container() as url:
             yield url
-        return
-    folder = _installed()
-    if folder is None:
-        pytest.skip("no PostgreSQL: Docker does not answer and no server (initdb, pg_ctl) is installed")
-    with _local(folder) as url:
-        yield url
+    elif folder is not None:
+        with _local(folder) as url:
+            yield url
+    else:
+        assert CHOICE == "", "MAAS_TEST_POSTGRES=installed, and no server (initdb, pg_ctl) is installed"
+        pytest.skip(f"no PostgreSQL: Docker has no image {IMAGE} and no server (initdb, pg_ctl) is installed")
 
 
 def _docker_answers() -> bool:
@@ -48,6 +55,7 @@ def _docker_answers() -> bool:
 
 @contextlib.contextmanager
 def _container() -> Iterator[str]:
+    """A container that is removed with the block. Without the reaper, for that is one more image to pull: a killed run leaves its own behind."""
     os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
     from testcontainers.community.postgres import PostgresContainer
 
