@@ -105,6 +105,21 @@ GALLERY: Final[tuple[Defect, ...]] = (
     Defect("maas-api-honours-revoked-keys", "maas-api", "a revoked key goes on working", ("MAAS-AUTH-005",)),
     Defect("maas-api-dry-run-revokes", "maas-api", "a dry run revokes", ("MAAS-KEY-084",)),
     Defect("maas-api-shows-stale-states", "maas-api", "an expired key looks active", ("MAAS-KEY-052",)),
+    Defect("maas-api-ignores-phases", "maas-api", "a subscription serves in any phase", ("MAAS-AUTH-056",)),
+    Defect(
+        "maas-api-opens-what-nobody-governs",
+        "maas-api",
+        "a model without subscription and policy is everybody's",
+        ("MAAS-AUTH-052",),
+    ),
+    Defect(
+        "maas-api-takes-nobody-for-everybody",
+        "maas-api",
+        "a subscription without an owner is everybody's",
+        ("MAAS-CRD-040",),
+    ),
+    Defect("maas-api-tells-of-its-inside", "maas-api", "errors quote the call stack", ("MAAS-SEC-012",)),
+    Defect("maas-api-pages-have-no-end", "maas-api", "a page of a search holds any number of keys", ("MAAS-KEY-069",)),
     Defect("maas-api-never-forgets-a-no", "maas-api", "a new administrator is never known", ("MAAS-KEY-087",)),
     Defect(
         "controller-lists-standard-models",
@@ -113,10 +128,41 @@ GALLERY: Final[tuple[Defect, ...]] = (
         ("MAAS-GW-007",),
     ),
     Defect(
+        "controller-asks-for-access-alone",
+        "maas-controller",
+        "a model is Ready although nobody has quota for it",
+        ("MAAS-STAT-001", "MAAS-STAT-003", "MAAS-STAT-005"),
+    ),
+    Defect(
         "controller-spares-keys-of-deleted-tenants",
         "maas-controller",
         "a tenant goes and its keys stay good",
         ("MAAS-REV-010",),
+    ),
+    Defect("authorizer-tells-keys-apart", "authorizer", "a user has as many budgets as keys", ("MAAS-RATE-007",)),
+    Defect(
+        "authorizer-remembers-at-one-replica",
+        "authorizer",
+        "one of three replicas lets a revoked key in for ever",
+        ("MAAS-REV-001",),
+    ),
+    Defect(
+        "limiter-keeps-one-rate-of-each-limit", "limiter", "the second of two rates counts for nothing", ("MAAS-RATE-011",)
+    ),
+    Defect(
+        "gateway-forces-usage-anywhere",
+        "gateway",
+        "a field of the caller's called stream_options makes a stream free",
+        ("MAAS-TOK-002",),
+    ),
+    Defect(
+        "maas-api-lists-what-policies-allow", "maas-api", "a model is listed without a subscription", ("MAAS-LIST-009",)
+    ),
+    Defect(
+        "controller-repairs-amounts-alone",
+        "maas-controller",
+        "a limit whose condition somebody edited stays so",
+        ("MAAS-CTRL-009",),
     ),
     Defect(
         "authorizer-asks-one-maas-api-for-all",

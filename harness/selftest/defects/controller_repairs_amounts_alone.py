@@ -5,10 +5,10 @@ from typing import Any
 
 from harness.selftest.overlay import run_with
 from harness.simulator.controllers.command import main
-from harness.simulator.controllers.runtime import cluster
+from harness.simulator.controllers.runtime import cluster, difference
 from harness.simulator.controllers.runtime.manifest import Manifest
 
-_replacement = cluster.replacement
+_replacement = difference.replacement
 
 
 def replacement(live: Manifest, desired: Manifest, closed: Collection[str] = ()) -> Manifest | None:
