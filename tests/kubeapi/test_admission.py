@@ -108,10 +108,14 @@ def test_a_service_is_reached_through_its_endpoints(server: InProcess, controlle
     controller.decide = lambda _request: {"allowed": False, "status": {"message": "through the service"}}
     service = {"service": {"namespace": "default", "name": "hooks", "path": "/check"}, "caBundle": controller.bundle}
     piece = {
-        "metadata": {"name": "hooks-1", "labels": {"kubernetes.io/service-name": "hooks"}},
+        "metadata": {
+            "name": "hooks-1",
+            "labels": {"kubernetes.io/service-name": "hooks"},
+            "annotations": {"maas-conformance.dev/address": "127.0.0.1"},
+        },
         "addressType": "IPv4",
         "ports": [{"name": "", "port": controller.port}],
-        "endpoints": [{"addresses": ["127.0.0.1"]}],
+        "endpoints": [{"addresses": ["192.0.2.1"]}],
     }
     answer = made(
         server,

@@ -12,7 +12,7 @@ import orjson
 from harness.simulator.kubeapi.bodies import LIMIT
 from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.forwarding import SUBPROTOCOL, Tunnel
-from harness.simulator.kubeapi.status import ApiError, bad_request, internal, too_large
+from harness.simulator.kubeapi.status import ApiError, UnknownPathError, bad_request, internal, too_large
 from harness.simulator.kubeapi.tally import NO_RESOURCE
 
 _log = logging.getLogger("kubeapi")
@@ -135,6 +135,8 @@ class Application:
     async def _http(self, request: Request, receive: Receive, send: Send) -> None:
         try:
             response = await self._handle(request)
+        except UnknownPathError as error:
+            response = Response(error.code, error.TEXT.encode(), "text/plain; charset=utf-8")
         except ApiError as error:
             response = json_response(error.code, error.body())
         except DisconnectedError:

@@ -149,18 +149,18 @@ def _endpoint_slice(value: Json, old: Json | None) -> list[Cause]:
         if not endpoint.get("addresses"):
             found.append(required(path, "must contain at least 1 address"))
         for place, address in enumerate(endpoint.get("addresses") or ()):
-            if kind != "FQDN" and not _is_address(address):
-                detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+            if kind != "FQDN" and (detail := _wrong_address(address)):
                 found.append(invalid_value(f"{path}[{place}]", address, detail))
     return found
 
 
-def _is_address(text: str) -> bool:
+def _wrong_address(text: str) -> str:
+    """What is wrong with an address as an endpoint: nobody else reaches a loopback address."""
     try:
-        ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
-        return False
-    return True
+        return "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+    return "may not be in the loopback range (127.0.0.0/8, ::1/128)" if address.is_loopback else ""
 
 
 def _endpoints(value: Json, _old: Json | None) -> list[Cause]:

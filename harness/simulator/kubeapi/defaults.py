@@ -95,6 +95,17 @@ def _job(value: Json) -> None:
         _set(spec, backoffLimit=6, completions=1, parallelism=1, completionMode="NonIndexed", suspend=False)
 
 
+def _cron_job(value: Json) -> None:
+    spec = value.get("spec")
+    if not isinstance(spec, dict):
+        return
+    _set(spec, concurrencyPolicy="Allow", suspend=False, successfulJobsHistoryLimit=3, failedJobsHistoryLimit=1)
+    template = spec.get("jobTemplate")
+    if isinstance(template, dict):
+        _template(template)
+        template.setdefault("metadata", {})
+
+
 def _service(value: Json) -> None:
     spec = value.get("spec")
     if not isinstance(spec, dict):
@@ -170,6 +181,7 @@ DEFAULTS: dict[str, Callable[[Json], None]] = {
     "DaemonSet": _daemon,
     "CustomResourceDefinition": crds.fill_in,
     "Job": _job,
+    "CronJob": _cron_job,
     "Service": _service,
     "Secret": _secret,
     "Endpoints": _endpoints,

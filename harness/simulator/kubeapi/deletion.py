@@ -6,6 +6,7 @@ from harness.simulator.kubeapi import special
 from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.lifecycle import Manner, mark_deleted
 from harness.simulator.kubeapi.requests import Write, live
+from harness.simulator.kubeapi.resources import Resource
 from harness.simulator.kubeapi.status import Cause, bad_request, conflict, invalid, success
 
 Json = dict[str, Any]
@@ -26,7 +27,7 @@ async def delete(cluster: Cluster, write: Write, options: Json) -> tuple[int, Js
     entry = live(cluster, write)
     if write.dry_run:
         return 200, success(resource.plural, resource.group, entry.name, entry.uid)
-    manner = Manner(_policy(options), _grace(options))
+    manner = Manner(_policy(options, resource), _grace(options))
     special.on_delete(entry.decode(), resource)
     remaining = mark_deleted(cluster, resource.bucket, entry, manner)
     if remaining is not None:
@@ -44,10 +45,12 @@ def _grace(options: Json) -> int | None:
     return int(text)
 
 
-def _policy(options: Json) -> str:
+def _policy(options: Json, resource: Resource) -> str:
+    """How dependents go; a Job that nobody said anything about leaves its Pods behind, as it did before there was a choice."""
     if options.get("orphanDependents") is True:
         return "Orphan"
-    policy = options.get("propagationPolicy") or "Background"
+    usual = "Orphan" if (resource.group, resource.plural) == ("batch", "jobs") else "Background"
+    policy = options.get("propagationPolicy") or usual
     if policy not in {"Background", "Foreground", "Orphan"}:
         causes = [Cause("FieldValueNotSupported", "propagationPolicy",
                         f'Unsupported value: "{policy}": supported values: "Foreground", "Background", "Orphan", "nil"')]  # fmt: skip

@@ -8,7 +8,7 @@ from harness.simulator.exposition import CONTENT_TYPE
 from harness.simulator.kubeapi import discovery
 from harness.simulator.kubeapi.asgi import Request, Response, json_response
 from harness.simulator.kubeapi.cluster import Cluster
-from harness.simulator.kubeapi.status import method_not_allowed, no_such_path
+from harness.simulator.kubeapi.status import UnknownPathError, method_not_allowed, no_such_path
 
 PATHS = (
     "/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version",
@@ -60,5 +60,5 @@ def answer(cluster: Cluster, request: Request, address: str) -> Response:
         case []:
             found = {"paths": list(PATHS)}
     if found is None:
-        raise no_such_path()
+        raise no_such_path() if parts[:1] == ["api"] else UnknownPathError()
     return json_response(200, found)

@@ -97,6 +97,10 @@ class Registry:
         """The resource behind a URL path, or None."""
         return self._by_path.get((group, version, plural))
 
+    def is_built_in(self, group: str, version: str) -> bool:
+        """Whether this version of a group is the server's own, and not made of CustomResourceDefinitions."""
+        return any(r.group == group and r.version == version and not r.custom for r in self._by_path.values())
+
     def of_kind(self, group: str, kind: str) -> Resource | None:
         """Any served version of a kind (the storage version where it is served)."""
         found = [r for r in self._by_path.values() if r.group == group and r.kind == kind]

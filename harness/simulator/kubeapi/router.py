@@ -9,7 +9,7 @@ from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.exchange import Exchange
 from harness.simulator.kubeapi.negotiation import accepted, as_yaml
 from harness.simulator.kubeapi.rbac import Attributes
-from harness.simulator.kubeapi.status import method_not_allowed, no_such_path, not_found
+from harness.simulator.kubeapi.status import UnknownPathError, method_not_allowed, no_such_path, not_found
 from harness.simulator.kubeapi.target import Target, parse_path
 
 _METHODS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
@@ -52,7 +52,8 @@ class Router:
         allow(self._cluster, user, asked)
         resource = self._cluster.registry.find(target.group, target.version, target.plural)
         if resource is None or (target.namespace and not resource.namespaced):
-            raise no_such_path()
+            built_in = self._cluster.registry.is_built_in(target.group, target.version)
+            raise no_such_path() if built_in else UnknownPathError()
         if resource.deprecation:
             request.warnings.append(resource.deprecation)
         form = accepted(request.headers.get("accept", ""))

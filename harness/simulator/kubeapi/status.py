@@ -63,8 +63,17 @@ def not_found(plural: str, group: str, name: str) -> ApiError:
     return ApiError(404, "NotFound", f'{qualified(plural, group)} "{name}" not found', _details(plural, group, name))
 
 
+class UnknownPathError(ApiError):
+    """404 outside everything that is served: a multiplexer's plain text, and no `Status`."""
+
+    TEXT = "404 page not found\n"
+
+    def __init__(self) -> None:
+        super().__init__(404, "NotFound", "404 page not found")
+
+
 def no_such_path() -> ApiError:
-    """404 for a resource or path that this server does not know."""
+    """404 for a resource that a built-in group does not have."""
     return ApiError(404, "NotFound", "the server could not find the requested resource", {})
 
 

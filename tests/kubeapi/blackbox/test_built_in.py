@@ -169,6 +169,29 @@ def test_server_side_apply_of_a_built_in(configmaps):
     assert configmaps.apply(of("ConfigMap", data={"a": "3"}), "two").status_code == 409
 
 
+@pytest.mark.parametrize(("kind", "address"), [("IPv4", "127.0.0.1"), ("IPv6", "::1")])
+def test_an_endpoint_is_no_loopback_address(whole, namespace, kind, address):
+    slices = Collection(whole, f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices")
+    body = of("EndpointSlice", version="discovery.k8s.io/v1", addressType=kind, endpoints=[{"addresses": [address]}])
+    answer = slices.create(body)
+    assert ("endpoints[0].addresses[0]", "FieldValueInvalid") in causes(answer)
+    assert "may not be in the loopback range (127.0.0.0/8, ::1/128)" in answer.json()["message"]
+
+
+def test_cronjob_gets_its_defaults(whole, namespace):
+    crons = Collection(whole, f"/apis/batch/v1/namespaces/{namespace}/cronjobs")
+    pod = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "registry.example/none:1"}]}
+    spec = {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": {"template": {"spec": pod}}}}
+    made = crons.create(of("CronJob", version="batch/v1", spec=spec)).json()["spec"]
+    assert (made["concurrencyPolicy"], made["suspend"]) == ("Allow", False)
+    assert (made["successfulJobsHistoryLimit"], made["failedJobsHistoryLimit"]) == (3, 1)
+    template = made["jobTemplate"]
+    assert template["metadata"] == {}
+    assert "backoffLimit" not in template["spec"]
+    assert template["spec"]["template"]["metadata"] == {}
+    assert template["spec"]["template"]["spec"]["dnsPolicy"] == "ClusterFirst"
+
+
 def test_webhook_that_cannot_be_reached_fails_closed(whole, widgets, widget, namespace):
     webhooks = Collection(whole, "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations")
     hook = {

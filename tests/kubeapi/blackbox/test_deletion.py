@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.kubeapi.blackbox.api import Collection
 from tests.kubeapi.serving import eventually
 
 
@@ -127,6 +128,26 @@ def test_orphan_deletion_keeps_what_was_owned(configmaps, widgets, widget):
     widgets.delete("a", {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Orphan"})
     eventually(lambda: widgets.get("a").status_code == 404, "the owner is gone", 60)
     assert "ownerReferences" not in configmaps.get("child").json()["metadata"]
+
+
+POD = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "registry.example/none:1"}]}
+
+
+@pytest.mark.parametrize(("options", "stays"), [(None, True), ({"propagationPolicy": "Background"}, False)])
+def test_a_job_leaves_behind_what_it_owns_unless_told_otherwise(whole, configmaps, namespace, options, stays):
+    jobs = Collection(whole, f"/apis/batch/v1/namespaces/{namespace}/jobs")
+    body = {"metadata": {"name": "a"}, "spec": {"suspend": True, "template": {"spec": POD}}}
+    parent = jobs.create({"apiVersion": "batch/v1", "kind": "Job", **body}).json()
+    child = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "child", "ownerReferences": [owner(parent)]}}
+    configmaps.create(child).raise_for_status()
+    jobs.delete(
+        "a", *([{"kind": "DeleteOptions", "apiVersion": "v1", **options}] if options else [])
+    ).raise_for_status()
+    eventually(lambda: jobs.get("a").status_code == 404, "the Job is gone", 60)
+    if stays:
+        assert "ownerReferences" not in configmaps.get("child").json()["metadata"]
+    else:
+        eventually(lambda: configmaps.get("child").status_code == 404, "the owned object is collected", 60)
 
 
 def test_foreground_deletion_waits_for_what_blocks_it(configmaps, widgets, widget):

@@ -50,6 +50,29 @@ def test_unknown_resource_is_404(server):
     assert server.get("/apis/blackbox.example.com/v1/ghosts").status_code == 404
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/apis/ghost.example.com/v1",
+        "/apis/ghost.example.com/v1/ghosts/x",
+        "/apis/blackbox.example.com/v1/ghosts",
+        "/apis/blackbox.example.com/v9/widgets",
+        "/ghosts",
+    ],
+)
+def test_what_nothing_serves_is_no_status(server, path):
+    answer = server.get(path)
+    assert (answer.status_code, answer.text) == (404, "404 page not found\n")
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/ghosts", "/api/v1/namespaces/default/ghosts/x", "/api/v9"])
+def test_what_a_built_in_group_does_not_have_is_a_status(server, path):
+    body = server.get(path).json()
+    assert (body["kind"], body["reason"], body["code"]) == ("Status", "NotFound", 404)
+    assert body["message"] == "the server could not find the requested resource"
+
+
 def test_deprecated_version_warns(server, namespace):
     planets = Collection(server, "/apis/blackbox.example.com/v1beta1/planets")
     answer = planets.all()
