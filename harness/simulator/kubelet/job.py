@@ -35,7 +35,7 @@ LATE = timedelta(minutes=5)
 
 
 def job_pod(job: Manifest, number: int) -> Manifest:
-    """The Pod of a Job's next attempt."""
+    """The Pod of a Job's next attempt; its name is no other Job's, for Pods of an earlier one of the same name may be there still."""
     template = spec(job).get("template") or {}
     metadata = template.get("metadata") or {}
     name = job["metadata"]["name"]
@@ -43,7 +43,7 @@ def job_pod(job: Manifest, number: int) -> Manifest:
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": f"{name[:250]}-{number}",
+            "name": f"{name[:240]}-{job['metadata']['uid'][:5]}-{number}",
             "namespace": job["metadata"]["namespace"],
             "labels": (metadata.get("labels") or {}) | {"batch.kubernetes.io/job-name": name, "job-name": name},
             "annotations": dict(metadata.get("annotations") or {}),

@@ -36,7 +36,7 @@ from harness.simulator.controllers.runtime.manifest import (
     status,
     timestamp,
 )
-from harness.simulator.controllers.runtime.refusal import REFUSALS, code_of
+from harness.simulator.controllers.runtime.refusal import REFUSAL, code_of
 
 
 class LegacyExternalModelReconciler:
@@ -79,7 +79,7 @@ class LegacyExternalModelReconciler:
                 await self._cluster.apply(kind, manifest)
             if not provider.tls:
                 await self._cluster.delete(DESTINATION_RULE, rule)
-        except REFUSALS as error:
+        except REFUSAL as error:
             if code_of(error) not in (403, 404):
                 raise
 

@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from lightkube import ApiError, AsyncClient
-from lightkube.types import PatchType
+from lightkube.types import CascadeType, PatchType
 
 from harness.simulator.controllers.runtime.difference import is_left_alone, merge_patch, replacement, stamped
 from harness.simulator.controllers.runtime.informer import Informer
 from harness.simulator.controllers.runtime.kind import Kind, resource
 from harness.simulator.controllers.runtime.manifest import Key, Manifest, key_of, status
-from harness.simulator.controllers.runtime.refusal import REFUSALS, code_of
+from harness.simulator.controllers.runtime.refusal import REFUSAL, code_of
 from harness.simulator.controllers.runtime.store import Index, Store
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Cluster:
         """The object from the API server itself, or None; memory is brought up to date."""
         try:
             return self._heard(kind, await self.client.get(resource(kind), key.name, **_scope(kind, key)))
-        except REFUSALS as error:
+        except REFUSAL as error:
             if code_of(error) == 404:
                 return None
             raise
@@ -140,13 +140,15 @@ class Cluster:
                 raise
 
     async def delete(self, kind: Kind, manifest: Manifest, grace_s: int | None = None) -> None:
-        """Delete an object unless a person took it over; gone already is no error."""
+        """Delete an object unless a person took it over, and what it owns: a Job would leave its Pods behind. Gone already is no error."""
         if is_left_alone(manifest):
             return
         key = key_of(manifest)
         try:
-            await self.client.delete(resource(kind), key.name, grace_period=grace_s, **_scope(kind, key))
-        except REFUSALS as error:
+            await self.client.delete(
+                resource(kind), key.name, grace_period=grace_s, cascade=CascadeType.BACKGROUND, **_scope(kind, key)
+            )
+        except REFUSAL as error:
             if code_of(error) != 404:
                 raise
 

@@ -2,15 +2,16 @@
 
 from typing import Final
 
-import httpx
 from lightkube import ApiError
 
-REFUSALS: Final = (ApiError, httpx.HTTPStatusError)
-"""Everything that means the server answered, and not with what was asked for."""
+REFUSAL: Final[type[Exception]] = ApiError.__mro__[1]
+"""Everything that means the server answered, and not with what was asked for: the status error of the HTTP library below lightkube,
+not the same in all releases."""
 
 
 def code_of(error: Exception) -> int | None:
     """The HTTP status of the answer; None when there was none."""
     if isinstance(error, ApiError):
         return int(error.status.code or 0)
-    return error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
+    code: int | None = getattr(getattr(error, "response", None), "status_code", None)
+    return code
