@@ -1,7 +1,7 @@
 """The same component with the real thing inside: etcd and kube-apiserver from `KUBEBUILDER_ASSETS`, behind the same files and options.
 
-There is no controller manager beside them, as in every envtest: namespaces do not drain, nothing collects garbage, roles do not
-aggregate and no ServiceAccount `default` appears by itself.
+Where the folder holds a kube-controller-manager too, it runs beside them. Without it, as in every envtest, namespaces do not drain, nothing
+collects garbage, roles do not aggregate and no ServiceAccount `default` appears by itself.
 """
 
 import asyncio
@@ -24,6 +24,16 @@ if TYPE_CHECKING:
     import httpx
 
 READY_SECONDS = 90.0
+KEPT = ("server.crt", "server.key", "accounts.key", "accounts.pub", "tokens.csv", "ca.crt")
+"""What a server is known by; `ca.crt` is written last."""
+CONTROLLERS = (
+    "garbage-collector-controller",
+    "namespace-controller",
+    "serviceaccount-controller",
+    "clusterrole-aggregation-controller",
+    "root-ca-certificate-publisher-controller",
+)
+"""Those whose work belongs to the API; whatever runs containers is a component of its own."""
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
@@ -33,16 +43,20 @@ class EnvtestError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Assets:
-    """The two executables."""
+    """The executables; None where there is no controller manager, which setup-envtest does not install."""
 
     etcd: Path
     apiserver: Path
+    manager: Path | None
 
     @classmethod
     def find(cls) -> "Assets":
         """From the folder that `KUBEBUILDER_ASSETS` names. Raises EnvtestError."""
         named = os.environ.get("KUBEBUILDER_ASSETS", "")
-        found = cls(Path(named) / "etcd", Path(named) / "kube-apiserver")
+        manager = Path(named) / "kube-controller-manager"
+        found = cls(
+            Path(named) / "etcd", Path(named) / "kube-apiserver", manager if os.access(manager, os.X_OK) else None
+        )
         missing = [path.name for path in (found.etcd, found.apiserver) if not os.access(path, os.X_OK)]
         if not named or missing:
             raise EnvtestError(
@@ -90,6 +104,17 @@ def _apiserver(assets: Assets, folder: Path, store: str, host: str, port: int) -
     }  # fmt: skip
     return _start(
         "kube-apiserver", [str(assets.apiserver), *(f"--{name}={value}" for name, value in options.items())], folder
+    )
+
+
+def _manager(executable: Path, folder: Path) -> subprocess.Popen[bytes]:
+    kubeconfig = str(folder / "admin.kubeconfig")
+    options = {
+        "kubeconfig": kubeconfig, "authentication-kubeconfig": kubeconfig, "authorization-kubeconfig": kubeconfig,
+        "leader-elect": "false", "secure-port": "0", "root-ca-file": str(folder / "ca.crt"), "controllers": ",".join(CONTROLLERS),
+    }  # fmt: skip
+    return _start(
+        "kube-controller-manager", [str(executable), *(f"--{name}={value}" for name, value in options.items())], folder
     )
 
 
@@ -163,6 +188,22 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait(5)
 
 
+def _credentials(folder: Path, host: str, state: Path | None) -> None:
+    """Certificates, keys and the administrator's token: those of an earlier start where its state is there, for clients trust them."""
+    if state is not None and state.exists() and all((folder / name).exists() for name in KEPT):
+        return
+    issued, signing = certificates.issue(host), new_key()
+    for name, content in {
+        "server.crt": issued.chain,
+        "server.key": issued.key,
+        "accounts.key": certificates.dump_key(signing),
+        "accounts.pub": certificates.dump_public(signing),
+        "tokens.csv": f"{secrets.token_urlsafe(32)},kubernetes-admin,admin,system:masters\n".encode(),
+    }.items():
+        certificates.write_private(folder / name, content)
+    (folder / "ca.crt").write_bytes(issued.ca)
+
+
 async def serve(
     folder: Path, host: str, port: int, crds: Iterable[Path], state: Path | None, ready_file: Path | None
 ) -> None:
@@ -170,30 +211,26 @@ async def serve(
     import httpx
 
     assets = Assets.find()
-    issued, token, signing = certificates.issue(host), secrets.token_urlsafe(32), new_key()
-    for name, content in {
-        "server.crt": issued.chain,
-        "server.key": issued.key,
-        "accounts.key": certificates.dump_key(signing),
-        "accounts.pub": certificates.dump_public(signing),
-        "tokens.csv": f"{token},kubernetes-admin,admin,system:masters\n".encode(),
-    }.items():
-        certificates.write_private(folder / name, content)
-    (folder / "ca.crt").write_bytes(issued.ca)
+    _credentials(folder, host, state)
+    ca, token = (folder / "ca.crt").read_bytes(), (folder / "tokens.csv").read_text().partition(",")[0]
     port = port or _free_port()
     url = f"https://{host}:{port}"
-    certificates.write_kubeconfig(folder / "admin.kubeconfig", url, issued.ca, token)
+    certificates.write_kubeconfig(folder / "admin.kubeconfig", url, ca, token)
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
         processes["etcd"], store = _etcd(assets, folder, state or folder / "etcd")
         processes["kube-apiserver"] = _apiserver(assets, folder, store, host, port)
-        context = ssl.create_default_context(cadata=issued.ca.decode())
+        context = ssl.create_default_context(cadata=ca.decode())
         headers = {"Authorization": f"Bearer {token}"}
         async with httpx.AsyncClient(
             base_url=url, verify=context, headers=headers, trust_env=False, timeout=30
         ) as client:
             await _until_ready(client, processes, folder)
             await _install(client, crds)
+        if (
+            assets.manager is not None
+        ):  # after the kinds: it watches those that there are when it starts, and looks for others seldom
+            processes["kube-controller-manager"] = _manager(assets.manager, folder)
         announce(ready_file, {"api": url})
         await until_stopped()
     finally:
