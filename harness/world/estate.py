@@ -6,6 +6,7 @@ Nothing here belongs to a single check; worlds do.
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 from typing import Final
 
 from harness.client.measuring import MeasuringClient
@@ -26,6 +27,7 @@ from harness.world.oidc import Issuer, issuer_of
 ADMIN_URL: Final = "maas-conformance.dev/admin-url"
 WORLD_PREFIX: Final = "mc-"
 _LABEL: Final = "maas-conformance"
+_NUMBERS: Final = count(1)
 
 
 @dataclass
@@ -39,6 +41,8 @@ class Estate:
     lists_late: bool = False
     lasting: set[Ref] = field(default_factory=set)
     """Objects that exist for the whole run and need not be applied by every check."""
+    number: int = field(default_factory=lambda: next(_NUMBERS))
+    """One worker may have several estates, one after the other; a namespace that ends takes nothing in until it has ended."""
 
     @cached_property
     def client(self) -> MeasuringClient:
@@ -73,7 +77,7 @@ class Estate:
     @cached_property
     def namespace(self) -> str:
         """Where identities of this worker live that need no group of their own."""
-        return f"{_LABEL}-{self.run_id}-{self.worker}"[:63].rstrip("-")
+        return f"{_LABEL}-{self.run_id}-{self.worker}-{self.number}"[:63].rstrip("-")
 
     @property
     def namespace_ref(self) -> Ref:
