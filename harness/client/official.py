@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, cast, get_args
 
 from harness.client.completion import carries_text, last_usage, parse_json, usage_of
 from harness.client.exchange import Exchange, Request
@@ -20,6 +20,7 @@ from harness.client.trust import trust
 
 Via = Literal["http", "openai", "anthropic"]
 """Who makes a call: our own measuring client, or an official one."""
+OFFICIAL: Final = frozenset(get_args(Via)) - {"http"}
 
 RAISES: Final[Mapping[int, str]] = {
     400: "BadRequestError",

@@ -9,6 +9,7 @@ from typing import Final
 
 import pytest
 
+from harness.client.official import OFFICIAL
 from harness.engine.alone import is_alone
 from harness.engine.declaration import CheckDeclaration, declaration_of
 from harness.engine.events import CheckPlanned, SuiteCollected
@@ -66,6 +67,9 @@ class Selection:
     ) -> Generator[None]:
         """Note what every check proves and leave out other profiles and areas; when `-k` and reordering plugins have had their turn,
         put the canary first and those that run alone last, mark what cannot run here, and write the plan.
+
+        Checks that call by an official client follow each other, so that one worker has nearly all of them: to load these libraries takes
+        longer than most checks do.
         """
         self._leave_out(config, items)
         yield
@@ -73,6 +77,8 @@ class Selection:
         if self.seed is not None:
             # every worker makes the same order, as xdist demands
             random.Random(self.seed).shuffle(items)  # noqa: S311 - an order, not a secret
+        else:
+            items.sort(key=lambda item: not _calls_officially(item))
         items.sort(key=lambda item: (not _is_canary(item), is_alone(item)))
         checks = [(item, declared) for item in items if (declared := declaration_of(item))]
         for item, declared in checks:
@@ -217,3 +223,9 @@ def known_requirements(catalogue: Catalogue, asked: Iterable[str]) -> frozenset[
 def _is_canary(item: pytest.Item) -> bool:
     declaration = declaration_of(item)
     return declaration is not None and declaration.canary
+
+
+def _calls_officially(item: pytest.Item) -> bool:
+    """Whether a parameter of the check names an official client."""
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    return any(isinstance(value, str) and value in OFFICIAL for value in parameters.values())

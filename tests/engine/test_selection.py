@@ -168,3 +168,13 @@ def test_a_seed_shuffles_the_same_way_every_time_and_reports_name_it(suite: Suit
     assert shuffled != files
     assert sorted(shuffled) == files
     assert order("--maas-seed", "7") == (shuffled, 7)
+
+
+def test_checks_by_an_official_client_follow_the_canary_together(suite: Suite) -> None:
+    suite.write("a", '@check("MAAS-LIST-001")\ndef test_first(): pass\n')
+    via = '@pytest.mark.parametrize("via", ["http", "openai", "anthropic"])\n'
+    suite.write("b", f'import pytest\n{via}@check("MAAS-LIST-001")\ndef test_via(via): pass\n')
+    suite.write("c", CANARY.format(verdict="pass"))
+    planned = [event.check_id for event in suite.run("-n", "1").events if isinstance(event, CheckPlanned)]
+    names = [name.rpartition("test_")[2] for name in planned[:4]]
+    assert names == ["canary", "via[openai]", "via[anthropic]", "first"]
