@@ -1,5 +1,6 @@
 """The embedded API server as a process, for as long as a test needs it; and waiting that names what it waits for."""
 
+import os
 import subprocess
 import sys
 import time
@@ -32,3 +33,14 @@ def embedded_api(folder: Path, *options: str) -> Iterator[Path]:
     finally:
         process.terminate()
         process.wait(timeout=60)
+
+
+@contextmanager
+def given_or_embedded_api(folder: Path, *options: str) -> Iterator[Path]:
+    """The kubeconfig of the server that `MAAS_BLACKBOX_KUBECONFIG` names, else of an embedded one."""
+    given = os.environ.get("MAAS_BLACKBOX_KUBECONFIG")
+    if given:
+        yield Path(given)
+        return
+    with embedded_api(folder, *options) as started:
+        yield started

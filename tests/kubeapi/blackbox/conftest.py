@@ -1,7 +1,6 @@
 """Which server the suite judges: `MAAS_BLACKBOX_KUBECONFIG`, else the embedded one, started for this test session."""
 
 import itertools
-import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import yaml
 
 from tests.kubeapi.blackbox.api import Collection
 from tests.kubeapi.connection import connect
-from tests.kubeapi.serving import embedded_api, eventually
+from tests.kubeapi.serving import eventually, given_or_embedded_api
 
 HERE = Path(__file__).parent
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -22,11 +21,7 @@ CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 @pytest.fixture(scope="session")
 def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The kubeconfig of a server that may be written to."""
-    given = os.environ.get("MAAS_BLACKBOX_KUBECONFIG")
-    if given:
-        yield Path(given)
-        return
-    with embedded_api(tmp_path_factory.mktemp("kubeapi")) as started:
+    with given_or_embedded_api(tmp_path_factory.mktemp("kubeapi")) as started:
         yield started
 
 

@@ -1,6 +1,5 @@
 """Each client in its ordinary life, against the server that `MAAS_BLACKBOX_KUBECONFIG` names or the embedded one with the project's CRDs."""
 
-import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,19 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.kubeapi.connection import connect
-from tests.kubeapi.serving import embedded_api
+from tests.kubeapi.serving import given_or_embedded_api
 
 CRDS = Path(__file__).parents[3] / "fixtures" / "crds"
 
 
 @pytest.fixture(scope="session")
 def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    given = os.environ.get("MAAS_BLACKBOX_KUBECONFIG")
-    if given:
-        yield Path(given)
-        return
     options = [option for folder in sorted(CRDS.iterdir()) for option in ("--crds", str(folder))]
-    with embedded_api(tmp_path_factory.mktemp("kubeapi"), *options) as started:
+    with given_or_embedded_api(tmp_path_factory.mktemp("kubeapi"), *options) as started:
         yield started
 
 
