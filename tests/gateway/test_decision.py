@@ -48,7 +48,9 @@ class Chooses:
         self.value, self.until = value, until
         self.questions: list[tuple[str, str]] = []
 
-    async def select(self, _identity: Identity, model: str, subscription: str) -> Fresh[Selection | Refusal]:
+    async def select(
+        self, _identity: Identity, model: str, subscription: str, _route: str
+    ) -> Fresh[Selection | Refusal]:
         self.questions.append((model, subscription))
         return Fresh(self.value, self.until)
 

@@ -33,20 +33,30 @@ class AnswerCache(Generic[Answer]):
         self._known: dict[Hashable, Fresh[Answer]] = {}
         self._asking: dict[Hashable, asyncio.Future[Fresh[Answer]]] = {}
 
-    async def get(self, key: Hashable, ask: Callable[[], Awaitable[Answer]]) -> Fresh[Answer]:
-        """The remembered answer, or the one `ask` gives. A waiter that is cancelled does not cancel the others."""
+    async def get(
+        self, key: Hashable, ask: Callable[[], Awaitable[Answer]], lasts: Callable[[Answer], bool] = lambda _: True
+    ) -> Fresh[Answer]:
+        """The remembered answer, or the one `ask` gives. A waiter that is cancelled does not cancel the others.
+
+        An answer that does not last counts for those alone who wait for it.
+        """
         known = self._known.get(key)
         if known is not None and known.until > self._now():
             return known
         asking = self._asking.get(key)
         if asking is None:
-            asking = asyncio.ensure_future(self._ask(key, ask, self._now()))
+            asking = asyncio.ensure_future(self._ask(key, ask, lasts, self._now()))
             self._asking[key] = asking
             asking.add_done_callback(lambda done: self._asked(key, done))
         return await asyncio.shield(asking)
 
-    async def _ask(self, key: Hashable, ask: Callable[[], Awaitable[Answer]], started: float) -> Fresh[Answer]:
-        answer = Fresh(await ask(), started + self._ttl)
+    async def _ask(
+        self, key: Hashable, ask: Callable[[], Awaitable[Answer]], lasts: Callable[[Answer], bool], started: float
+    ) -> Fresh[Answer]:
+        value = await ask()
+        if not lasts(value):
+            return Fresh(value, started)
+        answer = Fresh(value, started + self._ttl)
         if self._ttl > 0:
             self._known.pop(key, None)
             if len(self._known) >= self._size:

@@ -84,8 +84,8 @@ class IdentitySource(Protocol):
 class Selector(Protocol):
     """Chooses the subscription that pays for a model."""
 
-    async def select(self, identity: Identity, model: str, subscription: str) -> Fresh[Selection | Refusal]:
-        """The subscription, or why there is none. Raises UnavailableError."""
+    async def select(self, identity: Identity, model: str, subscription: str, route: str) -> Fresh[Selection | Refusal]:
+        """The subscription, or why there is none; `route` is the HTTPRoute that matched, empty for none. Raises UnavailableError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class Authorizer:
         wanted = identity.subscription if identity.key_id else request.headers.get(SUBSCRIPTION, "").strip()
         if identity.key_id and not wanted:
             return Fresh(DENIED, until)
-        chosen = await self.selector.select(identity, request.requested_model(), wanted)
+        chosen = await self.selector.select(identity, request.requested_model(), wanted, request.route)
         until = min(until, chosen.until)
         if isinstance(chosen.value, Refusal):
             return Fresh(chosen.value, until)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness.simulator.gateway.authorizer.cache import AnswerCache, Fresh
 from harness.simulator.gateway.authorizer.decision import Identity, Refusal, Selection, UnavailableError
 from harness.simulator.gateway.authorizer.metrics import Rules
+from harness.simulator.gateway.authorizer.newcomers import Newcomers
 
 Parsed = TypeVar("Parsed", bound=BaseModel)
 
@@ -41,9 +42,10 @@ class Choice(BaseModel):
 class MaasApi:
     """The client. An answer other than 200 with the documented JSON is no answer: the request is refused, nothing is remembered."""
 
-    def __init__(self, client: httpx.AsyncClient, ttl: float, rules: Rules) -> None:
+    def __init__(self, client: httpx.AsyncClient, ttl: float, rules: Rules, newcomers: Newcomers | None = None) -> None:
         self._client = client
         self._rules = rules
+        self._newcomers = newcomers if newcomers is not None else Newcomers()
         self._choices: AnswerCache[Selection | Refusal] = AnswerCache(ttl)
 
     async def validate(self, key: str) -> Identity | None:
@@ -53,10 +55,15 @@ class MaasApi:
             return None
         return Identity(answer.username, tuple(answer.groups), answer.keyId, answer.subscription)
 
-    async def select(self, identity: Identity, model: str, subscription: str) -> Fresh[Selection | Refusal]:
-        """See Selector."""
-        key: Hashable = (identity.username, identity.groups, model, subscription)
-        return await self._choices.get(key, lambda: self._choose(identity, model, subscription))
+    async def select(self, identity: Identity, model: str, subscription: str, route: str) -> Fresh[Selection | Refusal]:
+        """See Selector. What was refused before a route led to the model is no answer once one does."""
+        key: Hashable = (identity.username, identity.groups, model, subscription, route)
+        new = self._newcomers.has(route)
+        return await self._choices.get(
+            key,
+            lambda: self._choose(identity, model, subscription),
+            lasts=lambda answer: not (new and isinstance(answer, Refusal)),
+        )
 
     async def _choose(self, identity: Identity, model: str, subscription: str) -> Selection | Refusal:
         question = {
