@@ -87,20 +87,26 @@ def record_update(old: dict[str, Any] | None, new: dict[str, Any], schema: Schem
         # Nobody's fields are known, so the writer cannot be told from those before it: tracking begins with an apply.
         new["metadata"].pop("managedFields", None)
         return
-    before = tracked(old, schema) if old else frozenset()
-    after = tracked(new, schema)
-    same = {f"f:{name}" for name, part in new.items() if old is not None and old.get(name) == part}
+    # Parts that are as they were (the spec, when a status is written) have the owners that they had: they are left out.
+    parts = {name: part for name, part in new.items() if old is None or name not in old or old[name] != part}
+    former = {name: part for name, part in (old or {}).items() if name in parts or name not in new}
+    before, after = tracked(former, schema), tracked(parts, schema)
     changed = {
-        path
-        for path in after
-        if path not in before
-        or (old and path[0] not in same and lookup(old, path, schema) != lookup(new, path, schema))
+        path for path in after if path not in before or lookup(former, path, schema) != lookup(parts, path, schema)
     }
+    gone = before - after
+    if old is not None and not changed and not gone:
+        new["metadata"]["managedFields"] = old["metadata"]["managedFields"]
+        return
+    touched = {f"f:{name}" for name in (*parts, *former)}
     managers = [
         replace(
             each,
             paths=frozenset(
-                p for p in each.paths if p in after and (p not in changed or each.identity == writer.identity)
+                path
+                for path in each.paths
+                if path[0] not in touched
+                or (path in after and (path not in changed or each.identity == writer.identity))
             ),
         )
         for each in (read_managers(old) if old else [])
