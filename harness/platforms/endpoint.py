@@ -196,6 +196,8 @@ def _secret(source: "FromEnvironment | FromFile | Secret | None", name: str, fol
 def _listing(platform: Platform) -> tuple[ModelHandle, ...]:
     import httpx
 
+    from harness.client.trust import trust
+
     credential = platform.credentials.api_key or platform.credentials.user_token
     assert credential is not None
     url = f"{platform.endpoints.management}/v1/models"
@@ -204,7 +206,7 @@ def _listing(platform: Platform) -> tuple[ModelHandle, ...]:
             url,
             headers={"Authorization": f"Bearer {credential.reveal()}"},
             timeout=platform.parameters.request_timeout_s,
-            verify=_tls(platform.ca_file),
+            verify=trust(platform.ca_file),
             follow_redirects=False,
         )
     except httpx.HTTPError as error:
@@ -217,12 +219,6 @@ def _listing(platform: Platform) -> tuple[ModelHandle, ...]:
         return tuple(_handle(entry) for entry in answer.json()["data"] or [])
     except (ValueError, KeyError, TypeError) as error:
         raise EnvironmentFault(f"GET {url} answered 200, but not with a model list: {answer.text[:200]!r}") from error
-
-
-def _tls(ca_file: Path | None) -> Any:
-    import ssl
-
-    return ssl.create_default_context(cafile=str(ca_file)) if ca_file else True
 
 
 def _handle(entry: Mapping[str, Any]) -> ModelHandle:
