@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from harness.outcome import EnvironmentFault
+from harness.cli.out_folder import out_folder
 from harness.platforms.target import TargetOptions
 
 OUT: Final = "maas-load"
@@ -52,11 +52,8 @@ def command(*, name: str, scale: float, changes: dict[str, str], out: Path, as_j
     from harness.load.profiles import profile_path
 
     profile = read_profile(profile_path(name), changes).scaled(scale)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EnvironmentFault(f"cannot write the out folder {out}: {error.strerror}") from error
-    return _drive(profile, out, where, as_json=as_json)
+    with out_folder(out):
+        return _drive(profile, out, where, as_json=as_json)
 
 
 def _drive(profile: Any, out: Path, where: dict[str, Any], *, as_json: bool) -> int:

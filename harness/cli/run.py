@@ -2,16 +2,16 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from harness.cli.out_folder import out_folder
 from harness.cli.suite import base_arguments, scenarios, without_strangers
 from harness.engine.options import BACKENDS, OUT, STACKS, TARGETS
-from harness.outcome import EnvironmentFault, ExitCode, HarnessFault, InvalidRun, UsageFault
+from harness.outcome import ExitCode, HarnessFault, InvalidRun, UsageFault
 
 MAX_WORKERS: Final = 6
 """More than these help little: checks wait for the network, and the platform wants cores too."""
@@ -127,7 +127,13 @@ def judge(given: dict[str, Any]) -> int:
                 "--resume goes on in the folder of the interrupted run: leave --out, --shard and --rerun-failed away"
             )
         given = {**given, "out": str(Path(given["resume"]) / RESUMED)}
-    _refuse_unwritable(given)
+    if given["quiet"] and given["verbose"]:
+        raise UsageFault("--quiet and --verbose contradict each other: give one")
+    with out_folder(Path(given["out"] or os.environ.get("MAAS_OUT") or OUT)):
+        return _judged(given)
+
+
+def _judged(given: dict[str, Any]) -> int:
     without_strangers()
     import pytest
 
@@ -177,11 +183,14 @@ def _joined(interrupted: Path, rest: Path, *, quiet: bool) -> ExitCode:
 def refuse_nonsense(given: dict[str, Any]) -> None:
     """What can be known to be wrong before pytest starts; it would say so less clearly, once a worker."""
     from harness.cli.choice import refuse_empty
+    from harness.engine.journal import journal_files
     from harness.engine.known_failures import known_failures, refuse_unknown_checks
 
     if given.get("known_failures"):
         refuse_unknown_checks(known_failures(Path(given["known_failures"])), scenarios())
     _refuse_quirks(given)
+    for earlier in filter(None, (given.get("resume"), given.get("rerun_failed"))):
+        journal_files(Path(earlier))  # before a folder is made beside it
     refuse_empty(given, list(choosing_arguments(given)))
 
 
@@ -196,18 +205,6 @@ def _refuse_quirks(given: dict[str, Any]) -> None:
         raise UsageFault(
             "--quirks are chosen when a platform is started (up --quirks): leave them, or --platform, away"
         )
-
-
-def _refuse_unwritable(given: dict[str, Any]) -> None:
-    if given["quiet"] and given["verbose"]:
-        raise UsageFault("--quiet and --verbose contradict each other: give one")
-    out = Path(given["out"] or os.environ.get("MAAS_OUT") or OUT)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise EnvironmentFault(f"cannot write the out folder {out}: {error.strerror}") from error
 
 
 class _Holder:

@@ -21,7 +21,8 @@ WEAKNESSES = "upstream"
     "names",
     multiple=True,
     type=click.Choice([*(one.name for one in GALLERY), WEAKNESSES]),
-    help="Only this one; repeatable.",
+    metavar="NAME",
+    help="Only this broken platform (--list names them); repeatable.",
 )
 @click.option("--matrix", is_flag=True, help="Try every check on each, not only those that must notice (takes long).")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Keep the report of each run here.")

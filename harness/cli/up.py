@@ -149,8 +149,16 @@ def _stay(options: TargetOptions, only: str | None, *, as_json: bool, detached: 
                 if dead:
                     raise InvalidRun(f"the platform stopped: {dead}")
     except KeyboardInterrupt:
-        _progress("stopped; its files are kept" if options.keep else "stopped, nothing left behind")
+        _progress(_farewell(options))
         return ExitCode.CONFORMANT
+
+
+def _farewell(options: TargetOptions) -> str:
+    if options.keep:
+        return "stopped; its files are kept"
+    if options.state_dir is not None:
+        return f"stopped; nothing is left but its logs in {options.state_dir / 'logs'}"
+    return "stopped, nothing left behind"
 
 
 def _shown(platform: Any, *, introduce_people: bool) -> dict[str, Any]:

@@ -122,17 +122,22 @@ def merge(out: Path) -> Path:
     return merged
 
 
+def journal_files(out: Path) -> list[Path]:
+    """The merged file of a run, or, when the run was killed, its parts. Raises UsageFault when the folder holds neither."""
+    merged = out / JOURNAL
+    parts = [merged] if merged.is_file() else sorted((out / PARTS).glob("*.ndjson"))
+    if not parts:
+        raise UsageFault(f"{out} holds no run: there is no {JOURNAL}")
+    return parts
+
+
 def read_journal(out: Path) -> list[AnyEvent]:
     """The events of a run, from the merged file or, when the run was killed, from its parts.
 
     Raises UsageFault when the folder holds no journal, or a line of it is no event of this version.
     """
-    merged = out / JOURNAL
-    parts = [merged] if merged.is_file() else sorted((out / PARTS).glob("*.ndjson"))
-    if not parts:
-        raise UsageFault(f"{out} holds no run: there is no {JOURNAL}")
     events = []
-    for part in parts:
+    for part in journal_files(out):
         for number, line in enumerate(_complete_lines(part), start=1):
             try:
                 events.append(decode(line))

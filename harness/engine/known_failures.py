@@ -76,10 +76,14 @@ def known_failures(path: Path, today: date | None = None) -> tuple[KnownFailure,
 def _read(path: Path) -> tuple[KnownFailure, ...]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(document, dict):
+            raise UsageFault(f"{path} is no list of known failures: expected a mapping with the field knownFailures")
         return _File.model_validate(document).known_failures
     except OSError as error:
         raise UsageFault(f"cannot read the known failures {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise UsageFault(f"the known failures {path} are not UTF-8 text") from error
+    except yaml.YAMLError as error:
         raise UsageFault(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]

@@ -79,10 +79,12 @@ def read_profile(path: Path, changes: dict[str, str] | None = None) -> Profile:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageFault(f"cannot read the load profile {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageFault(f"the load profile {path} is not UTF-8 text") from error
     except yaml.YAMLError as error:
         raise UsageFault(f"the load profile {path} is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(document, dict):
-        raise UsageFault(f"the load profile {path} holds {type(document).__name__}; expected a mapping")
+        raise UsageFault(f"the load profile {path} holds {_kind(document)}; expected a mapping (NAME: VALUE)")
     for name, text in (changes or {}).items():
         _change(document, name, text)
     try:
@@ -91,6 +93,10 @@ def read_profile(path: Path, changes: dict[str, str] | None = None) -> Profile:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the profile"
         raise UsageFault(f"{path}: {where}: {first['msg']} (it is {first['input']!r})") from error
+
+
+def _kind(document: object) -> str:
+    return "nothing" if document is None else "a list" if isinstance(document, list) else "no fields, but one value"
 
 
 def _change(document: dict[str, Any], name: str, text: str) -> None:

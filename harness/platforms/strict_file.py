@@ -39,11 +39,17 @@ def _sentence(fault: dict[str, object]) -> str:
     location = fault["loc"]
     assert isinstance(location, tuple)
     field = ".".join(str(part) for part in location) or "the document"
+    if fault["type"] == "model_type":
+        return f"{field}: expected a mapping (NAME: VALUE), came {_came(fault)}"
     if fault["type"] == "extra_forbidden":
         return f"{field}: there is no such field"
     if fault["type"] == "missing":
         return f"{field}: required and missing"
     if any(word in field for word in ("token", "key", "password", "secret")):
         return f"{field}: {fault['msg']}"  # what came may be a credential
-    came = re.sub(r"//[^/@\s]+@", "//<secret>@", repr(fault["input"]))
-    return f"{field}: {fault['msg']}, came {came:.60}"
+    return f"{field}: {fault['msg']}, came {_came(fault)}"
+
+
+def _came(fault: dict[str, object]) -> str:
+    """The beginning of what came, without credentials of a URL."""
+    return re.sub(r"//[^/@\s]+@", "//<secret>@", repr(fault["input"]))[:60]

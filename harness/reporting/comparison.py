@@ -49,10 +49,17 @@ def read_report(path: Path) -> ConformanceReport:
     """Read a report, or the one in a folder. Raises UsageFault when it is none."""
     file = path / NAME if path.is_dir() else path
     try:
-        return ConformanceReport.model_validate(load_yaml(file.read_bytes()))
+        document = load_yaml(file.read_bytes())
+        if not isinstance(document, dict):
+            raise UsageFault(f"{file} is no ConformanceReport: expected a mapping, as `report make` writes it")
+        return ConformanceReport.model_validate(document)
     except OSError as error:
         raise UsageFault(f"cannot read the report {file}: {error.strerror}") from error
-    except (ValidationError, yaml.YAMLError) as error:
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the document"
+        raise UsageFault(f"{file} is no ConformanceReport: {where}: {first['msg']}") from error
+    except yaml.YAMLError as error:
         raise UsageFault(f"{file} is no ConformanceReport: {' '.join(str(error).split())[:200]}") from error
 
 
