@@ -14,6 +14,8 @@ from lightkube.resources.core_v1 import Namespace, Service
 from lightkube.resources.discovery_v1 import EndpointSlice
 from lightkube.types import PatchType
 
+from harness.simulator.gateway.plan.backends import ADDRESS
+from harness.simulator.kubelet.endpoints import PLACEHOLDER
 from tests.gateway.stack import INGRESS, MAAS, STANDARD
 
 GATEWAY_API = "gateway.networking.k8s.io"
@@ -208,11 +210,16 @@ class World:
 
 
 def endpoint_slice(namespace: str, service: str, ports: list[int]) -> dict[str, Any]:
-    """An EndpointSlice of a Service. Without ports it has no endpoints."""
+    """An EndpointSlice of a Service on this machine, as the kubelet stand-in announces it. Without ports it has no endpoints."""
     return {
-        "metadata": {"name": f"{service}-x", "namespace": namespace, "labels": {"kubernetes.io/service-name": service}},
+        "metadata": {
+            "name": f"{service}-x",
+            "namespace": namespace,
+            "labels": {"kubernetes.io/service-name": service},
+            "annotations": {ADDRESS: "127.0.0.1"},
+        },
         "addressType": "IPv4",
-        "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": True}}] if ports else [],
+        "endpoints": [{"addresses": [PLACEHOLDER], "conditions": {"ready": True}}] if ports else [],
         "ports": [{"name": "http", "port": port} for port in ports] or [{"name": "http", "port": 1}],
     }
 
