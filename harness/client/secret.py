@@ -16,6 +16,11 @@ def revealed() -> frozenset[str]:
     return frozenset(_REVEALED)
 
 
+def how_many_revealed() -> int:
+    """How many texts `revealed` has: they become more and never fewer, so what was made of as many is up to date."""
+    return len(_REVEALED)
+
+
 @final
 class Secret:
     """Text that must not be seen; equal to another secret of the same text."""
