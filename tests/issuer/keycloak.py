@@ -7,7 +7,6 @@ import contextlib
 import os
 import re
 import secrets
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import pytest
 
 from harness.client.keycloak import Keycloak
 from harness.client.secret import Secret
+from harness.simulator.component import die_with_parent
 from harness.simulator.issuer.__main__ import CA_FILE, CHAIN_FILE, KEY_FILE, certified
 
 VARIABLE = "MAAS_TEST_KEYCLOAK_HOME"
@@ -49,17 +49,15 @@ def running(folder: Path, directory: Path) -> Iterator[Keycloak]:
         "JAVA_OPTS_KC_HEAP": "-Xms64m -Xmx768m",
     }
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, env={**os.environ, **administrator}, stdout=output, stderr=output, start_new_session=True
-        )
+        environment = {**os.environ, **administrator}
+        # the script becomes Java, so a test run that is killed takes both along
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, preexec_fn=die_with_parent)  # noqa: PLW1509 - no thread of a test holds a lock
     try:
         url = announced(process, log)
         with Keycloak(url, ADMINISTRATOR, secret, ca_file=directory / CA_FILE) as keycloak:
             yield keycloak
     finally:
-        # the script runs Java as a child, so both have to go
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
 
 
