@@ -8,6 +8,7 @@ Exit 0: every bar is met; 1: not.
 """
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
@@ -39,17 +40,21 @@ USER = f"system:serviceaccount:{NAMESPACE}:{DEVELOPER}"
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Seconds until ready, processor seconds of each component by then, and seconds until each added model served."""
+    """Seconds until ready, processor seconds of each component by then, and seconds until each added model served.
+
+    `load`: the machine's load average of the minute before the start and of that of the end. Beside a busy machine's, seconds say little.
+    """
 
     models: int
     ready_s: float
     processor_s: dict[str, float]
     added_s: tuple[float, ...]
+    load: tuple[float, float]
 
     @property
     def met(self) -> bool:
         """Whether it keeps the bars; a number of models without a bar has that of the next greater one."""
-        return self.ready_s <= self.bar_s and (not self.added_s or statistics.median(self.added_s) <= ADDED_BAR_S)
+        return self.ready_s <= self.bar_s and max(self.added_s, default=0.0) <= ADDED_BAR_S
 
     @property
     def bar_s(self) -> float:
@@ -58,7 +63,11 @@ class Measured:
 
     def lines(self) -> Iterator[str]:
         """What a person reads."""
-        yield f"{self.models} models: ready in {self.ready_s:.2f} s (bar {self.bar_s:g} s)"
+        before, after = self.load
+        yield (
+            f"{self.models} models: ready in {self.ready_s:.2f} s (bar {self.bar_s:g} s; "
+            f"load average {before:.1f} before, {after:.1f} after)"
+        )
         spent = ", ".join(
             f"{name} {seconds:.1f}" for name, seconds in sorted(self.processor_s.items(), key=lambda item: -item[1])
         )
@@ -72,11 +81,12 @@ class Measured:
 
 def measure(models: int, added: int) -> Measured:
     """One platform, from nothing to nothing."""
+    before = os.getloadavg()[0]
     with platform_of(models) as platform:
         spent = {name: processor_seconds(process.pid) for name, process in platform.processes.items()}
         seconds = tuple(added_models(platform, added)) if added else ()
         assert platform.startup_s is not None
-        return Measured(models, platform.startup_s, spent, seconds)
+        return Measured(models, platform.startup_s, spent, seconds, (before, os.getloadavg()[0]))
 
 
 @contextmanager
@@ -107,7 +117,7 @@ def added_models(platform: Platform, count: int) -> Iterator[float]:
             started = time.monotonic()
             objects = [*crowd.model(name), *subscribed]
             apply_manifests(cluster, objects, run_labels("benchmark"))
-            # nobody asks before the platform says that it is ready: a refusal would be remembered for some seconds
+            # nobody asks before the platform says that it is ready: the word of its statuses is what is measured
             wait_until_in_force(cluster, objects, Bound("patience", PATIENCE_S))
             url = f"{platform.endpoints.gateway}/{crowd.HOME}/{name}/v1/chat/completions"
             body = {"model": f"crowd/{name}", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 4}
