@@ -6,7 +6,7 @@ from harness.kube.wait import is_gone
 from harness.platforms.platform import ModelHandle
 from harness.world.expectations import expect, expect_equal, expect_served
 from harness.world.force import limit_policy_ref, model_ref
-from harness.world.governance import Rate, Subscription
+from harness.world.governance import MAAS, Rate, Subscription
 from harness.world.world import World
 
 
@@ -200,6 +200,32 @@ def test_an_equal_priority_is_pointed_out(world: World) -> None:
     told_of_peers(world, other, "True", "SharedPriority")
     world.withdraw(third.ref)
     told_of_peers(world, other, "False", "NoDuplicatePeers")
+
+
+@check("MAAS-STAT-026", needs={"kube"})
+def test_an_equal_priority_in_another_tenants_namespace_is_nobodys_peer(world: World) -> None:
+    """The other one is there first, and the check's own second one shows that the controller has looked at both namespaces."""
+    who, space = world.identity(), world.space("others")
+    priority = 1_000_000 + int(world.name.partition("-")[2], 16) % 1_000_000_000
+    metadata = {"name": "default-tenant", "namespace": space}
+    labels = {"maas.opendatahub.io/managed-by-aitenant": "true", "maas.opendatahub.io/tenant-name": space}
+    world.declare({"apiVersion": MAAS, "kind": "MaasTenantConfig", "metadata": metadata, "spec": {}})
+    world.settle()
+    world.estate.cluster.patch(Ref("v1", "Namespace", space), {"metadata": {"labels": labels}})
+    one = world.subscription(who, priority=priority)
+    elsewhere = {**one.manifest(), "metadata": {"name": f"{world.name}-elsewhere", "namespace": space}}
+    world.declare(elsewhere)
+    world.settle()
+    world.await_phase(Ref.of(elsewhere), "Active", "Degraded", "Failed", "Pending")
+    told_of_peers(world, one, "False", "NoDuplicatePeers")
+    other = world.subscription(who, priority=priority)
+    world.settle()
+    told = told_of_peers(world, one, "True", "SharedPriority")
+    expect(
+        other.name in str(told) and "elsewhere" not in str(told),
+        expected=f"{other.name} as the only peer",
+        observed=repr(told),
+    )
 
 
 def told_of_peers(world: World, subscription: Subscription, status: str, reason: str) -> object:

@@ -11,7 +11,6 @@ from harness.world.twin import registration
 from harness.world.world import World
 
 NEEDS: tuple[Need, ...] = ("kube", "models", "tenants")
-CONDITION_FIELDS = {"type", "status", "reason", "message", "lastTransitionTime"}
 
 
 def expect_forbidden(world: World, manifest: Manifest, text: str) -> None:

@@ -67,6 +67,9 @@ def test_a_configuration_says_what_its_tenant_lacks(world: World) -> None:
         observed=repr(sorted(kinds)),
         requirement="MAAS-CRD-094",
     )
+    for entry in found["status"]["conditions"]:
+        lacking = CONDITION_FIELDS - set(entry)
+        expect_equal(lacking, set(), of=f"fields that {entry.get('type')} lacks", requirement="MAAS-CRD-094")
     expect_equal((condition(found, "Ready") or {}).get("reason"), "Reconciled", of="reason")
     cluster.patch(tenant.workload, {"metadata": {"annotations": {"opendatahub.io/managed": "false"}}})
     cluster.patch(tenant.workload, {"spec": {"replicas": 0}})

@@ -132,8 +132,22 @@ def test_the_best_listener_gives_the_address(
     expect_equal((gateway["protocol"], gateway["externalUrl"], gateway["port"]), wanted, of="where the gateway is")
 
 
+@check("MAAS-TEN-005", needs=NEEDS)
+def test_where_no_listener_has_a_route_the_gateways_first_address_is_told(world: World) -> None:
+    tenant = world.tenant()
+    somebody = token(tenant)
+    gateway_of(asked(tenant, somebody))
+    closed = {**PLAIN_LISTENER, "allowedRoutes": {"namespaces": {"from": "Same"}}}
+    tenant.estate.cluster.patch(tenant.gateway, {"spec": {"listeners": [closed]}})
+    found = expect_object(tenant, attached(tenant, set())) or {}
+    address = found["status"]["addresses"][0]["value"]
+    gateway = gateway_of(asked(tenant, somebody))
+    told = (gateway["protocol"], gateway["externalUrl"], gateway["port"])
+    expect_equal(told, ("https", f"https://{address}", 443), of="where a gateway without a ready listener is")
+
+
 def attached(tenant: Tenant, names: set[str]) -> Expectation:
-    """Each of these listeners has a route."""
+    """These listeners have a route, and no others."""
 
     def holds(gateway: Mapping[str, Any] | None) -> bool:
         listeners = ((gateway or {}).get("status") or {}).get("listeners") or ()
