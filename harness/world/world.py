@@ -19,7 +19,7 @@ from harness.platforms.platform import ModelHandle
 from harness.world.apikey import ApiKey
 from harness.world.caller import Caller, Credential, Given
 from harness.world.entitlement import Entitlements, entitlements_of
-from harness.world.expectations import listed_ids
+from harness.world.expectations import describe, expect, listed_ids
 from harness.world.governance import Subscription
 from harness.world.grants import Chosen, Grants
 from harness.world.identity import Identity, Person
@@ -191,11 +191,13 @@ class World(Grants):
         """
         return until(probe, holds, Bound("revocation_bound_s", self.wire.platform.parameters.revocation_bound_s))
 
-    def once_refused(self, probe: Callable[[], Exchange], *, characteristic: str | None = None) -> Exchange:
+    def once_refused(
+        self, probe: Callable[[], Exchange], *, characteristic: str | None = None, requirement: str | None = None
+    ) -> Exchange:
         """Repeat a call until it is refused with 401 or 403 for good or the bound is over, and publish how long that took.
 
         One refusal is not the end where several replicas decide, each with a memory of its own: it takes `IN_A_ROW` of them, with
-        nothing served in between. The last answer.
+        nothing served in between. The last answer. Raises NotConformant when something is served all the same.
         """
 
         def several() -> Exchange:
@@ -209,4 +211,12 @@ class World(Grants):
         exchange, seconds = self.until(several, lambda answer: answer.status in REFUSED)
         if characteristic:
             self.wire.recorder.characteristic(characteristic, seconds, "s")
+        bound = self.wire.platform.parameters.revocation_bound_s
+        expect(
+            exchange.status in REFUSED,
+            expected=f"401 or 403, {IN_A_ROW} times in a row, at the latest {bound:g} s (revocation_bound_s) after access was taken away",
+            observed=describe(exchange),
+            exchange=exchange,
+            requirement=requirement,
+        )
         return exchange

@@ -156,7 +156,7 @@ def test_a_revoked_key_is_refused_and_a_new_one_is_not(world: World, sandwich: S
     expect_status(person.manage("DELETE", f"/v1/api-keys/{key.id}"), 200, when="the owner revokes a key")
     at_once = survivor.infer()  # minted by this call
     expect_status(at_once, 200, when="a new key is minted as soon as another is revoked", requirement="MAAS-REV-008")
-    world.once_refused(holder.infer, characteristic="revocation_enforced")
+    world.once_refused(holder.infer, characteristic="revocation_enforced", requirement="MAAS-REV-001")
     sandwich(control=survivor.infer, denied=holder.infer, status=403, when="the key was revoked")
 
 

@@ -88,9 +88,8 @@ def test_an_edit_that_changes_nothing_writes_nothing(world: World) -> None:
         stored(world, ref)["metadata"]["generation"], before, of=f"generation of {ref} after an annotation changed"
     )
     world.change_rates(subscription, Rate(17, "1m"))
-    expect_equal(
-        stored(world, ref)["metadata"]["generation"], before + 1, of=f"generation of {ref} after its limit changed"
-    )
+    after = stored(world, ref)["metadata"]["generation"]
+    expect(after > before, expected=f"a generation of {ref} above {before} once its limit changed", observed=f"{after}")
 
 
 @check("MAAS-CTRL-013", needs={"kube", "models", "kuadrant", "disposable"})

@@ -7,6 +7,7 @@ import pytest
 
 from harness.client.completion import DONE
 from harness.engine.declaration import check
+from harness.kube.wait import Bound
 from harness.ledger.counters import HITS
 from harness.platforms.platform import Need
 from harness.world.caller import Caller
@@ -14,6 +15,7 @@ from harness.world.estate import Estate
 from harness.world.expectations import describe, expect, expect_equal, expect_error, expect_served
 from harness.world.inference import Ask
 from harness.world.mishap import let_fail
+from harness.world.patience import until
 from harness.world.quota import spend
 from harness.world.world import World
 
@@ -104,7 +106,9 @@ def test_what_the_response_states_is_what_is_charged(world: World, estate: Estat
     stated = sum(answer.usage.total_tokens for answer in answers if answer.usage)
     first = world.wire.book.page(caller.account()).costs[0]
     assert estate.counters is not None
-    charged = estate.counters.read().total(HITS, caller.account().subscription)
+    counters, name = estate.counters, caller.account().subscription
+    counted = Bound("metrics_bound_s", estate.platform.parameters.metrics_bound_s)
+    charged, _ = until(lambda: counters.read().total(HITS, name), lambda seen: seen == stated + first, counted)
     expect_equal(charged, stated + first, of="tokens charged", exchange=answers[-1])
 
 

@@ -125,6 +125,8 @@ def expect_guarded(world: World, gateway: str, auth: str, deny: str) -> None:
     )
     [limit] = spec["limits"].values()
     expect_equal(limit["rates"], [{"limit": 0, "window": "1m"}], of="its rates", requirement="MAAS-GW-009")
+    counters = [one.get("expression") for one in limit.get("counters") or ()]
+    expect_equal(counters, ["auth.identity.userid"], of="its counters: one for each user", requirement="MAAS-GW-009")
     said = " ".join(one["predicate"] for one in limit["when"])
     for prefix in ("/maas-api", "/v1/models", "/v1/subscriptions", "/v1/api-keys"):
         expect(f'"{prefix}"' in said, expected=f"an exception for {prefix}", observed=said, requirement="MAAS-GW-009")

@@ -8,12 +8,14 @@ from harness.kube.manifest import Manifest, Ref, condition
 from harness.kube.wait import Expectation, has_phase
 from harness.platforms.platform import Need
 from harness.world.expectations import expect, expect_equal, expect_served
+from harness.world.outside import INFERENCE
 from harness.world.tenant import Tenant, expect_object
 from harness.world.world import World
 
 NEEDS: tuple[Need, ...] = ("kube", "models", "tenants")
 GROUP = "maas.opendatahub.io"
 ROLES = "rbac.authorization.k8s.io/v1"
+OF_OWNERS = ("maasmodelrefs", "externalmodels", "externalproviders")
 
 
 def another(ref: Ref, uid: str) -> Expectation:
@@ -65,7 +67,7 @@ def test_an_object_that_somebody_else_controls_is_left_alone(world: World) -> No
 def test_owners_and_viewers_of_a_namespace_may_do_what_the_roles_say(world: World) -> None:
     cluster = world.estate.cluster
     namespace = world.space("owned")
-    people = {role: world.identity() for role in ("edit", "view")}
+    people = {role: world.identity() for role in ("admin", "edit", "view")}
     for role, who in people.items():
         subject = {"kind": "ServiceAccount", "name": who.account.name, "namespace": who.account.namespace}
         world.declare(
@@ -81,20 +83,23 @@ def test_owners_and_viewers_of_a_namespace_may_do_what_the_roles_say(world: Worl
 
     def may(role: str, verb: str, plural: str) -> bool:
         who = people[role]
-        wanted = Permission(verb, plural, GROUP, namespace)
-        return may_as(cluster, wanted, user=who.username, groups=who.groups)
+        group = INFERENCE.partition("/")[0] if plural == "externalproviders" else GROUP
+        return may_as(cluster, Permission(verb, plural, group, namespace), user=who.username, groups=who.groups)
 
-    answers = {
-        (role, verb, plural): may(role, verb, plural)
+    opened, closed = OF_OWNERS, ("maassubscriptions", "maasauthpolicies", "aitenants")
+    asked = [
+        (role, verb, plural)
         for role in people
-        for verb in ("get", "create")
-        for plural in ("maasmodelrefs", "externalmodels", "maassubscriptions", "maasauthpolicies", "aitenants")
-    }
-    opened = {"maasmodelrefs", "externalmodels"}
-    wanted = {
-        (role, verb, plural): plural in opened and (role == "edit" or verb == "get") for role, verb, plural in answers
-    }
-    expect_equal(answers, wanted, of="what the namespace roles edit and view allow")
+        for plural in (*opened, *closed)
+        for verb in ("get", "list", "create", "update", "delete")
+    ]
+    wrong = [
+        f"{role}: {'may not' if due else 'may'} {verb} {plural}"
+        for role, verb, plural in asked
+        for due in (plural in opened and (role != "view" or verb in ("get", "list")),)
+        if may(role, verb, plural) is not due
+    ]
+    expect_equal(wrong, [], of="what the namespace roles admin, edit and view allow wrongly or not at all")
     for name, aggregated in (("maas-owner-role", ("admin", "edit")), ("maas-viewer-role", ("view", "edit", "admin"))):
         labels = ((cluster.get(Ref(ROLES, "ClusterRole", name)) or {}).get("metadata") or {}).get("labels") or {}
         missing = [to for to in aggregated if labels.get(f"rbac.authorization.k8s.io/aggregate-to-{to}") != "true"]

@@ -26,6 +26,12 @@ LABELS = {
     "sar_cache_hits_total": set[str](),
     "sar_cache_misses_total": set[str](),
 }
+USUAL_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, float("inf"))
+"""The default of Prometheus' client for Go, which the row means: the one for Python has three more."""
+RESULTS = {
+    "maas_api_key_validation_total": {"valid", "invalid", "error"},
+    "maas_api_token_mint_total": {"success", "rejected", "failure"},
+}
 NEVER_ISSUED = Secret("sk-oai-DDDDDDDDDDDDDDDD_3333333333333333333333333333333333333333333")
 WRITTEN = Bound("what was answered is counted", 5)
 
@@ -76,6 +82,11 @@ def test_every_series_is_there_with_its_labels_and_grows_with_what_it_counts(wor
         f"{name}{labels}" for name, labels in grown if total(after, name, **labels) <= total(before, name, **labels)
     ]
     expect(not still, expected="each series grown by what was just done", observed=f"unchanged: {', '.join(still)}")
+    edges = {float(value) for series, own in after if series == f"{DURATION}_bucket" for le, value in own if le == "le"}
+    expect_equal(sorted(edges), list(USUAL_BUCKETS), of=f"buckets of {DURATION}")
+    for name, known in RESULTS.items():
+        seen = {value for series, own in after if series == name for label, value in own if label == "result"}
+        expect_equal(seen - known, set(), of=f"results of {name} beyond {sorted(known)}")
     for name, labels in LABELS.items():
         found = [{label for label, _ in own} for series, own in after if series == name]
         expect(bool(found), expected=f"a series {name}", observed="none")
