@@ -1,4 +1,4 @@
-"""The folder that a command writes its reports to: tried before the work begins, gone again where a person's mistake ends it."""
+"""The folder that a command writes its reports to: tried before the work begins, gone again where a mistake or Ctrl-C ends it."""
 
 import contextlib
 import tempfile
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.outcome import EnvironmentFault, UsageFault
+from harness.outcome import EnvironmentFault
 
 
 @contextmanager
 def out_folder(path: Path) -> Iterator[None]:
-    """The folder for the length of the block, made if need be; a UsageFault leaves no empty one that was not there before.
+    """The folder for the length of the block, made if need be; whatever ends the block leaves no empty one that was not there before.
 
     Raises EnvironmentFault where no file can be written.
     """
@@ -24,7 +24,7 @@ def out_folder(path: Path) -> Iterator[None]:
         raise EnvironmentFault(f"cannot write the out folder {path}: {error.strerror}") from error
     try:
         yield
-    except UsageFault:
+    except BaseException:
         if not existed:
             with contextlib.suppress(OSError):
                 path.rmdir()

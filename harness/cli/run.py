@@ -142,6 +142,8 @@ def _judged(given: dict[str, Any]) -> int:
     holder = _Holder()
     code = pytest.main(list(pytest_arguments(given)), plugins=[holder])
     control = holder.config.stash.get(CONTROL, None) if holder.config else None
+    if control is None and code == pytest.ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt  # while pytest was being configured: nobody has said so yet
     if control is None:
         return ExitCode.USAGE  # pytest has said which option it refuses
     if isinstance(control.fault, UsageFault):

@@ -1,6 +1,7 @@
 """A broken platform under the checks, as a person would run them: a process of its own, its exit code and its summary."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.outcome import ExitCode, HarnessFault
+from harness.platforms.termination import sigterm_interrupts, uninterrupted
 from harness.selftest.gallery import Defect
 
 WEAK_PLATFORM: Final = ("--quirks", "upstream")
@@ -51,10 +53,28 @@ def try_weaknesses(out: Path) -> Judgement:
     return judge("of upstream's weaknesses", out, list(WEAK_PLATFORM))
 
 
+def to_its_end(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    """Run a command of ours. An interruption is passed on and waited for: killed, it would leave its platform behind."""
+    with (
+        sigterm_interrupts(),
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
+    ):
+        try:
+            said, complained = process.communicate()
+        except BaseException:
+            with uninterrupted():
+                process.send_signal(
+                    signal.SIGINT
+                )  # Ctrl-C has reached it already, a signal to this process alone has not
+                process.communicate()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, said, complained)
+
+
 def judge(name: str, out: Path, arguments: Sequence[str]) -> Judgement:
     """One run. Raises HarnessFault when it came to no verdict."""
     command = [sys.executable, "-m", "harness", "run", *arguments, "--out", str(out), "--quiet"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = to_its_end(command)
     try:
         summary: dict[str, Any] = json.loads((out / "summary.json").read_bytes())
     except (OSError, ValueError) as error:
