@@ -16,7 +16,7 @@ from harness.platforms.kind.plan import creation_steps, make_plan
 from harness.platforms.kind.reference import images, reference_manifests
 from harness.platforms.kind.settings import KindSettings, kind_settings, known_settings
 
-PORTS = HostPorts(18080, 18081, 18082, 18083)
+PORTS = HostPorts(18080, 18081, 18082, 18083, 18084)
 
 
 def test_the_configuration_maps_the_gateways_and_the_limiter_to_loopback() -> None:
@@ -28,7 +28,7 @@ def test_the_configuration_maps_the_gateways_and_the_limiter_to_loopback() -> No
         entry["containerPort"]: (entry["listenAddress"], entry["hostPort"])
         for entry in config["nodes"][0]["extraPortMappings"]
     }
-    assert mapped == {30080 + number: ("127.0.0.1", 18080 + number) for number in range(4)}
+    assert mapped == {30080 + number: ("127.0.0.1", 18080 + number) for number in range(5)}
     assert "kubeadmConfigPatches" not in config
     assert "containerdConfigPatches" not in config
 
@@ -127,13 +127,15 @@ def test_a_wrong_setting_is_one_sentence(chosen: dict[str, str], sentence: str) 
 def test_a_configuration_of_one_s_own_must_map_the_gateway(tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
     own.write_text("kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes: [{role: control-plane}]\n")
-    with pytest.raises(EnvironmentFault, match="maps no host port to the container ports 30080, 30081, 30082, 30083"):
+    with pytest.raises(
+        EnvironmentFault, match="maps no host port to the container ports 30080, 30081, 30082, 30083, 30084"
+    ):
         make_plan(KindSettings(config=own), tmp_path)
 
 
 def test_a_configuration_of_one_s_own_keeps_its_nodes_images(tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
-    mappings = [{"containerPort": port, "hostPort": port} for port in range(30080, 30084)]
+    mappings = [{"containerPort": port, "hostPort": port} for port in range(30080, 30085)]
     own.write_text(
         yaml.safe_dump({"kind": "Cluster", "nodes": [{"role": "control-plane", "extraPortMappings": mappings}]})
     )

@@ -147,13 +147,15 @@ def test_it_builds_creates_loads_installs_and_deletes(
         assert platform.endpoints.gateway == "http://127.0.0.1:18080"
         assert platform.provides["kube"]
         assert platform.provides["clock"]
+        assert platform.provides["oidc"]
+        assert platform.endpoints.issuer == "https://oidc-issuer.openshift-ingress.svc:8444/realms/maas"
         assert not platform.provides["backends"]
         assert platform.kubeconfig is not None
         assert platform.kubeconfig != api.kubeconfig
         with Cluster.connect(platform.kubeconfig) as cluster:
             service = cluster.get(Ref("v1", "Service", "maas-gateway", "openshift-ingress"))
             assert service is not None
-            assert {port["nodePort"] for port in service["spec"]["ports"]} == {30080, 30081, 30082, 30083}
+            assert {port["nodePort"] for port in service["spec"]["ports"]} == {30080, 30081, 30082, 30083, 30084}
         assert stubs.named("kind", "delete") == []
     order = [" ".join(call[:3]) for call in stubs.calls() if call[0] == "kind" or call[1] == "build"]
     assert order == [

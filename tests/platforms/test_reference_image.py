@@ -61,7 +61,8 @@ class Kubelet:
     def _container(self, deployment: Manifest, container: dict[str, Any], *, detached: bool) -> None:
         owner, namespace = deployment["metadata"]["name"], deployment["metadata"]["namespace"]
         name = f"maas-test-{os.getpid()}-{owner}-{container['name']}"
-        variables = {entry["name"]: entry["value"] for entry in container.get("env", [])}
+        # what a Pod is told of itself is its address, and here all share this machine's
+        variables = {entry["name"]: entry.get("value", "127.0.0.1") for entry in container.get("env", [])}
         variables |= self.settings if container.get("envFrom") else {}
         words = [
             "docker",
@@ -72,7 +73,10 @@ class Kubelet:
             "--cap-drop=ALL",
             "--security-opt=no-new-privileges",
         ]
-        words += ["--add-host=maas-api.odh-ai-gateway-infra.svc:127.0.0.1"] + (["--detach"] if detached else [])
+        aliases = deployment["spec"]["template"]["spec"].get("hostAliases", [])
+        names = [name for alias in aliases for name in alias["hostnames"]]
+        words += [f"--add-host={host}:127.0.0.1" for host in ("maas-api.odh-ai-gateway-infra.svc", *names)]
+        words += ["--detach"] if detached else []
         words += ["-e", "KUBERNETES_SERVICE_HOST=127.0.0.1", "-e", f"KUBERNETES_SERVICE_PORT={self.api_port}"]
         words += [word for key, value in variables.items() for word in ("-e", f"{key}={value}")]
         words += ["-v", f"{self.folder / 'accounts' / namespace}:/var/run/secrets/kubernetes.io/serviceaccount:ro"]

@@ -9,7 +9,7 @@ import yaml
 from harness.outcome import EnvironmentFault
 from harness.platforms.kind.settings import KindSettings
 
-NODE_PORTS: Final = {"gateway": 30080, "standard": 30081, "limiter": 30082, "secure": 30083}
+NODE_PORTS: Final = {"gateway": 30080, "standard": 30081, "limiter": 30082, "secure": 30083, "issuer": 30084}
 """Ports of the NodePort Services in fixtures/cluster/reference, mapped to this machine's loopback."""
 CERTS_D: Final = (
     'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n'
@@ -21,12 +21,13 @@ CA_ON_NODE: Final = "/usr/local/share/ca-certificates/maas-conformance.crt"
 
 @dataclass(frozen=True, slots=True)
 class HostPorts:
-    """Where the cluster's gateways and limiter are reached on this machine."""
+    """Where the cluster's gateways, limiter and issuer are reached on this machine; the last two by their administrative endpoints."""
 
     gateway: int
     standard: int
     limiter: int
     secure: int
+    issuer: int
 
 
 def kubernetes_minor(image: str) -> int | None:

@@ -71,6 +71,17 @@ class KindPlan:
         """The limiter's admin endpoint as this machine reaches it."""
         return f"http://127.0.0.1:{self.ports.limiter}"
 
+    @property
+    def issuer_admin_url(self) -> str:
+        """The issuer's admin endpoint as this machine reaches it."""
+        return f"http://127.0.0.1:{self.ports.issuer}"
+
+    @property
+    def issuer_url(self) -> str:
+        """The issuer that the default tenant trusts, by its name within the cluster: it is what tokens say, and nothing here calls it."""
+        tenant = next(manifest for manifest in self.manifests if manifest["kind"] == "AITenant")
+        return str(tenant["spec"]["oidc"]["issuerUrl"])
+
 
 def make_plan(settings: KindSettings, folder: Path) -> KindPlan:
     """Decide ports, images and manifests. Nothing is created."""
@@ -93,6 +104,7 @@ def _ports(settings: KindSettings) -> HostPorts:
         settings.standard_gateway_port,
         settings.limiter_port,
         settings.gateway_tls_port,
+        settings.issuer_port,
     )
     held: list[socket.socket] = []
     try:

@@ -143,6 +143,8 @@ def _describe(plan: KindPlan, options: TargetOptions, progress: Progress, startu
             "standard-gateway": plan.standard_gateway_url,
             "gateway-tls": plan.gateway_tls_url,
             "ca-file": str(plan.ca_file),
+            "oidc-issuer": plan.issuer_url,
+            "oidc-issuer-admin": plan.issuer_admin_url,
             "disposable": "true",
         },
     )

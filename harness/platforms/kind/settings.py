@@ -48,6 +48,7 @@ class KindSettings(BaseModel):
     standard_gateway_port: int = Field(0, ge=0, le=65535)
     limiter_port: int = Field(0, ge=0, le=65535)
     gateway_tls_port: int = Field(0, ge=0, le=65535)
+    issuer_port: int = Field(0, ge=0, le=65535, description="of the issuer's administrative endpoint")
     kube_proxy_mode: Literal["iptables", "nftables"] = Field(
         "iptables", description="IPVS is not offered: it needs kernel modules"
     )

@@ -7,6 +7,7 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import trustme
 
@@ -34,19 +35,24 @@ def parser() -> argparse.ArgumentParser:
         "--admin-bind", default="127.0.0.1:0", metavar="HOST:PORT", help="where tokens are signed on demand"
     )
     line.add_argument("--url", help="the base of the issuers' URLs, where callers reach them elsewhere than at --bind")
+    line.add_argument(
+        "--prepare",
+        action="store_true",
+        help="make the certificate and end: those who trust it may then start beside the issuer",
+    )
     line.add_argument("--ready-file", type=Path, help="written last, when every endpoint accepts connections")
     line.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     return line
 
 
-def certified(directory: Path, host: str) -> tuple[Path, Path]:
-    """A certificate for the host by an authority of the issuer's own: PEM files of chain and key, of an earlier start if there was one."""
+def certified(directory: Path, *hosts: str) -> tuple[Path, Path]:
+    """A certificate for the hosts by an authority of the issuer's own: PEM files of chain and key, of an earlier start if there was one."""
     directory.mkdir(parents=True, exist_ok=True)
     chain, key = directory / CHAIN_FILE, directory / KEY_FILE
     if all(path.exists() for path in (chain, key, directory / CA_FILE)):
         return chain, key
     authority = trustme.CA(organization_name="maas-conformance issuer", key_type=trustme.KeyType.ECDSA)
-    issued = authority.issue_cert(host, "localhost", key_type=trustme.KeyType.ECDSA)
+    issued = authority.issue_cert(*dict.fromkeys((*hosts, "localhost")), key_type=trustme.KeyType.ECDSA)
     chain.write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
     key.touch(mode=0o600)
     key.write_bytes(issued.private_key_pem.bytes())
@@ -57,7 +63,10 @@ def certified(directory: Path, host: str) -> tuple[Path, Path]:
 async def run(arguments: argparse.Namespace) -> None:
     """Serve until asked to stop. Raises ValueError and OSError."""
     host, port = component.place(arguments.bind)
-    certificate = certified(arguments.dir, host)
+    elsewhere = urlsplit(arguments.url or "").hostname
+    certificate = certified(arguments.dir, host, *([elsewhere] if elsewhere else []))
+    if arguments.prepare:
+        return
     listening, admin = component.listen(host, port), component.listen(*component.place(arguments.admin_bind))
     base = (arguments.url or f"https://{component.address(listening)}").rstrip("/")
     realms, kept = Realms(base), arguments.dir / REALMS_FILE
