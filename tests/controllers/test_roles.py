@@ -14,7 +14,7 @@ ACCESS = Kind("authorization.k8s.io", "v1", "SubjectAccessReview", "subjectacces
 MAAS = "maas.opendatahub.io"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # as the server is: a worker comes back to this module between tests of others
 def client(kubeconfig: Path) -> Client:
     client = Client(kubeconfig)
     for role in yaml.safe_load_all((ROOT / "fixtures/cluster/base/roles.yaml").read_text()):

@@ -87,6 +87,7 @@ class World:
         self.allow("access", key)
         self.available(name)
         self.client.until(MAAS_MODEL_REF, name, self.namespace, phase("Ready"))
+        self.client.until(TOKEN_RATE_LIMIT_POLICY, f"maas-trlp-{name}", self.namespace, bool)
         return key
 
 
