@@ -53,14 +53,19 @@ def redact(text: str, secrets: Iterable[str] | None = None) -> str:
 
 def files_with_credentials(folder: Path, secrets: Iterable[str]) -> tuple[str, ...]:
     """Files below `folder`, relative to it, that hold a credential of this run or something of a credential's shape."""
-    known = [secret.encode() for secret in secrets if len(secret) >= _SHORTEST]
+    # A credential of a known shape is found by that: hundreds of keys need no search of their own.
+    known = [text.encode() for text in secrets if len(text) >= _SHORTEST and not _has_shape(text)]
     found = []
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
         content = path.read_bytes()
         text = content.decode("utf-8", errors="replace")
-        if any(secret in content for secret in known) or _KEY.search(text) or _JWT.search(text):
+        if any(secret in content for secret in known) or _has_shape(text):
             found.append(str(path.relative_to(folder)))
     return tuple(found)
+
+
+def _has_shape(text: str) -> bool:
+    return bool(_KEY.search(text) or _JWT.search(text))
 
 
 class RedactingFile:
