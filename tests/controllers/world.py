@@ -10,6 +10,7 @@ from harness.simulator.controllers.runtime.kind import (
     MAAS_MODEL_REF,
     MAAS_SUBSCRIPTION,
     NAMESPACE,
+    TOKEN_RATE_LIMIT_POLICY,
 )
 from harness.simulator.controllers.runtime.manifest import Key, Manifest
 from tests.controllers.client import Client
