@@ -49,6 +49,34 @@ def test_key_management_refuses_it_too(world: World, sandwich: Sandwich, header:
     )
 
 
+@pytest.mark.parametrize("header", ["X-MaaS-Username", "X-MaaS-Group"])
+@check("MAAS-AUTH-030", needs={"kube"})
+def test_it_is_refused_on_every_path_whoever_calls(world: World, sandwich: Sandwich, header: str) -> None:
+    """Below both prefixes, with a token and with a key, and at what spends, reads, revokes or does not exist."""
+    who = world.identity()
+    subscription = world.subscription(who)
+    world.policy(who)
+    key, person = world.key(who, subscription), world.person(who, subscription)
+    holder, named = world.caller(key, identity=who, subscription=subscription), {header: who.username}
+    for path in ("/v1/models", "/v1/subscriptions", "/v1/api-keys/config", f"{holder.model.path}/v1/models"):
+        for caller in (person, holder):
+            sandwich(
+                control=holder.models,
+                denied=partial(caller.gateway, "GET", path, headers=named),
+                status=403,
+                when=f"GET {path} carries {header}",
+            )
+    for method, path in (
+        ("DELETE", f"/v1/api-keys/{key.id}"),
+        ("POST", "/v1/api-keys/bulk-revoke"),
+        ("GET", "/v1/nope"),
+    ):
+        body = {"username": who.username} if method == "POST" else None
+        refusal = person.manage(method, path, json=body, headers=named)
+        expect_refused(refusal, 403, when=f"{method} {path} carries {header}")
+    expect_served(holder.infer(), when="only refused requests asked for the key's end")
+
+
 @EACH_CLIENT
 @pytest.mark.parametrize("header", ["x-MAAS-username", "X-maas-GROUP"])
 @check("MAAS-AUTH-031")
