@@ -98,6 +98,16 @@ def test_a_webhook_that_is_away_fails_closed(server: InProcess, controller: Cont
     assert 'no endpoints available for service "hooks"' in answer.body["message"]
 
 
+@pytest.mark.parametrize(("hang_ups", "code"), [(1, 201), (2, 500)])
+def test_a_connection_that_was_just_ending_is_no_refusal(
+    server: InProcess, controller: Controller, hang_ups: int, code: int
+) -> None:
+    controller.hang_ups = hang_ups
+    answer = made(server, ("POST", VALIDATING, controller.hook()), ("POST", MAPS, {"metadata": {"name": "a"}}))
+    assert answer.code == code
+    assert len(controller.seen) == (code == 201)
+
+
 def test_a_webhook_that_is_away_may_be_ignored(server: InProcess, controller: Controller) -> None:
     config = {"url": "https://127.0.0.1:1/", "caBundle": controller.bundle}
     hook = controller.hook(clientConfig=config, failurePolicy="Ignore")

@@ -29,6 +29,8 @@ class Controller:
     bundle: str
     seen: list[dict[str, Any]] = field(default_factory=list)
     decide: Decide = lambda _request: {"allowed": True}
+    hang_ups: int = 0
+    """So many calls to come are answered with nothing but the end of the connection."""
 
     def hook(self, **settings: Any) -> dict[str, Any]:
         """A webhook that points here."""
@@ -53,6 +55,10 @@ def listening() -> Iterator[Controller]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             review = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            if found.hang_ups:
+                found.hang_ups -= 1
+                self.close_connection = True
+                return
             found.seen.append(review["request"])
             response = {"uid": review["request"]["uid"], **found.decide(review["request"])}
             body = json.dumps({**{k: review[k] for k in ("apiVersion", "kind")}, "response": response}).encode()

@@ -32,6 +32,16 @@ def _client(bundle: str) -> "httpx.AsyncClient":
     return httpx.AsyncClient(verify=context, trust_env=False, timeout=10)
 
 
+async def _sent(client: "httpx.AsyncClient", request: "httpx.Request") -> "httpx.Response":
+    """The answer; asked again where the other side was just closing a connection that had been idle, as a cluster's client does."""
+    import httpx
+
+    try:
+        return await client.send(request)
+    except httpx.RemoteProtocolError:
+        return await client.send(request)
+
+
 class Caller:
     """Posts one JSON body and reads one JSON answer."""
 
@@ -47,13 +57,15 @@ class Caller:
         try:
             client = _client(config.get("caBundle") or "")
             extensions = {"sni_hostname": name} if name else {}
-            response = await client.post(
+            request = client.build_request(
+                "POST",
                 f"{url}?timeout={seconds}s",
                 content=orjson.dumps(body),
                 headers={"content-type": "application/json", **({"host": name} if name else {})},
                 timeout=seconds,
                 extensions=extensions,
             )
+            response = await _sent(client, request)
             value = orjson.loads(response.content) if response.status_code == 200 else None
         except httpx.TimeoutException as error:
             raise UnreachableError(f'failed to call webhook: Post "{shown}": context deadline exceeded') from error
