@@ -1,10 +1,14 @@
 """What kind of window a budget has: when it opens and whether it slides. A platform may choose; none may keep what is old."""
 
 from harness.engine.declaration import check
+from harness.kube.wait import Bound
+from harness.world.books import charged
+from harness.world.caller import Caller
 from harness.world.clock import Clock
 from harness.world.expectations import expect, expect_refused, expect_served, quota_refusal
 from harness.world.governance import Rate
 from harness.world.inference import Ask
+from harness.world.patience import until
 from harness.world.world import World
 
 FIXED = "fixed, opened by the first charge"
@@ -28,6 +32,7 @@ def test_what_was_spent_longer_ago_than_the_window_counts_no_more(world: World, 
     world.policy(who)
     caller = world.subscriber(who, subscription)
     expect_served(caller.infer(ask))
+    await_counted(world, clock, caller, cost)
     clock.advance(subscription, seconds * 2 / 3)
     expect_served(caller.infer(ask), when="half of the budget is left")
     expect_refused(caller.infer(ask), 429, quota_refusal, when="both halves of the budget were spent in one window")
@@ -50,6 +55,7 @@ def test_idle_time_before_the_first_charge_takes_nothing_from_the_window(world: 
     caller.credential.secret()
     clock.advance(subscription, 45)
     expect_served(caller.infer())
+    await_counted(world, clock, caller, 1)
     clock.advance(subscription, 45)
     refused = caller.infer()
     expect(refused.status in (200, 429), expected="200 or 429", observed=f"{refused.status}", exchange=refused)
@@ -57,3 +63,11 @@ def test_idle_time_before_the_first_charge_takes_nothing_from_the_window(world: 
     world.wire.recorder.characteristic("window_aligned_to_the_clock", float(aligned), "of 1")
     clock.advance(subscription, 61)
     expect_served(caller.infer(), when="a whole window has passed since the charge")
+
+
+def await_counted(world: World, clock: Clock, caller: Caller, tokens: int) -> None:
+    """Where time is advanced, wait until the charge is counted: a window opens then, which is a moment after the answer."""
+    counters = world.estate.counters
+    if clock.can_advance and counters is not None:
+        bound = Bound("metrics_bound_s", world.wire.platform.parameters.metrics_bound_s)
+        until(lambda: charged(counters.read(), caller.account()) or 0, lambda seen: seen >= tokens, bound)
