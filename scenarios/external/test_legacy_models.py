@@ -18,21 +18,26 @@ from harness.world.providers import Providers
 from harness.world.world import World
 
 MANAGER: Final = ("app.kubernetes.io/managed-by", "maas-external-model-reconciler")
-MODEL: Final = "maas.opendatahub.io/external-model"
 ISTIO: Final = "networking.istio.io/v1"
 LONGEST_NAME: Final = 63
 
 
 def parts(world: World, model: ExternalModel) -> dict[str, Manifest]:
-    """What the platform made of an external model, by kind: all that carries its label."""
-    kinds = [("v1", "Service"), ("gateway.networking.k8s.io/v1", "HTTPRoute")]
-    kinds += [(ISTIO, kind) for kind in ("ServiceEntry", "DestinationRule") if world.estate.cluster.knows(ISTIO, kind)]
+    """What the platform made of an external model, by kind: all that it owns."""
     found: dict[str, Manifest] = {}
-    for version, kind in kinds:
+    for version, kind in kinds_of(world):
         for item in world.estate.cluster.objects(version, kind, namespace=model.handle.namespace):
-            if (item["metadata"].get("labels") or {}).get(MODEL) == model.handle.name:
+            if ("ExternalModel", model.handle.name) in owners(item):
                 found[kind] = item
     return found
+
+
+def kinds_of(world: World) -> list[tuple[str, str]]:
+    """Versions and kinds of what becomes of a model; those of Istio where the cluster has them."""
+    kinds = [("v1", "Service"), ("gateway.networking.k8s.io/v1", "HTTPRoute")]
+    return kinds + [
+        (ISTIO, kind) for kind in ("ServiceEntry", "DestinationRule") if world.estate.cluster.knows(ISTIO, kind)
+    ]
 
 
 def owners(item: Manifest) -> list[tuple[str, str]]:
@@ -53,6 +58,8 @@ def test_a_legacy_model_becomes_a_service_and_a_route(world: World, providers: P
     customer = world.customer(models=model.handle)
     expect_served(customer.infer(Ask(style="path")), when="the model is named in the path")
     made, host, name = parts(world, model), model.stand_in.host, f"maas-{model.handle.name}"
+    wanted = sorted(kind for _, kind in kinds_of(world))
+    expect_equal(sorted(made), wanted, of=f"kinds of objects that belong to the ExternalModel {model.handle.name}")
     for kind, item in made.items():
         expect_equal(item["metadata"]["name"], name, of=f"name of the {kind}")
         expect_equal(item["metadata"]["labels"].get(MANAGER[0]), MANAGER[1], of=f"manager of the {kind}")
@@ -91,7 +98,7 @@ def test_a_long_name_is_shortened_to_what_a_service_may_have(world: World, provi
 
 
 def route_of(world: World, model: ExternalModel) -> Manifest:
-    """The route of a model, once it is there, by its label. Raises NotReady."""
+    """The route of a model, once it is there, by its owner. Raises NotReady."""
     found, _ = until(lambda: parts(world, model).get("HTTPRoute"), bool, world.estate.ready_bound)
     if found is None:
         raise NotReady(f"{model.ref} got no route")
