@@ -72,5 +72,11 @@ def _in_waves(items: list[Any], apply: Any) -> list[Manifest]:
 
 
 def delete_all(cluster: Cluster, refs: Iterable[Ref]) -> list[Ref]:
-    """Ask for the deletion of each, last applied first; returns those that existed."""
-    return [ref for ref in reversed(list(refs)) if cluster.delete(ref)]
+    """Ask for the deletion of each, last applied first: the waves of applying backwards, each in parallel. Returns those that existed."""
+    items = list(reversed(list(refs)))
+    existed: dict[Ref, bool] = {}
+    with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="delete") as pool:
+        for number in sorted({WAVES.get(ref.kind, _LAST) for ref in items}, reverse=True):
+            wave = [ref for ref in items if WAVES.get(ref.kind, _LAST) == number]
+            existed.update(zip(wave, pool.map(cluster.delete, wave), strict=True))
+    return [ref for ref in items if existed[ref]]
