@@ -92,6 +92,25 @@ def test_an_edit_that_changes_nothing_writes_nothing(world: World) -> None:
     expect(after > before, expected=f"a generation of {ref} above {before} once its limit changed", observed=f"{after}")
 
 
+@check("MAAS-CTRL-012", "MAAS-CTRL-015", needs={"kube", "models", "tenants", "kuadrant"})
+def test_the_gateways_policy_is_not_written_again_for_quota_and_access(world: World) -> None:
+    """A tenant's gateway is the check's own, so nobody else writes its policy meanwhile."""
+    tenant = world.tenant()
+    who = tenant.identity("team")
+    subscription, policy = tenant.subscription(who), tenant.policy(who)
+    tenant.settle()
+    before = stored(world, tenant.auth_policy)["metadata"]["generation"]
+    for touched in (subscription.ref, policy.ref):
+        world.estate.cluster.patch(touched, {"metadata": {"annotations": {"maas-conformance.dev/touched": "yes"}}})
+    group = f"{world.name}-unmistakable"
+    tenant.policy((tenant.identity("team"), group))
+    tenant.subscription(group, limit=17)
+    tenant.settle()
+    after = stored(world, tenant.auth_policy)
+    expect(group not in json.dumps(after), expected=f"no {group} in the gateway's policy", observed="it is named there")
+    expect_equal(after["metadata"]["generation"], before, of=f"generation of {tenant.auth_policy}")
+
+
 @check("MAAS-CTRL-013", needs={"kube", "models", "kuadrant", "disposable"})
 def test_a_policy_marked_as_not_managed_is_neither_updated_nor_deleted(world: World) -> None:
     twin = world.new_model(governed=False)

@@ -30,6 +30,13 @@ def test_calls_and_tokens_are_counted(world: World, estate: Estate) -> None:
     expect_equal(reading.total(HITS, name), spent, of="authorized_hits", exchange=answers[-1])
     expect_equal(reading.total(CALLS, name), len(answers), of="authorized_calls", exchange=answers[-1])
     expect_equal(reading.total(LIMITED, name) or 0, 0, of="limited_calls", exchange=answers[-1])
+    answers.append(
+        expect_served(customer.infer())
+    )  # a fence: whatever was counted late of the calls before is counted now
+    spent += answers[-1].usage.total_tokens if answers[-1].usage else 0
+    reading = read_until(estate, HITS, name, spent)
+    expect_equal(reading.total(HITS, name), spent, of="authorized_hits after another call", exchange=answers[-1])
+    expect_equal(reading.total(CALLS, name), len(answers), of="authorized_calls after another", exchange=answers[-1])
 
 
 @check("MAAS-TOK-009", needs={"kube", "metrics"})
