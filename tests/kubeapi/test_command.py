@@ -147,6 +147,28 @@ def test_a_real_server_that_ends_is_quoted(tmp_path: Path, monkeypatch: pytest.M
     assert (code, told) == (3, "kubeapi: kube-apiserver ended with code 7: no such flag\n")
 
 
+@pytest.mark.parametrize("again", [True, False])
+def test_a_real_server_that_is_started_again_is_known_by_what_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, again: bool
+) -> None:
+    """Its clients hold its CA and its tokens; one that starts from nothing shares neither with anybody."""
+    assets, folder, state = (tmp_path / name for name in ("assets", "run", "state"))
+    assets.mkdir()
+    for name in ("etcd", "kube-apiserver"):
+        (assets / name).write_text("#!/bin/sh\nexit 7\n")
+        (assets / name).chmod(0o755)
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(assets))
+    options = ("--dir", str(folder), "--engine", "envtest", "--state", str(state), "--bind", "127.0.0.1:6443")
+    names = ("ca.crt", "server.key", "accounts.key", "tokens.csv", "admin.kubeconfig")
+    assert ended(*options)[0] == 3
+    before = {name: (folder / name).read_bytes() for name in names}
+    if again:
+        state.mkdir()
+    assert ended(*options)[0] == 3
+    after = {name: (folder / name).read_bytes() for name in names}
+    assert {name for name in names if before[name] == after[name]} == (set(names) if again else set())
+
+
 @pytest.mark.skipif(
     not os.environ.get("KUBEBUILDER_ASSETS"), reason="KUBEBUILDER_ASSETS names no folder with etcd and kube-apiserver"
 )
