@@ -7,8 +7,17 @@ import pytest
 from harness.engine.declaration import check
 from harness.kube.wait import Bound
 from harness.world.caller import Caller
-from harness.world.expectations import challenge, expect, expect_equal, expect_json, expect_served, expect_status
+from harness.world.expectations import (
+    challenge,
+    expect,
+    expect_equal,
+    expect_json,
+    expect_served,
+    expect_status,
+    model_ids,
+)
 from harness.world.governance import Rate
+from harness.world.held_phase import hold_phase
 from harness.world.patience import until
 from harness.world.sandwich import Sandwich
 from harness.world.world import World
@@ -76,15 +85,13 @@ def test_only_what_the_caller_owns_and_may_enter_is_listed(world: World) -> None
 
 
 @check("MAAS-SUB-003", needs={"kube"})
-def test_active_and_degraded_subscriptions_are_listed_and_failed_or_deleted_ones_are_not(world: World) -> None:
+def test_active_and_degraded_subscriptions_are_listed_and_deleted_ones_are_not(world: World) -> None:
     who = world.identity()
     active = world.subscription(who)
     degraded = world.subscription(who, models=(world.model(), world.ghost()), awaited=False)
-    failed = world.subscription(who, models=world.ghost(), awaited=False)
     world.policy(who)
     world.settle()
     world.await_phase(degraded.ref, "Degraded")
-    world.await_phase(failed.ref, "Failed")
     person = world.person(who, active)
 
     def names() -> list[str]:
@@ -92,10 +99,32 @@ def test_active_and_degraded_subscriptions_are_listed_and_failed_or_deleted_ones
 
     wanted = sorted([active.name, degraded.name])
     found, _ = until(names, lambda seen: seen == wanted, KNOWN)
-    expect_equal(found, wanted, of="subscriptions in the phases Active and Degraded, and none in Failed")
+    expect_equal(found, wanted, of="subscriptions in the phases Active and Degraded")
     world.withdraw(active.ref)
     found, _ = until(names, lambda seen: seen == [degraded.name], KNOWN)
     expect_equal(found, [degraded.name], of="subscriptions once one was deleted")
+
+
+@pytest.mark.parametrize("phase", ["Pending", "Failed"])
+@check("MAAS-SUB-003", "MAAS-LIST-009", needs={"kube", "models", "disposable"})
+def test_a_subscription_that_does_not_serve_is_not_listed_and_lists_no_model(world: World, phase: str) -> None:
+    """To a token, which may choose: all else that the caller is granted goes on being listed."""
+    who, first, second = world.identity("apart"), world.model(), world.new_model(governed=False).handle
+    serving, held = world.subscription(who, models=first), world.subscription(who, models=second)
+    world.policy(who, models=(first, second))
+    person = world.person(who, serving)
+    both, granted = {serving.name, held.name}, {first.model_id, second.model_id}
+
+    def shown() -> tuple[set[str], set[str]]:
+        names = {str(item["subscription_id_header"]) for item in listed(world, person)}
+        return names & both, set(model_ids(person.models())) & granted
+
+    found, _ = until(shown, lambda seen: seen == (both, granted), KNOWN)
+    expect_equal(found, (both, granted), of="subscriptions and models while both serve")
+    hold_phase(world, held.ref, phase)
+    wanted = ({serving.name}, {first.model_id})
+    found, _ = until(shown, lambda seen: seen == wanted, KNOWN)
+    expect_equal(found, wanted, of=f"subscriptions and models while one subscription is {phase}")
 
 
 @check("MAAS-SUB-004", needs={"kube"})
