@@ -1,5 +1,6 @@
 """A test worker's end of a run: it judges the platform that the controller opened."""
 
+import gc
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,11 @@ class Worker:
         """Announce the process, so that an interrupted run can ask it to tear its worlds down."""
         self._interruption.arm()
         self._given.pid_file.write_text(str(os.getpid()), encoding="ascii")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self) -> None:
+        """Modules and checks stay to the end: garbage collections need not look at them again."""
+        gc.freeze()
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
