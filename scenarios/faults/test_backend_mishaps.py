@@ -5,16 +5,17 @@ from typing import Any
 
 import pytest
 
-from harness.client.completion import DONE
+from harness.client.completion import DONE, parse_json
 from harness.engine.declaration import check
 from harness.kube.wait import Bound
 from harness.ledger.counters import HITS
 from harness.platforms.platform import Need
+from harness.world.books import Books
 from harness.world.caller import Caller
 from harness.world.estate import Estate
 from harness.world.expectations import describe, expect, expect_equal, expect_error, expect_served
 from harness.world.inference import Ask
-from harness.world.mishap import let_fail
+from harness.world.mishap import failing, let_fail
 from harness.world.patience import until
 from harness.world.quota import spend
 from harness.world.world import World
@@ -95,6 +96,25 @@ def test_a_stream_that_breaks_off_does_not_end_as_if_it_were_whole(world: World,
         observed=describe(exchange),
         exchange=exchange,
     )
+
+
+@check("MAAS-TOK-008", "MAAS-TOK-002", needs=("kube", "backends", "metrics"))
+def test_an_event_that_nobody_can_read_is_neither_hidden_nor_does_it_make_the_stream_free(
+    world: World, books: Books
+) -> None:
+    """The model server writes half an event into its stream and goes on: readers must see that, and the usage behind it counts."""
+    customer = world.customer()
+    ask = Ask(max_tokens=24, stream=True)
+    exchange = expect_served(customer.infer(ask, headers=failing("malformed_sse", after_tokens=8)))
+    unreadable = [event for event in exchange.events if event != DONE and parse_json(event.encode()) is None]
+    expect(
+        bool(unreadable),
+        expected="the event that is no JSON, as the model server wrote it",
+        observed=f"{len(exchange.events)} events, all in order",
+        exchange=exchange,
+    )
+    expect_equal(exchange.events[-1:], (DONE,), of="the last event", exchange=exchange)
+    books.expect_charged(customer.account(), requirement="MAAS-TOK-008")
 
 
 @check("MAAS-TOK-001", "MAAS-TOK-008", needs=(*NEEDS, "metrics"))
