@@ -30,7 +30,7 @@ UNTOLD: Final[Mapping[Need, str]] = {
     "standard-gateway": "no second Gateway with an address was found; name it with --set standard-gateway=URL",
     "oidc": "no issuer is known that gives tokens to any user; name one that the default tenant trusts with --set oidc-issuer=URL and its "
     "keycloak-admin-client, or oidc-issuer-admin where it is the reference platform's",
-    "any-token": NO_REAL_ONE,
+    "any-token": f"{NO_REAL_ONE}; the reference platform's issuer does, where --set oidc-issuer-admin=URL names it",
 }
 UNREACHED: Final[Mapping[Need, str]] = {"instances": "Services of the cluster's inside are not reached from outside"}
 

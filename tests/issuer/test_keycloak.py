@@ -12,7 +12,7 @@ from harness.client.secret import Secret
 from harness.engine.failure import NotReady
 from harness.outcome import EnvironmentFault, UsageFault
 from harness.platforms.embedded.settings import EmbeddedSettings
-from harness.platforms.issuer import keycloak_in, tried
+from harness.platforms.issuer import keycloak_in, marked, tried
 from harness.platforms.keycloak import TrustedKeycloak
 from harness.simulator.issuer.__main__ import CA_FILE
 from harness.world.keycloak import KeycloakIssuer
@@ -131,7 +131,7 @@ def judged_by(keycloak: Keycloak, client: str, secret: str) -> None:
     keycloak.ask("POST", f"{mapped}/clients/{managed['id']}", wanted)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def trusted(keycloak: Keycloak, directory: Path) -> TrustedKeycloak:
     return TrustedKeycloak(
         url=keycloak.url,
@@ -143,24 +143,24 @@ def trusted(keycloak: Keycloak, directory: Path) -> TrustedKeycloak:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def issuer(trusted: TrustedKeycloak) -> Iterator[KeycloakIssuer]:
     """The issuer of a platform that is open, as checks have it; when the platform is closed, nothing of it is left."""
     with tried(trusted, print), trusted.connected() as connected:
-        before = inventory(connected.realm("maas"))
+        before = inventory(connected.realm("maas"), trusted)
         yield KeycloakIssuer(trusted, connected, "maas")
     with trusted.connected() as connected:
-        assert inventory(connected.realm("maas")) == before
+        assert inventory(connected.realm("maas"), trusted) == before
 
 
-def inventory(realm: Realm) -> tuple[set[str], ...]:
-    """What lies in a realm, by name, and which realms there are."""
+def inventory(realm: Realm, trusted: TrustedKeycloak) -> tuple[set[str], ...]:
+    """Who is in a realm, in which groups there are, and what carries the run's mark; one of Keycloak's own keys comes about by use."""
     return (
         {str(user["username"]) for user in realm.users("")},
         {str(group["name"]) for group in realm.groups("")},
-        {str(client["clientId"]) for client in realm.clients("")},
-        {str(provider["name"]) for provider in realm.providers()},
-        {str(found["realm"]) for found in realm.keycloak.realms()},
+        {str(client["clientId"]) for client in realm.clients(trusted.mark)},
+        {str(entry["name"]) for entry in realm.providers() if marked(entry["name"], trusted)},
+        {str(found["realm"]) for found in realm.keycloak.realms() if marked(found["realm"], trusted)},
     )
 
 
@@ -217,7 +217,7 @@ def test_what_a_keycloak_never_signs_is_a_need_of_its_own(issuer: KeycloakIssuer
 
 def test_a_client_whose_tokens_say_no_groups_is_one_sentence(keycloak: Keycloak, trusted: TrustedKeycloak) -> None:
     keycloak.realm("maas").put_client("bare", directAccessGrantsEnabled=True)
-    bare = trusted.model_copy(update={"client": "bare"})
+    bare = trusted.model_copy(update={"client": "bare", "mark": "maas-conformance-bare-"})
     with pytest.raises(EnvironmentFault, match="Group Membership mapper") as raised, tried(bare, print):
         pytest.fail("the platform was opened")
     assert "\n" not in str(raised.value)
@@ -230,7 +230,8 @@ def test_whoever_may_not_create_realms_is_told_which_role_is_missing(
     account = keycloak.realm("master").users("service-account-narrow")[0]["id"]
     role = keycloak.ask("GET", "/admin/realms/master/roles/create-realm").json()
     keycloak.ask("DELETE", f"/admin/realms/master/users/{account}/role-mappings/realm", [role])
-    narrow = trusted.model_copy(update={"admin_client": "narrow", "admin_secret": Secret("of the narrow")})
+    login = {"admin_client": "narrow", "admin_secret": Secret("of the narrow")}
+    narrow = trusted.model_copy(update={**login, "mark": "maas-conformance-narrow-"})
     with pytest.raises(EnvironmentFault, match="create-realm"), tried(narrow, print):
         pytest.fail("the platform was opened")
 

@@ -12,6 +12,7 @@ from harness.kube.cluster import Cluster
 from harness.kube.labels import run_labels
 from harness.kube.manifest import Manifest, Ref
 from harness.outcome import EnvironmentFault, UsageFault
+from harness.platforms.cluster import describe
 from harness.platforms.data import data_folder
 from harness.platforms.embedded.kube_only import kube_only
 from harness.platforms.lease import STATE_HOME_VARIABLE
@@ -36,6 +37,14 @@ def seen(embedded: Platform, kubeconfig: Path | None = None, **settings: str) ->
     )
     with open_target(options, lambda line: None) as platform:
         return platform
+
+
+def described(embedded: Platform, settings: dict[str, str]) -> Platform:
+    """As `seen`, without asking the issuer."""
+    options = TargetOptions(target="cluster", gateway_url=embedded.endpoints.gateway, settings=settings)
+    assert embedded.kubeconfig is not None
+    with Cluster.connect(embedded.kubeconfig) as cluster:
+        return describe(cluster, options, lambda line: None)
 
 
 def kubeconfig_of(embedded: Platform, folder: Path, name: str, rules: list[Manifest]) -> Path:
@@ -98,6 +107,7 @@ def test_what_is_missing_has_a_reason_that_says_how_to_give_it(embedded: Platfor
     limiter = str(embedded.endpoints.limiter_admin)
     told = seen(embedded, **{"limiter-admin": limiter, "disposable": "yes", "tiers": "yes", "tenants": "yes"})
     assert {need for need, provided in told.provides.items() if not provided} == {
+        "any-token",
         "api-metrics",
         "authorizer-metrics",
         "components",
@@ -110,6 +120,20 @@ def test_what_is_missing_has_a_reason_that_says_how_to_give_it(embedded: Platfor
     assert "no Deployment of a component was found: maas-controller, maas-api," in told.reasons["components"]
     assert "plain HTTP" in told.reasons["tls"]
     assert told.endpoints.metrics == f"{limiter}/metrics"
+
+
+def test_a_keycloak_gives_tokens_to_users_and_not_any_token(embedded: Platform, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("s3cret")
+    realm = {"oidc-issuer": "https://idp.example/realms/maas", "oidc-client": "models"}
+    judge = {"keycloak-admin-client": "judge", "keycloak-admin-secret-file": str(secret)}
+    named = described(embedded, realm | judge)
+    assert (named.provides["oidc"], named.provides["any-token"]) == (True, False)
+    assert "--set oidc-issuer-admin=URL" in named.reasons["any-token"]
+    assert named.keycloak is not None
+    assert (named.keycloak.issuer, named.keycloak.client) == (realm["oidc-issuer"], "models")
+    own = described(embedded, {"oidc-issuer": "https://i/realms/maas", "oidc-issuer-admin": "http://127.0.0.1:1"})
+    assert (own.provides["oidc"], own.provides["any-token"], own.keycloak) == (True, True, None)
 
 
 def test_an_identity_that_may_only_read_cannot_be_used_to_create(embedded: Platform, tmp_path: Path) -> None:
