@@ -4,15 +4,15 @@ Keycloak signs nothing on demand. It does sign what its clients' mappers say, so
 token, makes it sign nearly anything (`Realm.signed`).
 """
 
-import json
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
 import httpx
 
+from harness.client.mappers import claim_mappers
 from harness.client.secret import Secret
 from harness.client.trust import trust
 
@@ -27,42 +27,6 @@ _GENERATED: Final = {"ES256": "ecdsa-generated", "RS256": "rsa-generated", "PS25
 
 class KeycloakError(Exception):
     """Keycloak did not answer, or not as asked; the text is one sentence and carries no secret."""
-
-
-def mapper(name: str, kind: str, **config: str) -> dict[str, Any]:
-    """A protocol mapper that writes into access tokens. Members of `config` are Keycloak's with `_` for `.`."""
-    settings = {key.replace("_", "."): value for key, value in config.items()}
-    return {
-        "name": name,
-        "protocol": "openid-connect",
-        "protocolMapper": kind,
-        "config": {"access.token.claim": "true", **settings},
-    }
-
-
-def group_mapper() -> dict[str, Any]:
-    """The claim `groups`, by bare names: with paths, every group would begin with a slash that no subscription names."""
-    return mapper("groups", "oidc-group-membership-mapper", claim_name="groups", full_path="false")
-
-
-def audience_mapper(audience: str) -> dict[str, Any]:
-    """Another `aud`, beside those that follow from roles."""
-    return mapper(f"audience-{audience}", "oidc-audience-mapper", included_custom_audience=audience)
-
-
-def claim_mapper(name: str, value: Any) -> dict[str, Any]:
-    """A claim that is always the same: text as it is, anything else as JSON."""
-    text, label = (value, "String") if isinstance(value, str) else (json.dumps(value), "JSON")
-    return mapper(name, "oidc-hardcoded-claim-mapper", claim_name=name, claim_value=text, jsonType_label=label)
-
-
-def claim_mappers(claims: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """A mapper for each claim that is not None; several audiences are a mapper each, for Keycloak takes a list there for a text."""
-    for name, value in claims.items():
-        if name == "aud" and isinstance(value, list):
-            yield from map(audience_mapper, value)
-        elif value is not None:
-            yield claim_mapper(name, value)
 
 
 class Keycloak:

@@ -14,7 +14,8 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from joserfc.util import urlsafe_b64decode
 from orjson import loads
 
-from harness.client.keycloak import Keycloak, KeycloakError, Realm, group_mapper
+from harness.client.keycloak import Keycloak, KeycloakError, Realm
+from harness.client.mappers import group_mapper
 from harness.client.secret import Secret
 from harness.engine.failure import NotReady
 from harness.platforms.keycloak import TrustedKeycloak

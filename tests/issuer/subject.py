@@ -8,7 +8,8 @@ import httpx
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from harness.client.keycloak import Realm, group_mapper
+from harness.client.keycloak import Realm
+from harness.client.mappers import group_mapper
 from harness.client.secret import Secret
 from tests.issuer.conftest import Issuer
 

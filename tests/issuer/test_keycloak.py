@@ -7,7 +7,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from harness.client.keycloak import Keycloak, Realm, group_mapper
+from harness.client.keycloak import Keycloak, Realm
+from harness.client.mappers import group_mapper
 from harness.client.secret import Secret
 from harness.engine.failure import NotReady
 from harness.outcome import EnvironmentFault, UsageFault
