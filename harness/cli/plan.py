@@ -57,7 +57,7 @@ class Plan:
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @selecting
 @click.option(
-    "-n", "workers", type=click.IntRange(min=0), help="Test workers of the run.  [default: 3 for 2 cores, at most 6]"
+    "-n", "workers", type=click.IntRange(min=0), help="Test workers of the run.  [default: 2 a core, at most 8]"
 )
 @click.option("--from", "run", type=click.Path(file_okay=False), help="Predict from the run in this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")

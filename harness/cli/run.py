@@ -13,7 +13,7 @@ from harness.cli.suite import base_arguments, scenarios, without_strangers
 from harness.engine.options import BACKENDS, OUT, STACKS, TARGETS
 from harness.outcome import ExitCode, HarnessFault, InvalidRun, UsageFault
 
-MAX_WORKERS: Final = 6
+MAX_WORKERS: Final = 8
 """More than these help little: checks wait for the network, and the platform wants cores too."""
 
 
@@ -22,9 +22,9 @@ RESUMED: Final = ".resumed"
 
 
 def default_workers() -> int:
-    """Three for two cores, because a check mostly waits for the platform; at most `MAX_WORKERS`."""
+    """Two a core, because a check mostly waits for the platform; at most `MAX_WORKERS`."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MAX_WORKERS, max(1, cores * 3 // 2))
+    return min(MAX_WORKERS, max(1, cores * 2))
 
 
 def _pairs(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -86,7 +86,7 @@ _SELECTING: Final = (
     "-n",
     "workers",
     type=click.IntRange(min=0),
-    help="Test workers; 0: this process.  [default: 3 for 2 cores, at most 6]",
+    help="Test workers; 0: this process.  [default: 2 a core, at most 8]",
 )
 @click.option("--out", type=click.Path(file_okay=False), help=f"Folder of the reports.  [default: {OUT}]")
 @click.option(

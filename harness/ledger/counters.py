@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import httpx
@@ -66,7 +67,24 @@ def parse_reading(text: str) -> Reading:
 
 
 def _samples(text: str) -> Iterator[Sample]:
-    for family in text_string_to_metric_families(text):
+    for line in text.splitlines():
+        if line.startswith("#") or not line.strip():
+            continue
+        series, _, value = line.rpartition(" ")
+        if series.endswith("}") and (found := _known(series)) is not None:
+            yield Sample(found.metric, found.labels, float(value))
+        elif not series.endswith("}"):  # without labels, or with a time behind the value
+            yield from _read(line)
+
+
+@lru_cache(maxsize=16_384)
+def _known(series: str) -> Sample | None:
+    """Name and labels, read once: each reading holds all series of the one before, and a run makes thousands of readings."""
+    return next(_read(f"{series} 0"), None)
+
+
+def _read(line: str) -> Iterator[Sample]:
+    for family in text_string_to_metric_families(line):
         for sample in family.samples:
             name = sample.name.removesuffix("_total")
             if name in _NAMES:

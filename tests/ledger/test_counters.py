@@ -41,3 +41,21 @@ def test_the_suffix_of_newer_exporters_is_the_same_metric():
 def test_no_series_is_unknown_rather_than_zero():
     assert READING.total(LIMITED, "gold") is None
     assert READING.total(HITS, "old") is None
+
+
+def test_a_reading_says_what_each_series_is_worth_now():
+    before, after = (parse_reading(f'authorized_hits{{subscription="iron"}} {worth}') for worth in ("3", "4.0"))
+    assert (before.total(HITS, "iron"), after.total(HITS, "iron")) == (3, 4)
+
+
+@pytest.mark.parametrize(
+    "line", ['authorized_hits{subscription="a b} c"} 5', 'authorized_hits{subscription="a b} c"} 5 1795374318']
+)
+def test_labels_may_hold_spaces_and_braces_and_a_time_may_follow(line):
+    assert parse_reading(line).total(HITS, "a b} c") == 5
+
+
+@pytest.mark.parametrize("text", ["<html>busy</html>", "nothing of the kind", 'authorized_hits{subscription="a"} many'])
+def test_what_is_no_prometheus_text_is_refused(text):
+    with pytest.raises(ValueError, match=r"."):
+        parse_reading(text)

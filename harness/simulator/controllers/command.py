@@ -1,6 +1,5 @@
 """The command line of the controllers: `maas`, `kserve`, or `all` of them in one process."""
 
-import asyncio
 import contextlib
 import logging
 import os
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import click
+import uvloop
 from prometheus_client import CollectorRegistry, start_http_server
 
 from harness.simulator.component import die_with_parent
@@ -107,7 +107,7 @@ def main(
         deletion_timeout_s=duration(options["deletion_timeout"], "--deletion-timeout"),
     )
     try:
-        asyncio.run(run(part, kubeconfig, ready_file, (host, port), webhook, kserve_settings, maas_settings))
+        uvloop.run(run(part, kubeconfig, ready_file, (host, port), webhook, kserve_settings, maas_settings))
     except UnusableConnectionError as error:
         raise click.ClickException(str(error)) from error
 

@@ -1,12 +1,12 @@
 """The command line of the kubelet stand-in."""
 
-import asyncio
 import logging
 import os
 import shutil
 from pathlib import Path
 
 import click
+import uvloop
 from prometheus_client import CollectorRegistry, start_http_server
 
 from harness.simulator.component import die_with_parent, place
@@ -60,7 +60,7 @@ def main(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--bind") from error
     try:
-        asyncio.run(run(kubeconfig, folder.resolve(), runtime, ready_file, where))
+        uvloop.run(run(kubeconfig, folder.resolve(), runtime, ready_file, where))
     except UnusableConnectionError as error:
         raise click.ClickException(str(error)) from error
 
