@@ -147,7 +147,10 @@ GALLERY: Final[tuple[Defect, ...]] = (
         ("MAAS-REV-001",),
     ),
     Defect(
-        "limiter-keeps-one-rate-of-each-limit", "limiter", "the second of two rates counts for nothing", ("MAAS-RATE-011",)
+        "limiter-keeps-one-rate-of-each-limit",
+        "limiter",
+        "the second of two rates counts for nothing",
+        ("MAAS-RATE-011",),
     ),
     Defect(
         "gateway-forces-usage-anywhere",

@@ -79,7 +79,9 @@ def test_a_lenient_spelling_of_stream_or_a_wrong_content_type_does_not_escape_th
 
 FREE = [
     pytest.param('"metadata": {"stream_options": {}}', id="inside-another-field"),
-    pytest.param('"stream_options": {}, "stream_opti\\u006fns": {"include_usage": false}', id="once-more-with-an-escape"),
+    pytest.param(
+        '"stream_options": {}, "stream_opti\\u006fns": {"include_usage": false}', id="once-more-with-an-escape"
+    ),
     pytest.param('"stream_options": {"a": "}"}, "stream_options": {"include_usage": false}', id="said-twice"),
     pytest.param('"stream_options": false, "x": [{"stream_options": null}]', id="of-another-type"),
     pytest.param('"x": 1e999', id="with-a-number-beyond-every-range"),
