@@ -142,5 +142,5 @@ def test_without_a_name_requirements_are_listed(tmp_path: Path) -> None:
     assert lines[0].startswith("MAAS-RATE-001   must ")
 
 
-def test_workers_are_no_more_than_cores_and_at_most_four() -> None:
-    assert 1 <= default_workers() <= min(6, (os.cpu_count() or 1) * 3 // 2)
+def test_workers_are_two_a_core_and_at_most_eight() -> None:
+    assert default_workers() == min(8, 2 * len(os.sched_getaffinity(0)))

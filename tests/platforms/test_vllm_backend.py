@@ -64,7 +64,10 @@ def test_a_real_model_server_gets_time_to_load_its_weights() -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"model-ready-bound": "soon"}, "model-ready-bound is a number of seconds, came 'soon'"),
+        (
+            {"model-ready-bound": "soon"},
+            "model-ready-bound is a number of seconds above 0, at most 86400 (a day), came 'soon'",
+        ),
         ({"model-ready-bound": "0"}, "model-ready-bound is a number of seconds above 0"),
         ({"vllm-without-gpu": "perhaps"}, "vllm-without-gpu is true or false, came 'perhaps'"),
         ({"vllm-without-gpus": "true"}, "did you mean vllm-without-gpu?"),
