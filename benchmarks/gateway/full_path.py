@@ -1,6 +1,6 @@
 """What the whole gateway path costs against the same Envoy as a plain proxy, in one run.
 
-`python -m benchmarks.gateway.full_path [--rounds 3] [--seconds 3] [--connections 64]` needs `wrk`. The two gateways of one Envoy (one
+`python -m benchmarks.gateway.full_path [--rounds 3] [--seconds 6] [--connections 64]` needs `wrk`. The two gateways of one Envoy (one
 worker) lead to the same backend: the standard one proxies, the governed one authenticates, checks the quota, reads usage and reports.
 Rounds are interleaved and the median ratio is printed; the bar is 0.25. Envoy's processor time per request is printed beside it: on a
 busy machine it is the steadier number, and its ratio is what the rates' ratio would be on a core of Envoy's own.
@@ -72,7 +72,7 @@ def main() -> int:
     """Run the comparison."""
     line = argparse.ArgumentParser(description=__doc__)
     line.add_argument("--rounds", type=int, default=3)
-    line.add_argument("--seconds", type=int, default=3)
+    line.add_argument("--seconds", type=int, default=6)
     line.add_argument("--connections", type=int, default=64)
     arguments = line.parse_args()
     maas = ManagementApi()
