@@ -34,7 +34,7 @@ def command(kubeconfig: Path | None, run_id: str | None, older_than_s: float | N
         raise UsageFault("--run and --older-than choose objects in a cluster: name it with --kubeconfig FILE")
     from harness.engine.private_folder import FOLDER, sweep_sessions
     from harness.platforms.lease import state_home
-    from harness.platforms.remains import live_runs, sweep_dead_runs
+    from harness.platforms.remains import kept_folders, live_runs, sweep_dead_runs
 
     sweep_sessions(state_home() / FOLDER, spared_s=CLEAN_SPARES_S)
     swept = sweep_dead_runs()
@@ -44,6 +44,8 @@ def command(kubeconfig: Path | None, run_id: str | None, older_than_s: float | N
         sys.stdout.write("nothing was left behind on this machine\n")
     for run in live_runs():
         sys.stdout.write(f"left alone: {run.run_id} is alive (process {run.supervisor.pid})\n")
+    for folder in kept_folders():
+        sys.stdout.write(f"left alone: {folder} was kept with --keep; remove it when it has served\n")
     if kubeconfig is not None:
         spared_s = (0.0 if run_id else YOUNG_S) if older_than_s is None else older_than_s
         _clean_cluster(kubeconfig, run_id, spared_s)

@@ -27,6 +27,8 @@ RUN_VARIABLE: Final = "MAAS_CONFORMANCE_RUN"
 """Every process of a run carries the run's id in this variable, children of children too: a janitor finds them without a list."""
 
 OWNER: Final = "owner.json"
+KEPT: Final = "kept"
+"""In private files that a user asked to keep: no sweeper takes them for what a killed run left."""
 UNDO: Final = "undo.json"
 PLATFORM_FILE: Final = "platform.json"
 """In the run's private folder: what `--platform` and Locust take for a platform that is up."""
@@ -131,8 +133,13 @@ class Lease:
         (self.private / UNDO).write_text(json.dumps([list(words) for words in commands]), encoding="utf-8")
 
     def release(self, *, keep_files: bool = False) -> None:
-        """Give up the claim and remove the files, logs excepted in a folder that the caller named. The processes have to be gone."""
-        if not keep_files:
+        """Give up the claim and remove the files, logs excepted in a folder that the caller named. The processes have to be gone.
+
+        Files that are kept stay until their owner removes them, or another run takes the same folder.
+        """
+        if keep_files:
+            (self.private / KEPT).touch()
+        else:
             remove_files(self.folder, whole=self._owns_folder)
         self.forget()
 
@@ -146,12 +153,23 @@ class Lease:
 
 def _remove_abandoned(private: Path) -> None:
     """Remove private files whose owner is gone and whose lease no sweeper knows: it was kept below another state home."""
-    try:
-        owner = ProcessRecord(*json.loads((private / OWNER).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return
-    if owner.process() is None:
+    owner = owner_of(private)
+    if owner is not None and owner.process() is None:
         shutil.rmtree(private, ignore_errors=True)
+
+
+def owner_of(private: Path) -> ProcessRecord | None:
+    """The process that these private files belong to, alive or not; None where they do not say."""
+    try:
+        return ProcessRecord(*json.loads((private / OWNER).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def run_folders() -> list[Path]:
+    """State folders that nobody named; each is called as its run."""
+    folder = state_home() / "runs"
+    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def lease_folder() -> Path:

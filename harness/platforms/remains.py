@@ -13,7 +13,18 @@ from typing import Any, Final, Self
 import psutil
 from filelock import FileLock, Timeout
 
-from harness.platforms.lease import RUN_VARIABLE, UNDO, ProcessRecord, lease_folder, prune, remove_files
+from harness.platforms.lease import (
+    KEPT,
+    RUN_VARIABLE,
+    UNDO,
+    ProcessRecord,
+    lease_folder,
+    owner_of,
+    prune,
+    record_path,
+    remove_files,
+    run_folders,
+)
 
 TERM_GRACE_S: Final = 2.0
 KILL_GRACE_S: Final = 1.0
@@ -83,8 +94,25 @@ def sweep_dead_runs() -> list[Swept]:
             Path(lock.lock_file).unlink(missing_ok=True)
         finally:
             lock.release()
+    swept += [sweep(orphan) for orphan in _orphans()]
     prune()
     return swept
+
+
+def kept_folders() -> list[Path]:
+    """Folders below the state home that a run kept because it was told to."""
+    return [folder for folder in run_folders() if (folder / "state" / KEPT).exists()]
+
+
+def _orphans() -> Iterator[RunRecord]:
+    """Dead runs whose record was lost, as by a machine that lost its power: their folders hold credentials still."""
+    kept = kept_folders()
+    for folder in run_folders():
+        owner = owner_of(folder / "state")
+        if owner is None or owner.process() is not None or folder in kept:
+            continue
+        if not record_path(folder.name).exists():
+            yield RunRecord(folder.name, folder, owns_folder=True, processes=(owner,))
 
 
 def sweep(record: RunRecord) -> Swept:

@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -8,9 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.outcome import EnvironmentFault
-from harness.platforms.lease import STATE_HOME_VARIABLE, Lease, ProcessRecord, record_path
-from harness.platforms.remains import live_runs, sweep_dead_runs
+from harness.cli.command import run
+from harness.outcome import EnvironmentFault, ExitCode
+from harness.platforms.lease import OWNER, STATE_HOME_VARIABLE, Lease, ProcessRecord, record_path
+from harness.platforms.remains import kept_folders, live_runs, sweep_dead_runs
 from tests.platforms.conftest import processes_of
 
 
@@ -58,7 +60,7 @@ def test_a_live_run_is_never_swept(lease: Lease) -> None:
     assert [run.run_id for run in live_runs()] == [lease.run_id]
 
 
-OWNER = textwrap.dedent(
+SUPERVISED = textwrap.dedent(
     """
     import sys, time
     from pathlib import Path
@@ -76,7 +78,7 @@ OWNER = textwrap.dedent(
 
 
 def killed_owner(*arguments: str) -> str:
-    owner = subprocess.Popen([sys.executable, "-c", OWNER, *arguments], stdout=subprocess.PIPE, text=True)
+    owner = subprocess.Popen([sys.executable, "-c", SUPERVISED, *arguments], stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None
     run_id = owner.stdout.readline().strip()
     owner.send_signal(signal.SIGKILL)
@@ -128,3 +130,34 @@ def test_a_record_that_is_not_whole_is_removed_without_harm(state_home: Path) ->
     gone._lock.release()
     assert sweep_dead_runs() == []
     assert not record_path(gone.run_id).exists()
+
+
+def test_the_folder_of_a_dead_run_whose_record_was_lost_is_swept_too(fake_components: Path, state_home: Path) -> None:
+    run_id = killed_owner()
+    folder = state_home / "runs" / run_id
+    assert (folder / "state").is_dir()
+    record_path(run_id).write_text("")  # as a file system does that lost its power in mid-write
+    assert [(entry.run_id, entry.folder, len(entry.processes) >= 2) for entry in sweep_dead_runs()] == [
+        (run_id, folder, True)
+    ]
+    assert not state_home.exists()
+
+
+def test_the_folder_of_a_live_run_is_not_taken_for_an_orphan(state_home: Path) -> None:
+    lease = Lease.open()
+    record_path(lease.run_id).unlink()
+    assert sweep_dead_runs() == []
+    assert lease.private.is_dir()
+    lease.release()
+
+
+def test_a_folder_that_was_kept_on_purpose_is_not_taken_for_an_orphan(
+    state_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lease = Lease.open()
+    (lease.private / OWNER).write_text(json.dumps(["supervisor", os.getpid(), 1.0]))  # its process is gone by now
+    lease.release(keep_files=True)
+    assert sweep_dead_runs() == []
+    assert kept_folders() == [lease.folder]
+    assert run(["clean"]) == ExitCode.CONFORMANT
+    assert f"{lease.folder} was kept with --keep" in capsys.readouterr().out
