@@ -20,6 +20,13 @@ def run_with(owner: object, name: str, replacement: Any, main: Callable[[], Any]
         sys.exit(main())
 
 
+def edited(code: str, words: str, instead: str) -> str:
+    """A component's script with one place of it changed. Raises ValueError where the script no longer says so."""
+    if words not in code:
+        raise ValueError(f"the script no longer says {words!r}: adapt the defect that changes it")
+    return code.replace(words, instead)
+
+
 def must_stand_in(original: Callable[..., Any], replacement: Callable[..., Any]) -> None:
     """Raises TypeError unless the replacement can be called in every way that the original can."""
     taken = inspect.signature(replacement)

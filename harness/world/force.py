@@ -57,6 +57,16 @@ def model_in_force(model: ModelHandle, backend: Ref, *, registered: bool, govern
         yield has_phase(model_ref(model), "Ready")
 
 
+def limit_stated(subscription: Subscription, model: ModelHandle) -> Expectation:
+    """The subscription itself says that the model's limits are in force: a degraded one serves no other model (MAAS-STAT-023)."""
+
+    def holds(manifest: Manifest | None) -> bool:
+        items = ((manifest or {}).get("status") or {}).get("tokenRateLimitStatuses") or ()
+        return any(item.get("model") == model.name and item.get("ready") is True for item in items)
+
+    return Expectation(subscription.ref, f"stating that the limits of {model.name} are in force", holds)
+
+
 def limit_enforced(subscription: Subscription, model: ModelHandle) -> Expectation:
     """The policy holds this subscription's limits, and is enforced in that generation or a later one.
 

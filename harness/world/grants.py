@@ -8,7 +8,7 @@ from harness.kube.manifest import Ref
 from harness.platforms.platform import ModelHandle
 from harness.world.caller import Wire
 from harness.world.estate import Estate
-from harness.world.force import limit_enforced, policy_in_force, subscription_in_force
+from harness.world.force import limit_enforced, limit_stated, policy_in_force, subscription_in_force
 from harness.world.governance import MAAS, People, Policy, Rate, Subscription, Who
 from harness.world.identity import Identity, Person, service_account
 from harness.world.models import Models
@@ -73,6 +73,13 @@ class Grants(Models):
         self.declare(made.manifest(), until=in_force)
         return made
 
+    def degraded(self, owner: Who) -> Subscription:
+        """A subscription in phase Degraded: its first model is in force, its second does not exist."""
+        made = self.subscription(owner, models=(self.model(), self.ghost()), awaited=False)
+        self.settle()
+        self.await_phase(made.ref, "Degraded")
+        return made
+
     def policy(self, subjects: Who, *, models: Chosen = None, awaited: bool = True) -> Policy:
         """Access for the subjects to these models (by default the first)."""
         made = Policy(
@@ -95,7 +102,7 @@ class Grants(Models):
     def await_limit(self, subscription: Subscription, model: ModelHandle) -> None:
         """Wait until this subscription's limit for one model is enforced, whatever becomes of its other models."""
         if self.estate.has_limit_policies:
-            self.declare(until=(limit_enforced(subscription, model),))
+            self.declare(until=(limit_enforced(subscription, model), limit_stated(subscription, model)))
         self.settle()
 
     def change_models(self, subscription: Subscription, *models: ModelHandle) -> Subscription:

@@ -74,10 +74,8 @@ def test_no_key_is_minted_before_the_subscription_was_reconciled(world: World) -
 def test_keys_are_minted_for_active_and_degraded_subscriptions(world: World) -> None:
     who = world.identity()
     active = world.subscription(who)
-    degraded = world.subscription(who, models=(world.model(), world.ghost()), awaited=False)
     world.policy(who)
-    world.settle()
-    world.await_phase(degraded.ref, "Degraded")
+    degraded = world.degraded(who)
     person = world.person(who, active)
     for subscription, phase in ((active, "Active"), (degraded, "Degraded")):
         answer, _ = world.until(partial(known, world, person, subscription), lambda seen: seen.status == 201)

@@ -88,10 +88,8 @@ def test_only_what_the_caller_owns_and_may_enter_is_listed(world: World) -> None
 def test_active_and_degraded_subscriptions_are_listed_and_deleted_ones_are_not(world: World) -> None:
     who = world.identity()
     active = world.subscription(who)
-    degraded = world.subscription(who, models=(world.model(), world.ghost()), awaited=False)
     world.policy(who)
-    world.settle()
-    world.await_phase(degraded.ref, "Degraded")
+    degraded = world.degraded(who)
     person = world.person(who, active)
 
     def names() -> list[str]:

@@ -8,7 +8,7 @@ from typing import Final
 from harness.engine.declaration import check
 from harness.kube.manifest import Manifest, Ref
 from harness.kube.wait import Expectation
-from harness.platforms.platform import ModelHandle, Need
+from harness.platforms.platform import Need
 from harness.world.expectations import (
     expect,
     expect_equal,
@@ -28,12 +28,6 @@ from harness.world.world import CACHES, World
 ROUTE = "gateway.networking.k8s.io/v1"
 TENANT_LABEL = "maas.opendatahub.io/managed-by-aitenant"
 MODELS: Final[tuple[Need, ...]] = ("kube", "models")
-
-
-def absent(world: World) -> ModelHandle:
-    """A model that nobody ever registers: what asks for it fails."""
-    name = f"{world.name}-absent"
-    return world.model().model_copy(update={"name": name, "model_id": name, "path": f"/llm/{name}"})
 
 
 def registration(name: str, backend: str, namespace: str, kind: str = "LLMInferenceService") -> Manifest:
@@ -68,7 +62,7 @@ def test_a_key_does_not_list_what_its_owner_may_not_use(world: World) -> None:
 @check("MAAS-LIST-021", needs={"kube"})
 def test_a_failed_subscription_is_refused_and_not_a_server_error(world: World) -> None:
     who = world.identity()
-    subscription = world.subscription(who, models=absent(world), awaited=False)
+    subscription = world.subscription(who, models=world.ghost(), awaited=False)
     caller = world.person(who)
     world.settle()
     world.await_phase(subscription.ref, "Failed")
@@ -158,7 +152,7 @@ def test_a_path_means_the_model_whose_server_has_that_name(world: World) -> None
 @check("MAAS-KEY-031", needs={"kube"})
 def test_a_key_without_a_wish_is_bound_to_a_subscription_that_serves(world: World) -> None:
     who = world.identity()
-    broken = world.subscription(who, models=absent(world), priority=900, awaited=False)
+    broken = world.subscription(who, models=world.ghost(), priority=900, awaited=False)
     world.settle()
     world.await_phase(broken.ref, "Failed")
     works = world.subscription(who, priority=800)

@@ -4,10 +4,9 @@ Order on the request path: read the body's model and stream (which makes Envoy c
 force usage reporting, route. The response runs back the same way, so usage is known before the stream ends and the report is sent.
 """
 
-from importlib.resources import files
-
 from harness.simulator.gateway.caller import FIELD, NOBODY
 from harness.simulator.gateway.envoy_config.bootstrap import AUTHORIZER, LIMITER
+from harness.simulator.gateway.envoy_config.scripts import script
 from harness.simulator.gateway.envoy_config.typed import JSON, http_filter, typed
 
 JSON_TO_METADATA, EXT_AUTHZ = "envoy.filters.http.json_to_metadata", "envoy.filters.http.ext_authz"
@@ -130,8 +129,7 @@ def lua() -> JSON:
 
     A call streams when `stream` is anything but absent, null or false, because lenient servers stream for 1 and "true" too.
     """
-    code = files("harness.simulator.gateway.envoy_config").joinpath("usage.lua").read_text(encoding="utf-8")
-    script = http_filter(LUA, EXTENSION + "lua.v3.Lua", default_source_code={"inline_string": code})
+    usage = http_filter(LUA, EXTENSION + "lua.v3.Lua", default_source_code={"inline_string": usage_script()})
     no = {"or_match": {"value_matchers": [{"bool_match": False}, {"null_match": {}}]}}
     streams = {"and_matcher": {"predicate": [stream_is({"present_match": True}), stream_is(no, invert=True)]}}
     skip = {"name": "skip", "typed_config": typed("envoy.extensions.filters.common.matcher.action.v3.SkipFilter")}
@@ -140,9 +138,14 @@ def lua() -> JSON:
     return http_filter(
         LUA,
         "envoy.extensions.common.matching.v3.ExtensionWithMatcher",
-        extension_config=script,
+        extension_config=usage,
         xds_matcher={"matcher_list": {"matchers": matchers}},
     )
+
+
+def usage_script() -> str:
+    """The text that Envoy runs."""
+    return script("usage")
 
 
 def speaks_messages() -> JSON:

@@ -9,12 +9,12 @@ import json
 import ssl
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
 import certifi
 
+from harness.simulator.gateway.envoy_config import scripts
 from harness.simulator.gateway.envoy_config.typed import JSON, http_filter, typed
 
 EXTENSION = "envoy.extensions.filters.http."
@@ -120,13 +120,7 @@ def script(target: Target) -> JSON:
         "COUNTS_ON": "true" if target.counts_on else "false",
     }
     head = "".join(f"local {name} = {value}\n" for name, value in facts.items())
-    return {"inline_string": head + body_of_script()}
-
-
-@cache
-def body_of_script() -> str:
-    """The text of provider.lua."""
-    return files("harness.simulator.gateway.envoy_config").joinpath("provider.lua").read_text(encoding="utf-8")
+    return {"inline_string": head + scripts.script("provider")}
 
 
 def lua_string(text: str) -> str:

@@ -4,8 +4,8 @@
 -- Request: inference alone goes out. With the platform's key a caller could else read what others stored at the provider, or spend there
 -- what no usage tells of. The model gets the provider's name for it, edited in place: numbers, key order and unknown fields stay as sent.
 -- Response: usage by either protocol becomes the charge. Providers state it at the end of a stream: until then, and for a stream that a
--- caller leaves before, the charge is what is known to be due at least, one token for each piece of text. A provider that refuses the platform's own key is an upstream's fault: a caller who
--- saw the 401 would doubt their own key, and the provider's words may quote ours.
+-- caller leaves before, the charge is what is known to be due at least, one token for each piece of text. A provider that refuses the
+-- platform's own key is an upstream's fault: a caller who saw the 401 would doubt their own key, and the provider's words may quote ours.
 
 local USUAL = { openai = "/v1/chat/completions", messages = "/v1/messages" }
 local CONTINUOUS = ',"continuous_usage_stats":true'
@@ -28,24 +28,6 @@ local REFUSED = {
   openai = '{"error":{"message":"The provider refused the credential of this platform.","type":"upstream_error","param":null,"code":502}}',
   messages = '{"type":"error","error":{"type":"api_error","message":"The provider refused the credential of this platform."}}',
 }
-
-local function after_string(text, at)
-  while true do
-    at = string.find(text, '["\\]', at + 1)
-    if at == nil then
-      return nil
-    elseif string.byte(text, at) == 92 then
-      at = at + 1
-    else
-      return at + 1
-    end
-  end
-end
-
--- A member's name as a JSON reader sees it: an escaped letter hides nothing.
-local function spelt_out(name)
-  return (string.gsub(name, "\\u00(%x%x)", function(code) return string.char(tonumber(code, 16)) end))
-end
 
 -- Where the value of an outermost member begins, if it is a string and the one from `at` to before `after` is its name.
 local function model_at(text, at, after)

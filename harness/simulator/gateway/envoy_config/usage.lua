@@ -19,24 +19,6 @@ local function speaks_messages(handle)
   return path_ends(handle, "/v1/messages$")
 end
 
-local function after_string(text, at)
-  while true do
-    at = string.find(text, '["\\]', at + 1)
-    if at == nil then
-      return nil
-    elseif string.byte(text, at) == 92 then
-      at = at + 1
-    else
-      return at + 1
-    end
-  end
-end
-
--- A member's name as a JSON reader sees it: an escaped letter hides nothing.
-local function spelt_out(name)
-  return (string.gsub(name, "\\u00(%x%x)", function(code) return string.char(tonumber(code, 16)) end))
-end
-
 -- Where the value of an outermost stream_options begins, if the string from `at` to before `after` is its name.
 local function options_at(text, at, after)
   return spelt_out(string.sub(text, at, after - 1)) == '"stream_options"' and string.match(text, "^%s*:%s*()", after)
