@@ -12,6 +12,7 @@ from typing import Final
 from harness.client.measuring import MeasuringClient
 from harness.client.official import OfficialClients
 from harness.engine.failure import NotReady
+from harness.kube.apply import delete_all
 from harness.kube.cluster import Cluster
 from harness.kube.labels import run_labels
 from harness.kube.manifest import Ref
@@ -27,6 +28,7 @@ from harness.world.oidc import Issuer, issuer_of
 ADMIN_URL: Final = "maas-conformance.dev/admin-url"
 WORLD_PREFIX: Final = "mc-"
 _LABEL: Final = "maas-conformance"
+_MEMBERS: Final = "-members"
 _NUMBERS: Final = count(1)
 
 
@@ -39,8 +41,10 @@ class Estate:
     worker: str = "main"
     keep: bool = False
     lists_late: bool = False
+    common: set[Ref] = field(default_factory=set)
+    """Objects that checks of this worker share: no check removes them, they go when the worker leaves."""
     lasting: set[Ref] = field(default_factory=set)
-    """Objects that exist for the whole run and need not be applied by every check."""
+    """Those of them that are in force, and need not be applied by every check."""
     number: int = field(default_factory=lambda: next(_NUMBERS))
     """One worker may have several estates, one after the other; a namespace that ends takes nothing in until it has ended."""
 
@@ -80,9 +84,9 @@ class Estate:
         return f"{_LABEL}-{self.run_id}-{self.worker}-{self.number}"[:63].rstrip("-")
 
     @property
-    def namespace_ref(self) -> Ref:
-        """That namespace as an object."""
-        return Ref("v1", "Namespace", self.namespace)
+    def members(self) -> str:
+        """Where identities live that the worker's common subscription includes; it is called so too."""
+        return f"{self.namespace[: 63 - len(_MEMBERS)]}{_MEMBERS}"
 
     @cached_property
     def has_limit_policies(self) -> bool:
@@ -124,8 +128,8 @@ class Estate:
 
     def leave(self) -> None:
         """Remove what was made for all checks together, unless it is to be kept, and close every connection."""
-        if self.lasting and not self.keep:
-            self.cluster.delete(self.namespace_ref)
+        if self.common and not self.keep:
+            delete_all(self.cluster, self.common)
         self.close()
 
     def close(self) -> None:

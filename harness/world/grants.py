@@ -1,6 +1,7 @@
 """Who may do what in one check: identities, subscriptions and policies, declared, edited, and awaited until they are in force."""
 
 import secrets
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -30,10 +31,37 @@ class Grants(Models):
 
     def identity(self, group: str | None = None) -> Identity:
         """A new ServiceAccount. Identities of the same `group` share the group of a namespace made for this check."""
-        namespace = f"{self.name}-{group}" if group else self.estate.namespace
-        who = service_account(namespace, self._next("user"))
-        self.declare(*(manifest for manifest in who.manifests() if Ref.of(manifest) not in self.estate.lasting))
+        who = service_account(f"{self.name}-{group}" if group else self.estate.namespace, self._next("user"))
+        home, account = who.manifests()
+        (self.declare if group else self.declare_common)(home)
+        self.declare(account)
         return who
+
+    def member(self) -> Identity:
+        """A new ServiceAccount that `common` includes."""
+        who = service_account(self.estate.members, self._next("user"))
+        home, account = who.manifests()
+        self.declare_common(home)
+        self.declare(account)
+        return who
+
+    def common(self) -> Subscription:
+        """A subscription to the platform's first model, with access to it, that checks of this worker share: it is made once.
+
+        For checks that need somebody who is entitled and leave the entitlement as it is. They do not meet in it: each makes its own
+        members, and quota is counted by user.
+        """
+        name, namespace = self.estate.members, self.wire.platform.namespaces.subscriptions
+        who, models = People.of(service_account(name, "any").group), (self.model(),)
+        rates, priority = (Rate(AMPLE, "1h"),), -1 - zlib.crc32(name.encode()) // 4
+        made = Subscription(Ref(MAAS, "MaaSSubscription", name, namespace), who, models, rates, priority)
+        entry = Policy(Ref(MAAS, "MaaSAuthPolicy", name, namespace), who, models)
+        self._subscriptions.append(made)
+        self._policies.append(entry)
+        limited = subscription_in_force(made, with_limits=self.estate.has_limit_policies)
+        self.declare_common(made.manifest(), until=limited)
+        self.declare_common(entry.manifest(), until=policy_in_force(entry))
+        return made
 
     def oidc_user(self, *groups: str, username: str | None = None) -> OidcUser:
         """A new user of the platform's issuer, in these groups; a name of its own unless the check gives one."""

@@ -55,7 +55,7 @@ class Budget:
 def somebody_else(world: World) -> Caller:
     """Somebody entitled who is another user than `World.anybody` is. Raises NotReady where there is none."""
     if world.wire.platform.provides.get("kube"):
-        return world.customer()
+        return world.anybody()
     return world.caller(_given(world.wire.platform.credentials.second_api_key, "second API key"))
 
 

@@ -30,6 +30,12 @@ class Objects:
         self._pending += [manifest for manifest in manifests if Ref.of(manifest) not in known]
         self._awaited += until
 
+    def declare_common(self, *manifests: Manifest, until: Iterable[Expectation] = ()) -> None:
+        """Have these objects be in force from the next `settle` on, for this check and all later ones of the worker."""
+        new = [manifest for manifest in manifests if Ref.of(manifest) not in self.estate.lasting]
+        self.estate.common |= {Ref.of(manifest) for manifest in new}
+        self.declare(*new, until=until if new else ())
+
     def settle(self) -> None:
         """Create what was declared, in one batch, and wait until all of it is in force.
 
@@ -38,10 +44,11 @@ class Objects:
         if not self._pending and not self._awaited:
             return
         pending, awaited, self._pending, self._awaited = self._pending, self._awaited, [], []
-        self._made += [Ref.of(manifest) for manifest in pending]
+        refs = [Ref.of(manifest) for manifest in pending]
+        self._made += refs
         apply_manifests(self.estate.cluster, pending, self.estate.labels)
-        self.estate.lasting.update({self.estate.namespace_ref} & {Ref.of(manifest) for manifest in pending})
         self._await(awaited)
+        self.estate.lasting |= self.estate.common & set(refs)
 
     def edit(self, manifest: Manifest, until: Iterable[Expectation]) -> None:
         """Apply another form of an object of this check, and wait until that is in force."""
@@ -99,10 +106,10 @@ class Objects:
         return self._journals
 
     def remove(self) -> None:
-        """Delete everything that was made, last first; the namespace of the worker's identities stays for the next check."""
+        """Delete everything that was made, last first; what the worker's checks share stays for the next one."""
         if self._journals is not None:
             self._journals.close()
-        doomed = [ref for ref in self._made if ref != self.estate.namespace_ref]
+        doomed = [ref for ref in self._made if ref not in self.estate.common]
         self._made, self._pending, self._awaited = [], [], []
         if not self.estate.keep:
             delete_all(self.estate.cluster, doomed)

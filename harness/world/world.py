@@ -2,7 +2,7 @@
 
 A check declares what it needs; everything is created in one batch and awaited together when the first credential is used
 (or `settle` is called), so that a set-up costs one propagation and not one for each object. Nothing is shared between
-checks but the platform's own models.
+checks but the platform's own models, and the entitlement of those who leave it as it is (`anybody`).
 """
 
 from collections.abc import Callable, Mapping
@@ -141,12 +141,13 @@ class World(Grants):
         return self.subscriber(who, subscription)
 
     def anybody(self) -> Caller:
-        """Somebody who is entitled: a new customer where the world can make one, else the key that the person configured.
+        """Somebody who is entitled, and whose entitlement the check leaves as it is.
 
-        Raises NotReady when there is neither.
+        A new member of the worker's common subscription where the world can make one, else the key that the person configured. Raises
+        NotReady when there is neither.
         """
         if self.wire.platform.provides.get("kube"):
-            return self.customer()
+            return self.subscriber(self.member(), self.common())
         key = self.wire.platform.credentials.api_key
         if key is None:
             raise NotReady("this platform gives neither a kubeconfig nor an API key, so nobody can call it")

@@ -1,6 +1,7 @@
 import json
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -9,8 +10,12 @@ from harness.engine.failure import NotReady
 from harness.kube.janitor import left_behind
 from harness.kube.labels import RUN
 from harness.kube.manifest import Ref
+from harness.ledger.book import ClientBook
+from harness.world.caller import Wire
+from harness.world.estate import Estate
 from harness.world.force import limit_policy_ref
 from harness.world.governance import MAAS, Rate
+from harness.world.world import World
 from tests.world.conftest import model
 
 
@@ -93,6 +98,47 @@ def test_the_api_server_accepts_what_a_world_declares(world):
     assert spec["priority"] == 7
     assert spec["modelRefs"][0]["tokenRateLimits"] == [{"limit": 5, "window": "10s"}]
     assert spec["tokenMetadata"] == {"costCenter": "c"}
+
+
+def test_what_members_share_is_made_once_and_goes_when_the_worker_leaves(estate, recorder):
+    own = Estate(estate.platform, run_id="sharing")
+    first, second = (World(own, Wire(own.platform, own.client, recorder, ClientBook())) for _ in range(2))
+    shared = first.common()
+    entry = replace(shared, ref=replace(shared.ref, kind="MaaSAuthPolicy"))
+    member = first.member()
+
+    def act():
+        activate(first, shared)
+        enforce(first, shared)
+
+    with when_applied(first, shared, act), when_applied(first, entry, lambda: activate(first, entry)):
+        first.settle()
+    uid = own.cluster.get(shared.ref)["metadata"]["uid"]
+    other = second.member()
+    assert second.common() == shared
+    second.settle()
+    assert shared.owner.include(member)
+    assert shared.owner.include(other)
+    assert not shared.owner.include(first.identity())
+    first.remove()
+    assert own.cluster.get(member.account) is None
+    assert own.cluster.get(shared.ref)["metadata"]["uid"] == uid
+    assert own.cluster.get(other.account) is not None
+    second.remove()
+    own.leave()
+    assert left_behind(estate.cluster, run_id="sharing") == []
+
+
+def test_what_members_share_is_awaited_anew_where_it_did_not_come_into_force(estate, recorder):
+    own = Estate(estate.platform, run_id="late")
+    for _ in range(2):
+        world = World(own, Wire(own.platform, own.client, recorder, ClientBook()))
+        world.common()
+        with pytest.raises(NotReady, match="MaaSSubscription"):
+            world.settle()
+        world.remove()
+    own.leave()
+    assert left_behind(estate.cluster, run_id="late") == []
 
 
 def test_a_token_is_the_identity_that_was_promised(world):
