@@ -44,9 +44,9 @@ def revoke(person: Caller, scope: Mapping[str, str], *, dry: bool = False) -> Ex
 def keys_of_two_users(
     world: World,
 ) -> tuple[dict[str, ApiKey], tuple[Identity, Identity], tuple[Subscription, Subscription]]:
-    """Alice has a key for each of two subscriptions, Bob one for the first; all of them minted."""
-    alice, bob = world.identity(), world.identity()
-    shared, own = world.subscription((alice, bob)), world.subscription(alice)
+    """Alice has a key for each of two subscriptions, Bob one for the first, which nobody else has; all of them minted."""
+    alice, bob = world.member(), world.identity()
+    shared, own = world.subscription((alice, bob)), world.common()
     keys = {
         "alice-shared": world.key(alice, shared),
         "alice-own": world.key(alice, own),
@@ -113,8 +113,7 @@ def test_an_administrator_revokes_exactly_what_was_meant(world: World, by: tuple
 
 @check("MAAS-KEY-084", needs={"kube"})
 def test_a_dry_run_on_ones_own_keys_changes_nothing(world: World) -> None:
-    who = world.identity()
-    subscription = world.subscription(who)
+    who, subscription = world.member(), world.common()
     key, person = world.key(who, subscription), world.person(who)
     assert key.id
     tried = expect_status(
@@ -133,8 +132,7 @@ def test_a_dry_run_on_ones_own_keys_changes_nothing(world: World) -> None:
 )
 @check("MAAS-KEY-081", needs={"kube"})
 def test_a_revocation_of_everybodys_keys_is_not_a_wish(world: World, body: dict[str, Any]) -> None:
-    who = world.identity()
-    subscription = world.subscription(who)
+    who, subscription = world.member(), world.common()
     key, person = world.key(who, subscription), world.person(who)
     assert key.id
     expect_refused(
@@ -152,9 +150,8 @@ def test_a_right_in_kubernetes_makes_an_administrator_and_its_loss_unmakes_one(
     world: World, sandwich: Sandwich
 ) -> None:
     """Refused, appointed, served, dismissed, refused: each within its bound, and never for anybody else."""
-    victim, who, bystander = world.identity(), world.identity(), world.identity()
-    subscription = world.subscription(victim)
-    key = world.key(victim, subscription)
+    victim, who, bystander = world.member(), world.identity(), world.identity()
+    key = world.key(victim, world.common())
     assert key.id
     person, other = world.person(who), world.person(bystander)
     wanted = {"filters": {"username": victim.username}}
@@ -182,8 +179,8 @@ def test_a_right_in_kubernetes_makes_an_administrator_and_its_loss_unmakes_one(
 @check("MAAS-KEY-087", needs=NEEDS)
 def test_no_other_right_makes_an_administrator(world: World) -> None:
     """The same right elsewhere, and other rights where subscriptions live; a real administrator shows that they have had time."""
-    victim = world.identity()
-    key = world.key(victim, world.subscription(victim))
+    victim = world.member()
+    key = world.key(victim, world.common())
     assert key.id
     home = world.wire.platform.namespaces.subscriptions
     grants = {

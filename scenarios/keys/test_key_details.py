@@ -24,8 +24,7 @@ RFC3339_UTC: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 def owner_of_keys(world: World, **options: Any) -> tuple[Caller, ApiKey]:
     """A user with a token, and a key of theirs that is minted already."""
-    who = world.identity()
-    subscription = world.subscription(who)
+    who, subscription = world.member(), world.common()
     key = world.key(who, subscription, **options)
     assert key.id
     return world.person(who, subscription), key
@@ -120,8 +119,8 @@ def test_what_was_never_a_key_cannot_be_revoked(world: World) -> None:
 
 @check("MAAS-KEY-065", needs={"kube"})
 def test_keys_are_found_by_their_subscription_and_no_other_like_it(world: World) -> None:
-    who = world.identity()
-    first, second = world.subscription(who), world.subscription(who)
+    who = world.member()
+    first, second = world.common(), world.subscription(who)
     one, other = world.key(who, first), world.key(who, second)
     person = world.person(who)
     assert one.id != other.id
@@ -133,8 +132,7 @@ def test_keys_are_found_by_their_subscription_and_no_other_like_it(world: World)
 
 @check("MAAS-KEY-066", needs={"kube"})
 def test_keys_are_found_by_all_of_the_labels_that_are_asked_for(world: World) -> None:
-    who = world.identity()
-    subscription = world.subscription(who)
+    who, subscription = world.member(), world.common()
     person = world.person(who)
     both = world.key(who, subscription, extra={"labels": {"team": "a", "env": "prod"}})
     one = world.key(who, subscription, extra={"labels": {"team": "a"}})
@@ -177,9 +175,7 @@ def test_a_search_without_a_result_answers_null(world: World) -> None:
 
 @check("MAAS-KEY-103", needs={"kube"})
 def test_the_last_use_is_written_down_but_not_every_use(world: World) -> None:
-    who = world.identity()
-    subscription = world.subscription(who)
-    world.policy(who)
+    who, subscription = world.member(), world.common()
     key = world.key(who, subscription)
     person, holder = world.person(who), world.caller(key, identity=who, subscription=subscription)
     before = datetime.now(UTC) - timedelta(minutes=1)
@@ -215,7 +211,7 @@ def test_among_subscriptions_of_one_priority_the_larger_budget_decides_then_the_
 @check("MAAS-KEY-033", needs={"kube"})
 def test_whoever_has_no_subscription_learns_nothing_of_those_of_others(world: World) -> None:
     """No subscription at all, somebody else's, and one that nobody has: one answer, to the letter."""
-    foreign = world.subscription(world.identity())
+    foreign = world.common()
     who = world.identity("apart")
     person = world.person(who)
     wishes: list[dict[str, str]] = [{"subscription": foreign.name}, {"subscription": "no-such-subscription"}]

@@ -49,8 +49,8 @@ def use(world: World, person: Caller, key: ApiKey) -> None:
 @check("MAAS-KEY-068", needs={"kube"})
 def test_keys_come_in_the_order_that_is_asked_for(world: World) -> None:
     """Three keys whose order differs by each of the fields; the one that nobody used is last, whichever way the others are sorted."""
-    who = world.identity()
-    subscription, person = world.subscription(who), world.person(who)
+    who, subscription = world.member(), world.common()
+    person = world.person(who)
     b, a, c = (world.key(who, subscription, expires_in=hours) for hours in ("3h", "1h", "2h"))
     for name, key in (("b", b), ("a", a), ("c", c)):
         key.name = name
@@ -77,8 +77,7 @@ def test_an_unknown_order_is_refused(world: World, sort: dict[str, str]) -> None
 
 @check("MAAS-KEY-069", needs={"kube"})
 def test_keys_come_in_pages(world: World) -> None:
-    who = world.identity()
-    subscription = world.subscription(who)
+    who, subscription = world.member(), world.common()
     made = [world.key(who, subscription).id for _ in range(5)]
     person = world.person(who)
     seen: list[str] = []
@@ -95,8 +94,8 @@ def test_keys_come_in_pages(world: World) -> None:
 
 @check("MAAS-KEY-069", needs={"kube"})
 def test_a_page_has_fifty_keys_unless_said_otherwise_and_never_more_than_a_hundred(world: World) -> None:
-    who = world.identity()
-    subscription, person = world.subscription(who), world.person(who)
+    who, subscription = world.member(), world.common()
+    person = world.person(who)
     assert world.key(who, subscription).id
     body = {"subscription": subscription.name, "expiresIn": "1h"}
 
@@ -120,9 +119,9 @@ def test_a_page_has_fifty_keys_unless_said_otherwise_and_never_more_than_a_hundr
 @check("MAAS-KEY-060", needs=ADMINISTRATORS)
 def test_an_administrator_finds_everybodys_keys_unless_a_name_is_given(world: World) -> None:
     """A label that no other check uses keeps the keys of others out of sight."""
-    alice, bob, chief = world.identity(), world.identity(), world.identity()
+    alice, bob, chief = world.member(), world.member(), world.identity()
     labels = {"check": world.name}
-    subscription = world.subscription((alice, bob))
+    subscription = world.common()
     keys = {who.username: world.key(who, subscription, extra={"labels": labels}) for who in (alice, bob)}
     everybody = {key.id for key in keys.values()}
     appoint(world, chief)
