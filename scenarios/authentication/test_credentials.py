@@ -146,9 +146,7 @@ def test_a_token_for_another_audience_is_unauthorized(world: World, sandwich: Sa
 
 @check("MAAS-AUTH-005", "MAAS-REV-001", "MAAS-REV-008", needs={"kube"})
 def test_a_revoked_key_is_refused_and_a_new_one_is_not(world: World, sandwich: Sandwich) -> None:
-    who = world.identity()
-    subscription = world.subscription(who)
-    world.policy(who)
+    who, subscription = world.member(), world.common()
     key = world.key(who, subscription)
     holder = world.caller(key, identity=who, subscription=subscription)
     person, survivor = world.person(who), world.subscriber(who, subscription)
@@ -162,8 +160,7 @@ def test_a_revoked_key_is_refused_and_a_new_one_is_not(world: World, sandwich: S
 
 @check("MAAS-REV-003", needs={"kube"})
 def test_a_revoked_key_manages_nothing(world: World) -> None:
-    who = world.identity()
-    subscription = world.subscription(who)
+    who, subscription = world.member(), world.common()
     key = world.key(who, subscription)
     holder, person = world.caller(key), world.person(who)
     expect_served(holder.models())
@@ -173,9 +170,7 @@ def test_a_revoked_key_manages_nothing(world: World) -> None:
 
 @check("MAAS-KEY-108", "MAAS-AUTH-005", needs={"kube"})
 def test_an_expired_key_is_refused(world: World, sandwich: Sandwich) -> None:
-    who = world.identity()
-    subscription = world.subscription(who)
-    world.policy(who)
+    who, subscription = world.member(), world.common()
     lasting = world.subscriber(who, subscription)
     brief = world.caller(world.key(who, subscription, expires_in="1s"), identity=who, subscription=subscription)
     expect_served(brief.infer(), when="the key has not expired yet")
@@ -186,10 +181,10 @@ def test_an_expired_key_is_refused(world: World, sandwich: Sandwich) -> None:
 @pytest.mark.parametrize("scheme", ["bearer ", "Bearer  "], ids=["lower-case", "two-spaces"])
 @check("MAAS-AUTH-006", needs={"kube"})
 def test_the_bearer_prefix_is_matched_exactly(world: World, sandwich: Sandwich, scheme: str) -> None:
-    customer = world.customer()
+    caller = world.anybody()
     sandwich(
-        control=customer.infer,
-        denied=replace(customer, scheme=scheme).infer,
+        control=caller.infer,
+        denied=replace(caller, scheme=scheme).infer,
         status=401,
         shape=challenge,
         when=f"the key follows {scheme!r}",
@@ -225,8 +220,7 @@ def test_identity_headers_are_refused_wherever_keys_and_models_are_shown(
     world: World, sandwich: Sandwich, method: str, path: str, header: str
 ) -> None:
     """The refusal holds no key, and nothing was made."""
-    who = world.identity()
-    subscription = world.subscription(who)
+    who, subscription = world.member(), world.common()
     key, person = world.key(who, subscription), world.person(who)
     body = {"name": "forged", "subscription": subscription.name} if method == "POST" else None
     assert key.id
@@ -244,9 +238,9 @@ def test_identity_headers_are_refused_wherever_keys_and_models_are_shown(
 @check("MAAS-AUTH-032", needs={"kube"})
 def test_a_subscription_header_said_twice_does_not_change_what_a_key_is_bound_to(world: World, order: str) -> None:
     first, second = world.model(0), world.model(1)
-    who = world.identity()
-    bound, other = world.subscription(who, models=first), world.subscription(who, models=second)
-    world.policy(who, models=(first, second))
+    who, bound = world.member(), world.common()
+    other = world.subscription(who, models=second)
+    world.policy(who, models=second)
     caller = world.subscriber(who, bound)
     names = {"own": bound.name, "other": other.name, "joined": f"{bound.name},{other.name}"}
     twice = [("X-MaaS-Subscription", names[word]) for word in order.split("-")]

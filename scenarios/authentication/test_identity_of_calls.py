@@ -106,8 +106,8 @@ def _array(text: str | None) -> list[str]:
 
 @check("MAAS-AUTH-062", "MAAS-AUTH-066", needs={"kube"})
 def test_the_path_says_which_model_is_meant_and_no_header_can_change_that(world: World, sandwich: Sandwich) -> None:
-    inside, outside = world.model(0), world.model(1)
-    caller = world.customer(models=inside)
+    caller, outside = world.anybody(), world.model(1)
+    inside = caller.model
     for named in (inside, outside):
         header = {"X-Gateway-Model-Name": named.model_id}
         sandwich(
@@ -121,8 +121,7 @@ def test_the_path_says_which_model_is_meant_and_no_header_can_change_that(world:
 
 @check("MAAS-AUTH-062", needs={"kube"})
 def test_without_a_model_in_the_path_the_body_says_which_is_meant(world: World, sandwich: Sandwich) -> None:
-    inside, outside = world.model(0), world.model(1)
-    caller, body = world.customer(models=inside), Ask(style="body")
+    caller, outside, body = world.anybody(), world.model(1), Ask(style="body")
     sandwich(
         control=partial(caller.infer, body),
         denied=partial(caller.infer, body, model=outside),
@@ -131,7 +130,7 @@ def test_without_a_model_in_the_path_the_body_says_which_is_meant(world: World, 
     )
     sandwich(
         control=partial(caller.infer, body),
-        denied=partial(caller.infer, body, model=outside, headers={"X-Gateway-Model-Name": inside.model_id}),
+        denied=partial(caller.infer, body, model=outside, headers={"X-Gateway-Model-Name": caller.model.model_id}),
         status=403,
         when="the body names a model that is not in the subscription, and a header of the client's one that is",
     )

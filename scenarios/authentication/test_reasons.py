@@ -34,11 +34,9 @@ def expect_reason(exchange: Exchange, code: str, *words: str, when: str) -> None
 
 @check("MAAS-AUTH-060", "MAAS-AUTH-058", needs={"kube"})
 def test_every_refusal_names_its_reason(world: World) -> None:
-    alice, bob = world.identity(), world.identity()
-    first, second = world.model(0), world.model(1)
-    one, other = world.subscription(alice, models=first), world.subscription(alice, models=first)
-    foreign = world.subscription(bob, models=first)
-    world.policy((alice, bob), models=(first, second))
+    alice, one, second = world.member(), world.common(), world.model(1)
+    other, foreign = world.subscription(alice), world.subscription(world.identity())
+    world.policy(alice, models=second)
     person = world.person(alice)
     choose = {"X-MaaS-Subscription": one.name}
     expect_served(person.infer(headers=choose))
@@ -67,19 +65,19 @@ def test_every_refusal_names_its_reason(world: World) -> None:
 
 @check("MAAS-AUTH-060", needs={"kube"})
 def test_a_key_that_is_none_is_refused_without_a_word_too_many(world: World) -> None:
-    customer = world.customer()
-    expect_served(customer.infer())
-    exchange = world.caller(NEVER_ISSUED, model=customer.model).infer()
+    caller = world.anybody()
+    expect_served(caller.infer())
+    exchange = world.caller(NEVER_ISSUED, model=caller.model).infer()
     expect_reason(exchange, "unauthorized", when="the key was never issued")
     expect_equal(exchange.text.strip(), "Access denied", of="the body", exchange=exchange)
 
 
 @check("MAAS-AUTH-001", "MAAS-AUTH-060", needs={"kube"})
 def test_without_a_credential_the_reason_is_that_there_is_none(world: World, stranger: Caller) -> None:
-    customer = world.customer()
-    expect_served(customer.infer())
+    caller = world.anybody()
+    expect_served(caller.infer())
     for exchange in (
-        stranger.infer(model=customer.model),
+        stranger.infer(model=caller.model),
         stranger.models(),
         stranger.manage("POST", "/v1/api-keys", json={}),
     ):

@@ -16,9 +16,7 @@ ASK: Final = Ask(max_tokens=1)
 @check("MAAS-AUTH-071", needs={"kube"})
 def test_fifty_calls_at_once_are_all_decided_on(world: World) -> None:
     """Half of them with a key that the gateway has never seen, so that no cache answers for it."""
-    who = world.identity()
-    subscription = world.subscription(who)
-    world.policy(who)
+    who, subscription = world.member(), world.common()
     known = world.subscriber(who, subscription)
     expect_served(known.infer(ASK))
     unknown = [world.subscriber(who, subscription) for _ in range(TOGETHER // 2)]

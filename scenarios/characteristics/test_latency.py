@@ -36,20 +36,20 @@ def server_of(world: World, model: ModelHandle) -> str:
 @pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
 @check("MAAS-GW-004", needs={"kube", "backends"}, alone=True)
 def test_what_the_gateway_adds(world: World, stream: bool) -> None:
-    customer = world.customer()
+    caller = world.anybody()
     ask = Ask(max_tokens=16, stream=stream)
-    server = server_of(world, customer.model)
+    server = server_of(world, caller.model)
 
     def straight() -> Exchange:
-        call = Call("POST", f"{server}{PATHS[ask.endpoint]}", json=ask.body(customer.model))
+        call = Call("POST", f"{server}{PATHS[ask.endpoint]}", json=ask.body(caller.model))
         return world.estate.client.send(call)
 
-    expect_served(customer.infer(ask))
+    expect_served(caller.infer(ask))
     expect_served(straight())
     kind = "a_stream" if stream else "an_answer"
     added = []
     for _ in range(PAIRS):
-        direct, through = expect_served(straight()), expect_served(customer.infer(ask))
+        direct, through = expect_served(straight()), expect_served(caller.infer(ask))
         added.append(through.duration_s - direct.duration_s)
         world.wire.recorder.characteristic(f"gateway_adds_to_{kind}", round(added[-1] * 1000, 3), "ms")
     expect(

@@ -24,7 +24,7 @@ def test_what_was_spent_longer_ago_than_the_window_counts_no_more(world: World, 
     """
     seconds = 60 if clock.can_advance else 12
     ask = Ask(max_tokens=40)
-    first = expect_served(world.customer().infer(ask))
+    first = expect_served(world.anybody().infer(ask))
     assert first.usage is not None
     cost = first.usage.total_tokens
     who = world.identity()

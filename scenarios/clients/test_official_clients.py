@@ -41,7 +41,7 @@ def test_an_official_client_reads_every_protocol(
     world: World, books: Books, endpoint: Endpoint, *, stream: bool
 ) -> None:
     """The same text and the same tokens as over plain HTTP, and those that the model server wrote down."""
-    caller = world.customer()
+    caller = world.anybody()
     ask = Ask(endpoint=endpoint, max_tokens=24, stream=stream, prompt="One question, two clients.")
     plain = expect_whole(caller.infer(ask), ask)
     via: Via = "anthropic" if endpoint == "messages" else "openai"
@@ -72,7 +72,7 @@ def test_the_openai_client_reads_embeddings_and_they_are_charged(world: World, b
 @EACH
 @check("MAAS-AUTH-001", "MAAS-AUTH-003", needs=MESSAGES)
 def test_who_shows_no_credential_meets_an_authentication_error(world: World, sandwich: Sandwich, via: Via) -> None:
-    caller = world.customer().over(via)
+    caller = world.anybody().over(via)
     for credential in (None, GARBAGE):
         stranger = world.caller(credential, model=caller.model).over(via)
         sandwich(
@@ -86,10 +86,9 @@ def test_who_shows_no_credential_meets_an_authentication_error(world: World, san
 @EACH
 @check("MAAS-AUTH-004", "MAAS-AUTH-051", needs=MESSAGES)
 def test_who_may_not_meets_a_permission_error(world: World, sandwich: Sandwich, via: Via) -> None:
-    inside, outside = world.model(0), world.model(1)
-    caller = world.customer(models=inside).over(via)
+    caller, outside = world.anybody().over(via), world.model(1)
     for denied, when in (
-        (partial(world.caller(NOBODYS, model=inside).over(via).infer, shortest(via)), "the key was never issued"),
+        (partial(world.caller(NOBODYS, model=caller.model).over(via).infer, shortest(via)), "the key was never issued"),
         (partial(caller.infer, shortest(via), model=outside), "the model is not in the key's subscription"),
     ):
         sandwich(

@@ -1,7 +1,6 @@
 """A model server that fails: its errors stay errors, its silence holds nobody else up, and its tokens are counted as it states them."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
@@ -15,20 +14,19 @@ from harness.world.caller import Caller
 from harness.world.estate import Estate
 from harness.world.expectations import describe, expect, expect_equal, expect_error, expect_served
 from harness.world.inference import Ask
-from harness.world.mishap import failing, let_fail
+from harness.world.mishap import failing
 from harness.world.patience import until
 from harness.world.quota import spend
 from harness.world.world import World
 
-NEEDS: tuple[Need, ...] = ("kube", "models", "backends")
+NEEDS: tuple[Need, ...] = ("kube", "backends")
 PROMPT_S = 5.0
 """An answer of a few hundred tokens without any pause takes milliseconds; this is for a machine that is very busy."""
+STALL_S = 1
 
 
-def customer_of_its_own_model(world: World, **quota: Any) -> Caller:
-    """A customer of a model that nobody else uses, so that it may fail."""
-    twin = world.new_model()
-    caller = world.customer(models=twin.handle, **quota)
+def served(caller: Caller) -> Caller:
+    """The same, once a request of theirs was answered whole: what fails afterwards fails by the fault alone."""
     expect_served(caller.infer())
     return caller
 
@@ -37,11 +35,8 @@ def customer_of_its_own_model(world: World, **quota: Any) -> Caller:
 @check("MAAS-RATE-028", needs=NEEDS)
 def test_an_error_of_the_model_stays_an_error_and_costs_nothing(world: World, status: int) -> None:
     limit = 100
-    twin = world.new_model()
-    caller = world.customer(models=twin.handle, limit=limit)
-    let_fail(world, {"kind": "error", "status": status})  # until it is taken back: a gateway may try a request again
-    answers = [expect_error(caller.infer(), when=f"the model answers {status}") for _ in range(5)]
-    let_fail(world)
+    caller, fault = world.customer(limit=limit), failing("error", status=status)  # again, when a gateway tries it again
+    answers = [expect_error(caller.infer(headers=fault), when=f"the model answers {status}") for _ in range(5)]
     told = sum(answer.status == status for answer in answers)
     world.wire.recorder.characteristic(f"model_error_{status}_passed_on", told / len(answers), "of 1")
     spend(caller.infer, limit=limit, requirement="MAAS-RATE-028")
@@ -49,9 +44,8 @@ def test_an_error_of_the_model_stays_an_error_and_costs_nothing(world: World, st
 
 @check("MAAS-TOK-005", needs=NEEDS)
 def test_a_stream_without_usage_is_passed_on_without_delay(world: World, estate: Estate) -> None:
-    caller = customer_of_its_own_model(world)
-    let_fail(world, {"kind": "missing_usage"})
-    exchange = expect_served(caller.infer(Ask(max_tokens=400, stream=True)), when="the model states no usage")
+    caller, ask = served(world.customer()), Ask(max_tokens=400, stream=True)
+    exchange = expect_served(caller.infer(ask, headers=failing("missing_usage")), when="the model states no usage")
     expect_equal(exchange.events[-1:], (DONE,), of="the last event", exchange=exchange)
     expect(
         exchange.duration_s < PROMPT_S,
@@ -66,9 +60,7 @@ def test_a_stream_without_usage_is_passed_on_without_delay(world: World, estate:
 
 @check("MAAS-TOK-005", needs=NEEDS)
 def test_an_answer_without_usage_is_passed_on_or_refused_but_never_invented(world: World) -> None:
-    caller = customer_of_its_own_model(world)
-    let_fail(world, {"kind": "missing_usage"})
-    exchange = caller.infer()
+    exchange = served(world.anybody()).infer(headers=failing("missing_usage"))
     expect(
         exchange.usage is None,
         expected="no usage that the model did not state",
@@ -80,9 +72,8 @@ def test_an_answer_without_usage_is_passed_on_or_refused_but_never_invented(worl
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
 @check("MAAS-TOK-004", needs=NEEDS)
 def test_a_stream_that_breaks_off_does_not_end_as_if_it_were_whole(world: World, *, reset: bool) -> None:
-    caller = customer_of_its_own_model(world)
-    let_fail(world, {"kind": "close", "after_tokens": 10, "reset": reset, "stream": True})
-    exchange = caller.infer(Ask(max_tokens=64, stream=True))
+    broken = failing("close", after_tokens=10, reset=reset)
+    exchange = served(world.anybody()).infer(Ask(max_tokens=64, stream=True), headers=broken)
     finished = [event for event in exchange.events if '"finish_reason":"' in event.replace(" ", "")]
     expect(
         not finished and DONE not in exchange.events,
@@ -120,9 +111,8 @@ def test_an_event_that_nobody_can_read_is_neither_hidden_nor_does_it_make_the_st
 @check("MAAS-TOK-001", "MAAS-TOK-008", needs=(*NEEDS, "metrics"))
 def test_what_the_response_states_is_what_is_charged(world: World, estate: Estate) -> None:
     """The platform reads the response and does not count for itself: a server that misstates is charged as it states."""
-    caller = customer_of_its_own_model(world)
-    let_fail(world, {"kind": "wrong_usage", "offset": 7})
-    answers = [expect_served(caller.infer(Ask(max_tokens=size))) for size in (1, 20)]
+    caller, fault = served(world.customer()), failing("wrong_usage", offset=7)
+    answers = [expect_served(caller.infer(Ask(max_tokens=size), headers=fault)) for size in (1, 20)]
     stated = sum(answer.usage.total_tokens for answer in answers if answer.usage)
     first = world.wire.book.page(caller.account()).costs[0]
     assert estate.counters is not None
@@ -134,13 +124,12 @@ def test_what_the_response_states_is_what_is_charged(world: World, estate: Estat
 
 @check("MAAS-GW-004", needs=NEEDS)
 def test_a_model_that_stands_still_holds_nobody_else_up(world: World) -> None:
-    caller = customer_of_its_own_model(world)
-    other = world.customer()
-    expect_served(other.infer())
-    let_fail(world, {"kind": "stall", "after_tokens": 3, "seconds": 2, "stream": True, "times": 1})
-    stream = Ask(max_tokens=16, stream=True)
+    caller, other = world.customer(models=world.model(1)), world.anybody()
+    for one in (caller, other):
+        expect_served(one.infer())
+    stream, stalled = Ask(max_tokens=16, stream=True), failing("stall", after_tokens=3, seconds=STALL_S)
     with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(caller.infer, stream)
+        slow = pool.submit(caller.infer, stream, headers=stalled)
         meanwhile = [expect_served(other.infer(), when="another model stands still") for _ in range(5)]
         exchange = expect_served(slow.result(), when="the model went on after a pause")
     worst = max(answer.duration_s for answer in meanwhile)

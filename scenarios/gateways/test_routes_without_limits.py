@@ -46,17 +46,15 @@ def knock(caller: Caller, path: str) -> Exchange:
 
 @check("MAAS-GW-010", needs={"kube", "models", "disposable"})
 def test_a_route_without_limits_serves_nobody(world: World, sandwich: Sandwich) -> None:
-    customer = world.customer()
-    path = f"{customer.model.path}/{world.name}{CALL}"
-    world.settle()
+    caller = world.anybody()
+    path = f"{caller.model.path}/{world.name}{CALL}"
     world.declare(side_door(world, path))
-    world.settle()
     # until the route is in force, its path leads to the model's own route, behind which it is unknown
-    first, _ = world.until(partial(knock, customer, path), lambda answer: answer.status != 404)
+    first, _ = world.until(partial(knock, caller, path), lambda answer: answer.status != 404)
     expect_refused(first, 429, quota_refusal, when="somebody authorised makes the first call on a route without limits")
     sandwich(
-        control=customer.infer,
-        denied=partial(knock, customer, path),
+        control=caller.infer,
+        denied=partial(knock, caller, path),
         status=429,
         shape=quota_refusal,
         when="a route of the model has no limits of its own",

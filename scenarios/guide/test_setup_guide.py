@@ -110,8 +110,7 @@ def test_the_guides_patch_opts_a_model_in(world: World) -> None:
     world.settle()
     found = world.expect_phase(model_ref(model.handle), "Failed", "Ready")
     expect_equal(found["status"]["phase"], "Failed", of="the phase of a registered model that is not opted in yet")
-    outsider = world.customer()
-    before = outsider.infer(model=model.handle)
+    before = world.anybody().infer(model=model.handle)
     expect(
         before.status in (403, 404),
         expected="403 or 404 at the MaaS gateway before the model is opted in",
@@ -170,7 +169,7 @@ def test_a_model_that_names_no_gateway_is_free_of_maas(world: World, platform: P
     call = Call("POST", Ask().url(gateway, model.handle), json=Ask().body(model.handle))
     answer, _ = world.until(partial(world.wire.send, call), lambda answer: answer.status == 200)
     expect_status(answer, 200, when="it is called at the standard gateway without any credential")
-    listed = model_ids(world.customer().models())
+    listed = model_ids(world.anybody().models())
     expect(model.handle.model_id not in listed, expected="it is not listed", observed=repr(listed))
 
 
@@ -178,8 +177,7 @@ def test_a_model_that_names_no_gateway_is_free_of_maas(world: World, platform: P
 def test_the_tier_annotation_alone_grants_nothing(world: World) -> None:
     """Observed: this version reads subscriptions and policies, and no tiers."""
     model = guide_model(world, "tiers-annotation.yaml")
-    outsider = world.customer()
-    world.settle()
+    outsider = world.anybody()
     expect_served(outsider.infer())
     answer = outsider.infer(model=model.handle)
     expect(

@@ -53,8 +53,8 @@ def object_of(world: World, model: ModelHandle) -> Manifest:
 
 @check("MAAS-LIST-005", "MAAS-LIST-006", needs={"kube"})
 def test_an_entry_says_whose_where_and_since_when(world: World) -> None:
-    model = world.model()
-    exchange = expect_served(world.customer(models=model).models())
+    caller = world.anybody()
+    model, exchange = caller.model, expect_served(caller.models())
     item, found = entry(exchange, model), object_of(world, model)
     made = int(datetime_of(found["metadata"]["creationTimestamp"]))
     wanted = {"created": made, "kind": found["spec"]["modelRef"]["kind"], "owned_by": f"{model.namespace}/{model.name}"}

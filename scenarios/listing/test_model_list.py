@@ -138,9 +138,7 @@ def test_a_token_with_the_subscription_header_lists_that_subscription(world: Wor
 
 @check("MAAS-AUTH-033", needs={"kube"})
 def test_a_foreign_or_unknown_subscription_is_refused_alike(world: World, sandwich: Sandwich) -> None:
-    alice, bob = world.identity(), world.identity()
-    own, foreign = world.subscription(alice), world.subscription(bob)
-    world.policy((alice, bob))
+    alice, own, foreign = world.member(), world.common(), world.subscription(world.identity())
     person = world.person(alice)
     refusals = [
         sandwich(
@@ -171,20 +169,20 @@ def test_somebody_without_a_subscription_gets_an_empty_list_and_no_error(world: 
 
 @check("MAAS-LIST-004", "MAAS-GW-005", needs={"kube"})
 def test_a_listed_id_can_be_sent_as_the_model(world: World) -> None:
-    customer = world.customer()
-    exchange = customer.models()
-    expect_equal(model_ids(exchange), (customer.model.model_id,), of="models of a key for one", exchange=exchange)
+    caller = world.anybody()
+    exchange = caller.models()
+    expect_equal(model_ids(exchange), (caller.model.model_id,), of="models of a key for one", exchange=exchange)
     for identifier in model_ids(exchange):
-        named = customer.model.model_copy(update={"model_id": identifier})
+        named = caller.model.model_copy(update={"model_id": identifier})
         expect_status(
-            customer.infer(Ask(style="body"), model=named), 200, when=f"the listed id {identifier} is sent as model"
+            caller.infer(Ask(style="body"), model=named), 200, when=f"the listed id {identifier} is sent as model"
         )
 
 
 @check("MAAS-LIST-030", needs={"kube"})
 def test_both_prefixes_list_the_same(world: World) -> None:
-    customer = world.customer()
-    plain, prefixed = expect_served(customer.models()), expect_served(customer.gateway("GET", "/maas-api/v1/models"))
+    caller = world.anybody()
+    plain, prefixed = expect_served(caller.models()), expect_served(caller.gateway("GET", "/maas-api/v1/models"))
     expect_equal(prefixed.json(), plain.json(), of="the list under /maas-api/v1", exchange=prefixed)
 
 

@@ -53,9 +53,7 @@ def test_key_management_refuses_it_too(world: World, sandwich: Sandwich, header:
 @check("MAAS-AUTH-030", needs={"kube"})
 def test_it_is_refused_on_every_path_whoever_calls(world: World, sandwich: Sandwich, header: str) -> None:
     """Below both prefixes, with a token and with a key, and at what spends, reads, revokes or does not exist."""
-    who = world.identity()
-    subscription = world.subscription(who)
-    world.policy(who)
+    who, subscription = world.member(), world.common()
     key, person = world.key(who, subscription), world.person(who, subscription)
     holder, named = world.caller(key, identity=who, subscription=subscription), {header: who.username}
     for path in ("/v1/models", "/v1/subscriptions", "/v1/api-keys/config", f"{holder.model.path}/v1/models"):
@@ -93,9 +91,9 @@ def test_neither_case_nor_emptiness_gets_past(world: World, sandwich: Sandwich, 
 @check("MAAS-AUTH-032", needs={"kube"})
 def test_a_key_keeps_its_subscription_whatever_the_header_says(world: World) -> None:
     first, second = world.model(0), world.model(1)
-    who = world.identity()
-    bound, other = world.subscription(who, models=first), world.subscription(who, models=second)
-    world.policy(who, models=(first, second))
+    who, bound = world.member(), world.common()
+    other = world.subscription(who, models=second)
+    world.policy(who, models=second)
     caller = world.subscriber(who, bound)
     exchange = caller.models(headers={"X-MaaS-Subscription": other.name})
     expect_equal(model_ids(exchange), (first.model_id,), of="models of the bound subscription", exchange=exchange)
@@ -138,8 +136,7 @@ def test_injection_into_the_subscription_header_breaks_nothing(world: World, san
 
 @check("MAAS-AUTH-036", needs={"kube", "backends"})
 def test_no_identity_header_reaches_the_model_server(world: World, books: Books) -> None:
-    customer = world.customer()
-    exchange = expect_served(customer.infer(headers={"X-MaaS-Subscription": "elsewhere"}))
+    exchange = expect_served(world.anybody().infer(headers={"X-MaaS-Subscription": "elsewhere"}))
     assert books.journals is not None
     assert books.mark is not None
     arrived = arrivals(books.journals.since(books.mark), exchange)
@@ -150,9 +147,7 @@ def test_no_identity_header_reaches_the_model_server(world: World, books: Books)
 
 @check("MAAS-AUTH-038", needs={"kube"})
 def test_the_old_tenant_header_has_no_effect(world: World) -> None:
-    who, named = world.identity(), {"X-MaaS-Tenant": "somebody-else"}
-    subscription = world.subscription(who)
-    world.policy(who)
+    who, subscription, named = world.member(), world.common(), {"X-MaaS-Tenant": "somebody-else"}
     customer, person = world.subscriber(who, subscription), world.person(who)
     plain = expect_served(customer.models())
     exchange = expect_served(customer.models(headers=named), when="X-MaaS-Tenant is sent")
@@ -171,8 +166,7 @@ def test_the_old_tenant_header_has_no_effect(world: World) -> None:
 
 @check("MAAS-KEY-044", needs={"kube"})
 def test_nobody_can_be_named_in_the_body_of_a_key(world: World) -> None:
-    who = world.identity()
-    subscription = world.subscription(who)
+    who, subscription = world.member(), world.common()
     key = world.key(who, subscription, extra={"username": "system:admin", "groups": ["system:masters"]})
     exchange = expect_served(world.person(who).manage("GET", f"/v1/api-keys/{key.id}"))
     expect_equal(exchange.json().get("username"), who.username, of="owner of the key", exchange=exchange)

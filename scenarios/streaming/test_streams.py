@@ -45,7 +45,7 @@ def test_a_stream_that_asks_for_nothing_ends_with_its_usage_all_the_same(world: 
 @check("MAAS-TOK-002", needs={"kube", "backends"})
 def test_a_stream_says_what_the_answer_in_one_piece_says(world: World, via: Via) -> None:
     """The same question to a model that answers deterministically: the same text, the same usage."""
-    caller = world.customer().over(via)
+    caller = world.anybody().over(via)
     one, other = (
         Ask(max_tokens=40, prompt="One and the same question."),
         Ask(max_tokens=40, prompt="One and the same question.", stream=True, include_usage=True),
@@ -61,7 +61,7 @@ def test_the_first_event_does_not_wait_for_the_last(world: World, via: Via) -> N
     """The model server pauses in mid-answer: what it said before must be with the client by then."""
     ask = Ask(max_tokens=4 * PAUSE_AT, stream=True)
     paused = failing("stall", after_tokens=PAUSE_AT, seconds=PAUSE_S)
-    exchange = expect_whole(world.customer().over(via).infer(ask, headers=paused), ask)
+    exchange = expect_whole(world.anybody().over(via).infer(ask, headers=paused), ask)
     gap = max(exchange.itl_s, default=0.0)
     expect(
         len(exchange.text_at) >= 4 * PAUSE_AT and gap >= NOTICEABLE * PAUSE_S,
@@ -88,13 +88,13 @@ def test_streams_that_run_together_are_answers_of_their_own(world: World, via: V
 @check("MAAS-SEC-012", needs={"kube", "backends"})
 def test_no_word_of_one_stream_is_in_another(world: World) -> None:
     """Each prompt has an answer of its own from a deterministic model; alone and among others it is the same, word for word."""
-    customer = world.customer()
+    caller = world.anybody()
     asks = [
         Ask(prompt=f"Prompt number {number} of a kind of its own", max_tokens=24, stream=True) for number in range(12)
     ]
-    alone = [text_of(expect_whole(customer.infer(ask), ask)) for ask in asks]
+    alone = [text_of(expect_whole(caller.infer(ask), ask)) for ask in asks]
     expect_equal(len(set(alone)), len(asks), of="different answers, so that a mix would show")
-    for expected, exchange in zip(alone, together(customer, asks), strict=True):
+    for expected, exchange in zip(alone, together(caller, asks), strict=True):
         expect_equal(text_of(exchange), expected, of="the text that this prompt gets alone", exchange=exchange)
 
 
@@ -119,7 +119,7 @@ def test_a_stream_without_budget_is_refused_before_it_begins(world: World, via: 
 @check("MAAS-GW-004", needs={"kube", "backends"})
 def test_an_official_client_notices_that_a_stream_broke_off(world: World, endpoint: Endpoint) -> None:
     ask = Ask(endpoint=endpoint, max_tokens=64, stream=True)
-    exchange = world.customer().over("openai").infer(ask, headers=failing("close", after_tokens=10))
+    exchange = world.anybody().over("openai").infer(ask, headers=failing("close", after_tokens=10))
     expect(
         exchange.raised is not None and not seems_whole(exchange, ask),
         expected="an error out of the iteration over the stream",
@@ -130,7 +130,7 @@ def test_an_official_client_notices_that_a_stream_broke_off(world: World, endpoi
 
 @check("MAAS-TOK-004", "MAAS-RATE-001", needs={"kube"})
 def test_a_caller_who_broke_a_stream_off_is_served_again(world: World) -> None:
-    customer = world.customer()
-    left = customer.infer(Ask(max_tokens=400, stream=True), abort_after=3)
+    caller = world.anybody()
+    left = caller.infer(Ask(max_tokens=400, stream=True), abort_after=3)
     expect_equal(left.status, 200, of="status before the client left", exchange=left)
-    expect_whole(customer.infer(), Ask(), when="an earlier stream of the caller was broken off")
+    expect_whole(caller.infer(), Ask(), when="an earlier stream of the caller was broken off")

@@ -23,9 +23,7 @@ from harness.world.world import World
 
 def person_with_subscription(world: World) -> tuple[Caller, str]:
     """Somebody who may mint keys, and for what; their first key is minted, so that every cache knows them."""
-    who = world.identity()
-    subscription = world.subscription(who)
-    world.policy(who)
+    who, subscription = world.member(), world.common()
     assert world.key(who, subscription).id
     return world.person(who), subscription.name
 
@@ -112,9 +110,7 @@ def test_an_empty_body_is_named_as_such(world: World) -> None:
 @check("MAAS-API-019", needs={"kube"})
 def test_what_is_stored_nowhere_and_what_may_be(world: World) -> None:
     """Answers about rights must not be stored; of the others the row says that they carry no such header."""
-    who = world.identity()
-    subscription = world.subscription(who)
-    world.policy(who)
+    who, subscription = world.member(), world.common()
     key, person = world.key(who, subscription), world.person(who)
     path = f"/v1/api-keys/{key.id}"
     made = person.manage("POST", "/v1/api-keys", json={"name": "another", "subscription": subscription.name})
@@ -230,8 +226,7 @@ def test_internal_calls_are_closed_to_users(world: World, method: str, path: str
 
 @check("MAAS-KEY-064", "MAAS-KEY-012", "MAAS-KEY-021", needs={"kube"})
 def test_ephemeral_keys_are_short_lived_and_out_of_sight(world: World) -> None:
-    who = world.identity()
-    subscription = world.subscription(who)
+    who, subscription = world.member(), world.common()
     lasting = world.key(who, subscription)
     brief = world.key(who, subscription, extra={"ephemeral": True, "name": ""})
     person = world.person(who)

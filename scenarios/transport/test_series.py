@@ -52,9 +52,7 @@ def total(samples: Mapping[tuple[str, Labels], float], name: str, **labels: str)
 
 @check("MAAS-TOK-014", needs={"kube", "api-metrics"})
 def test_every_series_is_there_with_its_labels_and_grows_with_what_it_counts(world: World, platform: Platform) -> None:
-    who = world.identity()
-    subscription = world.subscription(who)
-    world.policy(who)
+    who, subscription = world.member(), world.common()
     person, holder = world.person(who), world.subscriber(who, subscription)
     expect_served(person.models())
     before = scraped(platform)
