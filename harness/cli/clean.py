@@ -1,11 +1,16 @@
-"""`maas-conformance clean`: what killed runs left, on this machine and (asked for) in a cluster."""
+"""`maas-conformance clean`: what killed runs left, on this machine and (asked for) in a cluster and in a Keycloak."""
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from harness.outcome import ExitCode, UsageFault
+from harness.cli.run import setting_pairs
+from harness.outcome import EnvironmentFault, ExitCode, UsageFault
+
+if TYPE_CHECKING:
+    from harness.platforms.keycloak import TrustedKeycloak
 
 DELETION_BOUND_S = 120.0
 YOUNG_S = 3600.0
@@ -20,18 +25,44 @@ CLEAN_SPARES_S = 2.0
     type=click.Path(path_type=Path),
     help="Also remove from this cluster every object that carries the labels of a run.",
 )
-@click.option("--run", "run_id", help="In the cluster, only the objects of this run.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=setting_pairs,
+    help="As for `run`, what names a Keycloak (docs/oidc.md): also remove what carries the mark of a run there; repeatable.",
+)
+@click.option("--run", "run_id", help="In the cluster and in Keycloak, only what this run made.")
 @click.option(
     "--older-than",
     "older_than_s",
     type=click.FloatRange(min=0),
-    help="In the cluster, only objects made at least so many seconds ago: a younger run may still be at work.  "
+    help="In the cluster and in Keycloak, only what was made at least so many seconds ago: a younger run may still be at work.  "
     "[default: 3600; with --run 0]",
 )
-def command(kubeconfig: Path | None, run_id: str | None, older_than_s: float | None) -> int:
+def command(
+    kubeconfig: Path | None,
+    settings: tuple[str, ...],
+    run_id: str | None,
+    older_than_s: float | None,
+) -> int:
     """Remove the processes and files of runs that were killed; runs that are alive are not touched."""
-    if kubeconfig is None and (run_id is not None or older_than_s is not None):
-        raise UsageFault("--run and --older-than choose objects in a cluster: name it with --kubeconfig FILE")
+    keycloak = _keycloak(settings)
+    if kubeconfig is None and keycloak is None and (run_id is not None or older_than_s is not None):
+        raise UsageFault(
+            "--run and --older-than choose objects in a cluster or a Keycloak: name it with --kubeconfig FILE, or with the --set of the run"
+        )
+    _clean_machine()
+    spared_s = (0.0 if run_id else YOUNG_S) if older_than_s is None else older_than_s
+    if kubeconfig is not None:
+        _clean_cluster(kubeconfig, run_id, spared_s)
+    if keycloak is not None:
+        _clean_keycloak(keycloak, run_id, spared_s)
+    return ExitCode.CONFORMANT
+
+
+def _clean_machine() -> None:
     from harness.engine.private_folder import FOLDER, sweep_sessions
     from harness.platforms.lease import state_home
     from harness.platforms.remains import kept_folders, live_runs, sweep_dead_runs
@@ -46,10 +77,6 @@ def command(kubeconfig: Path | None, run_id: str | None, older_than_s: float | N
         sys.stdout.write(f"left alone: {run.run_id} is alive (process {run.supervisor.pid})\n")
     for folder in kept_folders():
         sys.stdout.write(f"left alone: {folder} was kept with --keep; remove it when it has served\n")
-    if kubeconfig is not None:
-        spared_s = (0.0 if run_id else YOUNG_S) if older_than_s is None else older_than_s
-        _clean_cluster(kubeconfig, run_id, spared_s)
-    return ExitCode.CONFORMANT
 
 
 def _clean_cluster(kubeconfig: Path, run_id: str | None, older_than_s: float) -> None:
@@ -65,3 +92,35 @@ def _clean_cluster(kubeconfig: Path, run_id: str | None, older_than_s: float) ->
         sys.stdout.write(f"deleted {ref}\n")
     if not removed:
         sys.stdout.write(f"nothing was left behind in {cluster.host}\n")
+
+
+def _keycloak(chosen: tuple[str, ...]) -> "TrustedKeycloak | None":
+    """The Keycloak that a run is told of by the same options. Raises UsageFault for options that name none."""
+    if not chosen:
+        return None
+    from harness.platforms.issuer import ISSUER_SETTINGS, keycloak_in
+    from harness.platforms.settings import require_known
+
+    settings = {name: text for name, _, text in (pair.partition("=") for pair in chosen)}
+    require_known(settings, ISSUER_SETTINGS, "command clean")
+    found = keycloak_in(settings)
+    if found is None:
+        raise UsageFault(
+            "a Keycloak is cleaned by an administrator: set keycloak-admin-client and keycloak-admin-secret-file too"
+        )
+    return found
+
+
+def _clean_keycloak(trusted: "TrustedKeycloak", run_id: str | None, older_than_s: float) -> None:
+    from harness.client.keycloak import KeycloakError
+    from harness.platforms.keycloak_remains import sweep
+
+    try:
+        with trusted.connected() as keycloak:
+            removed = sweep(keycloak, trusted.realm, run_id=run_id, older_than_s=older_than_s)
+    except (KeycloakError, OSError) as error:
+        raise EnvironmentFault(str(error)) from error
+    for entry in removed:
+        sys.stdout.write(f"deleted {entry}\n")
+    if not removed:
+        sys.stdout.write(f"nothing was left behind in {trusted.url}\n")

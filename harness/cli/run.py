@@ -27,7 +27,7 @@ def default_workers() -> int:
     return min(MAX_WORKERS, max(1, cores * 2))
 
 
-def _pairs(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+def setting_pairs(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
     """Checked here as well, so that the sentence names the option as it was written."""
     for text in given:
         if not text.partition("=")[0] or "=" not in text:
@@ -75,7 +75,7 @@ _SELECTING: Final = (
         "--quirks", metavar="none|upstream|ROW,...", help="Weaknesses of upstream that an embedded platform repeats."
     ),
     click.option(
-        "--set", multiple=True, metavar="NAME=VALUE", callback=_pairs, help="A setting of the target; repeatable."
+        "--set", multiple=True, metavar="NAME=VALUE", callback=setting_pairs, help="A setting of the target; repeatable."
     ),
 )
 

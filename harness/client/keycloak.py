@@ -20,6 +20,10 @@ FORM_TIMEOUT_S: Final = 30.0
 CONNECT: Final = "/protocol/openid-connect"
 MADE: Final = "maas-conformance-"
 """How the names of what we make for a moment begin, so that what a killed run leaves is known by it."""
+MADE_AS: Final = "maas-conformance.dev/made-as"
+"""The attribute of a group that says what its name cannot: it is the name that a token has to say."""
+MOST: Final = "10000"
+"""How many people or groups are listed at once; Keycloak lists a hundred unless told otherwise."""
 EARLY_S: Final = 5.0
 """An administrator's token is renewed this long before it ends."""
 _GENERATED: Final = {"ES256": "ecdsa-generated", "RS256": "rsa-generated", "PS256": "rsa-generated"}
@@ -209,23 +213,23 @@ class Realm:
 
     # --- people ------------------------------------------------------------------------------------------------------------
 
-    def put_user(self, name: str, password: Secret, groups: Sequence[str] = ()) -> str:
+    def put_user(self, name: str, password: Secret, groups: Sequence[str] = (), *, mark: str = MADE) -> str:
         """Somebody who can log in, in these groups and no others, in the place of somebody of that name. Their id.
 
-        Name and address are there because Keycloak lets nobody log in whose profile lacks them.
+        Name and address are there because Keycloak lets nobody log in whose profile lacks them; `mark` begins the address.
         """
         for known in self._ask("GET", "/users", params={"username": name, "exact": "true"}).json():
             self.forget_user(known["id"])
         for group in groups:
-            self.put_group(group)
+            self.put_group(group, mark=mark)
         person = {"username": name, "enabled": True, "firstName": name, "lastName": name, "emailVerified": True}
         password_of = {"type": "password", "value": password.reveal(), "temporary": False}
         member = {"groups": [f"/{group}" for group in groups], "credentials": [password_of]}
-        return self._made("/users", {**person, "email": f"{secrets.token_hex(6)}@example.com", **member})
+        return self._made("/users", {**person, "email": f"{mark}{secrets.token_hex(6)}@example.com", **member})
 
-    def put_group(self, name: str) -> str | None:
-        """A group of that name at the top; its id where it was not there before, else None."""
-        answer = self._ask("POST", "/groups", {"name": name}, also=(409,))
+    def put_group(self, name: str, *, mark: str = MADE) -> str | None:
+        """A group of that name at the top, with this mark; its id where it was not there before, else None."""
+        answer = self._ask("POST", "/groups", {"name": name, "attributes": {MADE_AS: [mark]}}, also=(409,))
         return None if answer.status_code == 409 else answer.headers["Location"].rpartition("/")[2]
 
     def forget_user(self, identifier: str) -> None:
@@ -234,13 +238,20 @@ class Realm:
 
     def users(self, prefix: str) -> Sequence[Mapping[str, Any]]:
         """People whose name begins so."""
-        found = self._ask("GET", "/users", params={"username": prefix, "max": "10000"}).json()
-        return [user for user in found if str(user["username"]).startswith(prefix)]
+        return self._listed("/users", "username", prefix, username=prefix)
+
+    def users_by_address(self, prefix: str) -> Sequence[Mapping[str, Any]]:
+        """People whose address begins so."""
+        return self._listed("/users", "email", prefix, email=prefix)
 
     def groups(self, prefix: str) -> Sequence[Mapping[str, Any]]:
-        """Groups whose name begins so."""
-        found = self._ask("GET", "/groups", params={"search": prefix, "max": "10000"}).json()
-        return [group for group in found if str(group["name"]).startswith(prefix)]
+        """Groups at the top whose name begins so."""
+        return self._listed("/groups", "name", prefix, search=prefix)
+
+    def groups_made(self) -> Sequence[Mapping[str, Any]]:
+        """Groups at the top that `put_group` made, with their `attributes`."""
+        found = self._listed("/groups", "name", "", briefRepresentation="false")
+        return [group for group in found if MADE_AS in (group.get("attributes") or {})]
 
     def forget_group(self, identifier: str) -> None:
         """Remove a group by its id."""
@@ -291,6 +302,11 @@ class Realm:
     def _ask(self, method: str, path: str, body: Any = None, **parts: Any) -> httpx.Response:
         query = f"?{httpx.QueryParams(parts.pop('params'))}" if "params" in parts else ""
         return self.keycloak.ask(method, self._admin + path + query, body, **parts)
+
+    def _listed(self, path: str, member: str, prefix: str, **asked: str) -> Sequence[Mapping[str, Any]]:
+        """Those of a list whose `member` begins so: Keycloak's own search finds the text anywhere in it."""
+        found = self._ask("GET", path, params={**asked, "max": MOST}).json()
+        return [entry for entry in found if str(entry.get(member, "")).startswith(prefix)]
 
     def _made(self, path: str, body: Any) -> str:
         """Create something; its id, which Keycloak tells by the address alone."""

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -119,7 +120,8 @@ class Control:
                     "or name another one"
                 )
             return platform
-        return self._stack.enter_context(open_target(self.settings.target, self.journal.step))
+        options = replace(self.settings.target, run_id=self.run_id)
+        return self._stack.enter_context(open_target(options, self.journal.step))
 
     def worker_input(self) -> dict[str, Any]:
         """What a worker needs to judge the same platform in the same run."""

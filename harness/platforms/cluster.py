@@ -86,7 +86,7 @@ def describe(cluster: Cluster, options: TargetOptions, progress: Progress, *, st
         endpoints=endpoints,
         ca_file=_ca_file(options.settings),
         kubeconfig=options.kubeconfig.absolute() if options.kubeconfig else None,
-        keycloak=keycloak_in(options.settings),
+        keycloak=keycloak_in(options.settings, options.run_id),
         namespaces=places,
         parameters=Parameters(admission=admission_model(options.settings)),
         models=models,

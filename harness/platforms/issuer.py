@@ -17,6 +17,7 @@ from harness.client.keycloak import Keycloak, KeycloakError
 from harness.client.secret import Secret
 from harness.outcome import EnvironmentFault, UsageFault
 from harness.platforms.keycloak import CLIENT, TrustedKeycloak
+from harness.platforms.keycloak_remains import sweep
 from harness.platforms.target import Progress
 from harness.platforms.termination import uninterrupted
 
@@ -36,8 +37,11 @@ NO_REAL_ONE: Final = (
 """Why a Keycloak does not meet the need `any-token`."""
 
 
-def keycloak_in(settings: Mapping[str, str]) -> TrustedKeycloak | None:
-    """The Keycloak that settings name; None where they name none. Raises UsageFault for half of one."""
+def keycloak_in(settings: Mapping[str, str], run_id: str | None = None) -> TrustedKeycloak | None:
+    """The Keycloak that settings name; None where they name none. Raises UsageFault for half of one.
+
+    What is made there is this run's, or that of one whose id nobody else has.
+    """
     client, file, issuer = (
         settings.get(key) for key in ("keycloak-admin-client", "keycloak-admin-secret-file", "oidc-issuer")
     )
@@ -59,7 +63,7 @@ def keycloak_in(settings: Mapping[str, str]) -> TrustedKeycloak | None:
         admin_client=client,
         admin_secret=_secret(settings, "keycloak-admin-secret-file") or Secret(""),
         admin_realm=settings.get("keycloak-admin-realm", "master"),
-        mark=f"maas-conformance-{secrets.token_hex(4)}-",
+        run_id=run_id or secrets.token_hex(6),
     )
 
 
@@ -101,17 +105,26 @@ def tried(found: TrustedKeycloak | None, progress: Progress) -> Iterator[None]:
     try:
         yield
     finally:
-        with uninterrupted(), found.connected() as keycloak:
-            removed = sweep(found, keycloak)
-            progress(f"removed {removed} objects that the run had made at {found.url}")
+        with uninterrupted():
+            progress(_tidied(found))
+
+
+def _tidied(found: TrustedKeycloak) -> str:
+    """Remove what the run made, and say so. A Keycloak that went away meanwhile is no reason to lose a verdict."""
+    try:
+        with found.connected() as keycloak:
+            removed = sweep(keycloak, found.realm, run_id=found.run_id)
+    except (KeycloakError, OSError) as error:
+        return f"{error}; remove what this run made there with `maas-conformance clean --run {found.run_id}` and the settings of the run"
+    return f"removed {len(removed)} objects that the run had made at {found.url}"
 
 
 def _try_login(found: TrustedKeycloak, keycloak: Keycloak) -> None:
     """Somebody logs in, and the token says who it is, in which group, through which client."""
-    realm, name, password = keycloak.realm(found.realm), f"{found.mark}trial", Secret(secrets.token_urlsafe(24))
+    realm, name, password = keycloak.realm(found.realm), found.named("trial"), Secret(secrets.token_urlsafe(24))
     group = f"{name}:group"
-    made = realm.put_group(group)
-    user = realm.put_user(name, password, [group])
+    made = realm.put_group(group, mark=name)
+    user = realm.put_user(name, password, [group], mark=name)
     try:
         claims = said(realm.login(found.form_of(name, password)))
     finally:
@@ -129,7 +142,7 @@ def _try_login(found: TrustedKeycloak, keycloak: Keycloak) -> None:
 
 def _require_realms(found: TrustedKeycloak, keycloak: Keycloak) -> None:
     """Whoever administers for us may create realms: checks need issuers that nobody trusts."""
-    trial = keycloak.realm(f"{found.mark}trial")
+    trial = keycloak.realm(found.named("trial"))
     try:
         trial.make()
     except KeycloakError as error:
@@ -143,27 +156,3 @@ def said(token: Secret) -> Mapping[str, Any]:
     """The claims of a token that is fresh from its issuer, unverified: they are looked at, never trusted."""
     claims: Mapping[str, Any] = loads(urlsafe_b64decode(token.reveal().split(".")[1].encode()))
     return claims
-
-
-def sweep(found: TrustedKeycloak, keycloak: Keycloak) -> int:
-    """Remove what carries the run's mark; how many that was."""
-    realm = keycloak.realm(found.realm)
-    doomed: list[tuple[Any, str]] = [
-        *(
-            (keycloak.realm(str(entry["realm"])).remove, "")
-            for entry in keycloak.realms()
-            if marked(entry["realm"], found)
-        ),
-        *((realm.forget_user, str(entry["id"])) for entry in realm.users(found.mark)),
-        *((realm.forget_group, str(entry["id"])) for entry in realm.groups(found.mark)),
-        *((realm.forget_client, str(entry["id"])) for entry in realm.clients(found.mark)),
-        *((realm.forget_provider, str(entry["id"])) for entry in realm.providers() if marked(entry["name"], found)),
-    ]
-    for forget, identifier in doomed:
-        forget(identifier) if identifier else forget()
-    return len(doomed)
-
-
-def marked(name: str, found: TrustedKeycloak) -> bool:
-    """Whether something of that name is this run's."""
-    return name.startswith(found.mark)

@@ -29,6 +29,8 @@ class TargetOptions:
     state_dir: Path | None = None
     keep: bool = False
     dry_run: bool = False
+    run_id: str | None = None
+    """Whose what is made outside a cluster is; without it, that of a run of its own."""
     settings: dict[str, str] = field(default_factory=dict)
 
 

@@ -1,6 +1,7 @@
 """A Keycloak in the place of the platform's own issuer: real users log in, and what no user's token says, mappers say.
 
-Whatever is made for one token is removed with it; keys and realms of a check go when the platform is closed.
+Whatever is made for one token is removed with it; keys and realms of a check go when the platform is closed. All of it says whose it is and
+since when (`Mark`): in its name, a user in their address, a group in an attribute, since the names of both are what tokens have to say.
 """
 
 import secrets
@@ -18,7 +19,7 @@ from harness.client.keycloak import Keycloak, KeycloakError, Realm
 from harness.client.mappers import group_mapper
 from harness.client.secret import Secret
 from harness.engine.failure import NotReady
-from harness.platforms.keycloak import TrustedKeycloak
+from harness.platforms.keycloak import Mark, TrustedKeycloak
 from harness.world.oidc import USUAL_S, OidcUser
 
 PREFERRED, SPARE = 10_000, -1_000
@@ -62,8 +63,9 @@ class KeycloakIssuer:
     def login(self, user: OidcUser) -> Secret:
         """The user is made, logs in with a password, and is removed: a token that was issued counts on."""
         realm, password = self._realm, Secret(secrets.token_urlsafe(24))
-        groups = [made for made in map(realm.put_group, user.claimed) if made]
-        known = realm.put_user(user.username, password, user.claimed)
+        mark = self.trusted.named()
+        groups = [made for group in user.claimed if (made := realm.put_group(group, mark=mark))]
+        known = realm.put_user(user.username, password, user.claimed, mark=mark)
         try:
             return self._by_usual_key(lambda: realm.login(self.trusted.form_of(user.username, password)))
         finally:
@@ -77,7 +79,7 @@ class KeycloakIssuer:
         told = {"azp": self.trusted.client, "aud": "account", **claims}
         if not told["azp"] or "exp" in told or "iss" in told:
             raise NotReady("a Keycloak issues no such token: the check should need 'any-token'")
-        realm, mark = self._realm, self.trusted.mark
+        realm, mark = self._realm, self.trusted.named()
         if kid is None:
             return self._by_usual_key(lambda: realm.signed(told, expires_in=expires_in, mark=mark))
         algorithm = next(str(key["algorithm"]) for key in realm.every_key() if key.get("kid") == kid)
@@ -90,7 +92,7 @@ class KeycloakIssuer:
     @answering
     def new_key(self, algorithm: str | None = None) -> str:
         """Publish a key that signs nothing until a token names it."""
-        return self._realm.new_key(algorithm or USUAL_ALGORITHM, f"{self.trusted.mark}{secrets.token_hex(4)}", SPARE)
+        return self._realm.new_key(algorithm or USUAL_ALGORITHM, self.trusted.named(secrets.token_hex(4)), SPARE)
 
     @answering
     def published(self) -> Sequence[Mapping[str, Any]]:
@@ -106,7 +108,7 @@ class KeycloakIssuer:
     @answering
     def realm(self, name: str) -> "KeycloakIssuer":
         """A realm of the run's own, with the tenant's client."""
-        made = KeycloakIssuer(self.trusted, self.keycloak, f"{self.trusted.mark}{name}")
+        made = KeycloakIssuer(self.trusted, self.keycloak, self.trusted.named(name))
         made._realm.make()
         secret = self.trusted.client_secret
         settings = {"secret": secret.reveal()} if secret else {}
@@ -121,7 +123,7 @@ class KeycloakIssuer:
     def _by_usual_key(self, issue: Callable[[], Secret]) -> Secret:
         """A token that no other check's key signed, as one may for a moment: whoever verifies tokens looks for new keys now and then."""
         if not self._usual:
-            strange = {entry["id"] for entry in self._realm.providers() if entry["name"].startswith(self.trusted.mark)}
+            strange = {entry["id"] for entry in self._realm.providers() if Mark.of(entry["name"])}
             keys = self._realm.every_key()
             self._usual = frozenset(
                 str(key["kid"]) for key in keys if "kid" in key and key["providerId"] not in strange

@@ -13,13 +13,15 @@ from harness.client.secret import Secret
 from harness.engine.failure import NotReady
 from harness.outcome import EnvironmentFault, UsageFault
 from harness.platforms.embedded.settings import EmbeddedSettings
-from harness.platforms.issuer import keycloak_in, marked, tried
-from harness.platforms.keycloak import TrustedKeycloak
+from harness.platforms.issuer import keycloak_in, tried
+from harness.platforms.keycloak import Mark, TrustedKeycloak
+from harness.platforms.keycloak_remains import left_behind, sweep
 from harness.simulator.issuer.__main__ import CA_FILE
 from harness.world.keycloak import KeycloakIssuer
 from harness.world.oidc import OidcUser
 from tests.issuer.keycloak import ADMINISTRATOR, home, running
 
+RUN, DEAD = "0123456789ab", "dead0123dead"
 JUDGE, JUDGES_SECRET, GROUP = "judge", "of the judge", "mc-1:team"
 
 
@@ -50,7 +52,15 @@ def test_every_run_has_a_mark_of_its_own(tmp_path: Path) -> None:
     first, second = keycloak_in(written(tmp_path)), keycloak_in(written(tmp_path))
     assert first is not None
     assert second is not None
-    assert first.mark != second.mark
+    assert first.run_id != second.run_id
+    chosen = keycloak_in(written(tmp_path), "0123456789ab")
+    assert chosen is not None
+    assert Mark.of(chosen.named("own")) == Mark(run_id="0123456789ab", made_at=int(chosen.named("").split("-")[-2]))
+
+
+@pytest.mark.parametrize("name", ["maas-conformance-test-1700000000-x", "maas-conformance-0123456789ab-own", "maas"])
+def test_a_name_that_only_begins_as_ours_do_is_no_run_s(name: str) -> None:
+    assert Mark.of(name) is None
 
 
 def test_who_names_no_administrator_names_no_keycloak() -> None:
@@ -140,7 +150,7 @@ def trusted(keycloak: Keycloak, directory: Path) -> TrustedKeycloak:
         ca_file=directory / CA_FILE,
         admin_client=JUDGE,
         admin_secret=Secret(JUDGES_SECRET),
-        mark="maas-conformance-test-",
+        run_id=RUN,
     )
 
 
@@ -159,9 +169,7 @@ def inventory(realm: Realm, trusted: TrustedKeycloak) -> tuple[set[str], ...]:
     return (
         {str(user["username"]) for user in realm.users("")},
         {str(group["name"]) for group in realm.groups("")},
-        {str(client["clientId"]) for client in realm.clients(trusted.mark)},
-        {str(entry["name"]) for entry in realm.providers() if marked(entry["name"], trusted)},
-        {str(found["realm"]) for found in realm.keycloak.realms() if marked(found["realm"], trusted)},
+        {entry.name for entry in left_behind(realm.keycloak, realm.name, run_id=trusted.run_id)},
     )
 
 
@@ -206,7 +214,7 @@ def test_a_realm_of_a_check_s_own_is_another_issuer(issuer: KeycloakIssuer) -> N
     own = issuer.realm("own")
     said = verified(own, own.login(OidcUser("mc-1-user", (GROUP,)))).claims
     assert (said["iss"], said["azp"], said["groups"]) == (own.url, "maas", [GROUP])
-    assert own.url.startswith(f"{issuer.trusted.url}/realms/{issuer.trusted.mark}")
+    assert own.url.startswith(f"{issuer.trusted.url}/realms/maas-conformance-{RUN}-")
     assert {key["kid"] for key in own.published()}.isdisjoint(key["kid"] for key in issuer.published())
 
 
@@ -218,7 +226,7 @@ def test_what_a_keycloak_never_signs_is_a_need_of_its_own(issuer: KeycloakIssuer
 
 def test_a_client_whose_tokens_say_no_groups_is_one_sentence(keycloak: Keycloak, trusted: TrustedKeycloak) -> None:
     keycloak.realm("maas").put_client("bare", directAccessGrantsEnabled=True)
-    bare = trusted.model_copy(update={"client": "bare", "mark": "maas-conformance-bare-"})
+    bare = trusted.model_copy(update={"client": "bare", "run_id": "ba9eba9eba9e"})
     with pytest.raises(EnvironmentFault, match="Group Membership mapper") as raised, tried(bare, print):
         pytest.fail("the platform was opened")
     assert "\n" not in str(raised.value)
@@ -232,9 +240,31 @@ def test_whoever_may_not_create_realms_is_told_which_role_is_missing(
     role = keycloak.ask("GET", "/admin/realms/master/roles/create-realm").json()
     keycloak.ask("DELETE", f"/admin/realms/master/users/{account}/role-mappings/realm", [role])
     login = {"admin_client": "narrow", "admin_secret": Secret("of the narrow")}
-    narrow = trusted.model_copy(update={**login, "mark": "maas-conformance-narrow-"})
+    narrow = trusted.model_copy(update={**login, "run_id": "a1a1a1a1a1a1"})
     with pytest.raises(EnvironmentFault, match="create-realm"), tried(narrow, print):
         pytest.fail("the platform was opened")
+
+
+def test_what_a_dead_run_left_is_found_by_its_mark_whoever_looks(trusted: TrustedKeycloak) -> None:
+    dead = trusted.model_copy(update={"run_id": DEAD})
+    with dead.connected() as keycloak:
+        realm, issuer = keycloak.realm("maas"), KeycloakIssuer(dead, keycloak, "maas")
+        before = {entry.name for entry in left_behind(keycloak, "maas")}
+        issuer.realm("own")
+        issuer.new_key()
+        realm.put_group("mc-2:team", mark=dead.named())
+        realm.put_user("mc-2-user", Secret("x"), ["mc-2:team"], mark=dead.named())
+        realm.put_client(dead.named("client"), secret="x")
+        realm.put_client("maas-conformance-of-somebody-s-own")
+    with trusted.connected() as keycloak:
+        assert left_behind(keycloak, "maas", run_id=DEAD, older_than_s=600) == []
+        found = sweep(keycloak, "maas", run_id=DEAD)
+        assert [entry.kind for entry in found] == ["user", "group", "client", "key provider", "realm"]
+        assert [entry.name for entry in found[:2]] == ["mc-2-user", "mc-2:team"]
+        assert {entry.name for entry in left_behind(keycloak, "maas")} == before
+        own = keycloak.realm("maas").client("maas-conformance-of-somebody-s-own")
+        assert own is not None, "it is nobody's remains"
+        keycloak.realm("maas").forget_client(str(own["id"]))
 
 
 def test_the_first_administrator_will_do_as_well(keycloak: Keycloak) -> None:

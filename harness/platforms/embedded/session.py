@@ -57,7 +57,7 @@ def embedded_platform(options: TargetOptions, progress: Progress) -> Iterator[Pl
     """The platform for the length of the block; its processes and files go with it, also when something fails midway."""
     started = time.monotonic()
     require_reference_stack(options)
-    settings = EmbeddedSettings.read(options.settings, options.backend)
+    settings = EmbeddedSettings.read(options.settings, options.backend, options.run_id)
     require_replaceable(settings.replaced)
     preflight.require_free_port(options.gateway_port)
     envoy_binary()

@@ -42,7 +42,7 @@ class EmbeddedSettings:
     keycloak: TrustedKeycloak | None = None
 
     @classmethod
-    def read(cls, settings: Mapping[str, str], backend: str) -> Self:
+    def read(cls, settings: Mapping[str, str], backend: str, run_id: str | None = None) -> Self:
         """Check and convert. Raises UsageFault for an unknown key or a value of another type."""
         replaced = {key.removeprefix(COMPONENT): text for key, text in settings.items() if key.startswith(COMPONENT)}
         require_known(
@@ -58,13 +58,13 @@ class EmbeddedSettings:
             kube_api(settings),
             switch(settings, "tls", default=False),
             admission_model(settings) or "check-then-report",
-            keycloak(settings),
+            keycloak(settings, run_id),
         )
 
 
-def keycloak(settings: Mapping[str, str]) -> TrustedKeycloak | None:
+def keycloak(settings: Mapping[str, str], run_id: str | None = None) -> TrustedKeycloak | None:
     """The Keycloak that the default tenant is to trust in the place of the platform's own issuer. Raises UsageFault."""
-    found = keycloak_in(settings)
+    found = keycloak_in(settings, run_id)
     named = next((key for key in ISSUER_SETTINGS if key in settings), None)
     if found is None and named is not None:
         raise UsageFault(
