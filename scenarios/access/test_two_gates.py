@@ -38,7 +38,7 @@ def test_a_policy_without_a_subscription_lets_nobody_in(world: World, sandwich: 
 
 @check("MAAS-AUTH-050", "MAAS-KEY-037", needs={"kube"})
 def test_a_subscription_without_a_policy_lets_nobody_in(world: World, sandwich: Sandwich) -> None:
-    customer, outsider = world.customer(), world.identity()
+    customer, outsider = world.anybody(), world.identity()
     subscription = world.subscription(outsider)
     sandwich(
         control=customer.infer,
@@ -51,11 +51,10 @@ def test_a_subscription_without_a_policy_lets_nobody_in(world: World, sandwich: 
 
 @check("MAAS-AUTH-051", needs={"kube"})
 def test_a_key_opens_no_model_outside_its_subscription(world: World, sandwich: Sandwich) -> None:
-    inside, outside = world.model(0), world.model(1)
-    who = world.identity()
-    narrow = world.subscription(who, models=inside)
+    outside = world.model(1)
+    who, narrow = world.member(), world.common()
     wide = world.subscription(who, models=outside)
-    world.policy(who, models=(inside, outside))
+    world.policy(who, models=outside)
     caller = world.subscriber(who, narrow)
     expect_served(world.subscriber(who, wide).infer(), when="the other subscription's key is used")
     sandwich(
@@ -122,16 +121,16 @@ def test_policies_of_one_model_are_alternatives(world: World) -> None:
 
 @check("MAAS-AUTH-054", needs={"kube"})
 def test_one_of_several_subscriptions_of_a_model_suffices(world: World) -> None:
-    first, second = world.identity(), world.identity()
-    mine, theirs = world.subscription(first), world.subscription(second)
-    world.policy((first, second))
+    first, second = world.member(), world.identity()
+    mine, theirs = world.common(), world.subscription(second)
+    world.policy(second)
     for who, subscription in ((first, mine), (second, theirs)):
         expect_status(world.subscriber(who, subscription).infer(), 200, when="one subscription of the model is theirs")
 
 
 @check("MAAS-REV-004", needs={"kube"})
 def test_deleting_the_policy_ends_access(world: World, sandwich: Sandwich) -> None:
-    bystander, who = world.customer(), world.identity()
+    bystander, who = world.anybody(), world.identity()
     subscription = world.subscription(who)
     policy = world.policy(who)
     caller = world.subscriber(who, subscription)
@@ -143,7 +142,7 @@ def test_deleting_the_policy_ends_access(world: World, sandwich: Sandwich) -> No
 
 @check("MAAS-REV-005", "MAAS-CTRL-003", needs={"kube"})
 def test_deleting_the_subscription_ends_access_and_nobody_elses(world: World, sandwich: Sandwich) -> None:
-    bystander, who = world.customer(), world.identity()
+    bystander, who = world.anybody(), world.identity()
     subscription = world.subscription(who)
     world.policy(who)
     caller = world.subscriber(who, subscription)
@@ -155,9 +154,7 @@ def test_deleting_the_subscription_ends_access_and_nobody_elses(world: World, sa
 
 @check("MAAS-AUTH-009", "MAAS-AUTH-059", needs={"kube"})
 def test_a_token_with_one_subscription_needs_no_header(world: World) -> None:
-    who = world.identity()
-    subscription = world.subscription(who)
-    world.policy(who)
+    who, subscription = world.member(), world.common()
     person = world.person(who, subscription)
     expect_status(
         person.infer(), 200, when="a token has exactly one subscription for the model", requirement="MAAS-AUTH-059"
@@ -180,9 +177,9 @@ def test_a_token_with_several_subscriptions_must_choose(world: World, sandwich: 
 
 @check("MAAS-AUTH-033", needs={"kube"})
 def test_a_foreign_subscription_cannot_be_spent(world: World, sandwich: Sandwich) -> None:
-    alice, bob = world.identity(), world.identity()
-    own, foreign = world.subscription(alice), world.subscription(bob)
-    world.policy((alice, bob))
+    alice, foreign = world.identity(), world.common()
+    own = world.subscription(alice)
+    world.policy(alice)
     person = world.person(alice)
     sandwich(
         control=partial(person.infer, headers={"X-MaaS-Subscription": own.name}),
@@ -199,9 +196,7 @@ def test_a_model_that_nobody_governs_is_closed_to_everybody(
     world: World, sandwich: Sandwich, registered: bool, style: Literal["path", "body"]
 ) -> None:
     """To a key, which is bound to other models, and to a token, which is bound to none."""
-    who, ask = world.identity(), Ask(style=style)
-    subscription = world.subscription(who)
-    world.policy(who)
+    who, ask, subscription = world.member(), Ask(style=style), world.common()
     twin = world.new_model(registered=registered, governed=False)
     world.settle()
     for caller in (world.subscriber(who, subscription), world.person(who, subscription)):
@@ -215,7 +210,7 @@ def test_a_model_that_nobody_governs_is_closed_to_everybody(
 
 @check("MAAS-AUTH-067", needs={"kube"})
 def test_the_models_own_list_can_be_read_with_a_key(world: World) -> None:
-    customer = world.customer()
+    customer = world.anybody()
     exchange = expect_status(
         customer.gateway("GET", f"{customer.model.path}/v1/models"), 200, when="the model path's own list is read"
     )
@@ -233,7 +228,7 @@ def test_the_models_own_list_can_be_read_with_a_key(world: World) -> None:
 @check("MAAS-AUTH-056", needs={"kube", "disposable"})
 def test_a_subscription_that_is_not_in_force_serves_nobody(world: World, sandwich: Sandwich, phase: str | None) -> None:
     """Nothing else changes: the model, its policy and the caller's credentials are those that served before."""
-    bystander, who = world.customer(), world.identity()
+    bystander, who = world.anybody(), world.identity()
     subscription = world.subscription(who)
     world.policy(who)
     callers = world.subscriber(who, subscription), world.person(who, subscription)
@@ -253,7 +248,7 @@ def test_a_subscription_that_is_not_in_force_serves_nobody(world: World, sandwic
 @check("MAAS-AUTH-056", needs={"kube"})
 def test_a_subscription_that_is_being_deleted_serves_nobody(world: World, sandwich: Sandwich) -> None:
     """A finalizer of the check's own keeps it for as long as it is looked at."""
-    bystander, who = world.customer(), world.identity()
+    bystander, who = world.anybody(), world.identity()
     subscription = world.subscription(who)
     world.policy(who)
     caller, cluster = world.subscriber(who, subscription), world.estate.cluster

@@ -76,7 +76,7 @@ def test_the_rules_that_ask_the_management_api_have_series(world: World, platfor
 @pytest.mark.parametrize("status", ["UNAUTHENTICATED", "PERMISSION_DENIED"])
 @check("MAAS-TOK-024", needs={"kube", "authorizer-metrics"})
 def test_the_series_that_alerts_watch_grow_with_refusals(world: World, platform: Platform, status: str) -> None:
-    caller = world.customer()
+    caller = world.anybody()
     expect_served(caller.infer())
     series = "auth_server_authconfig_response_status"
     before = scrape(platform.endpoints.scrapes["authorizer"])

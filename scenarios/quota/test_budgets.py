@@ -67,7 +67,7 @@ def test_a_refusal_says_that_it_is_about_quota(world: World) -> None:
 
 @check("MAAS-RATE-001", needs={"kube", "backends"})
 def test_a_refused_request_never_reaches_the_model(world: World) -> None:
-    customer, bystander = world.customer(limit=1), world.customer()
+    customer, bystander = world.customer(limit=1), world.anybody()
     expect_served(customer.infer())
     journals = world.journals()
     assert journals is not None
@@ -100,7 +100,7 @@ def test_two_keys_of_one_user_share_a_budget(world: World) -> None:
     world.policy(who)
     first, second = world.subscriber(who, subscription), world.subscriber(who, subscription)
     token = partial(world.person(who, subscription).infer, headers={"X-MaaS-Subscription": subscription.name})
-    bystander = world.customer()
+    bystander = world.anybody()
     spend(first.infer, limit=SMALL)
     expect_refused(second.infer(), 429, quota_refusal, when="the user's other key has spent the budget")
     expect_refused(

@@ -35,7 +35,7 @@ def ask_of(caller: Caller, wanted: int, *, stream: bool = False) -> tuple[Ask, i
 @pytest.mark.parametrize(("limit", "requests"), BUDGETS)
 @check("MAAS-RATE-002", "MAAS-TOK-001", needs={"kube"})
 def test_a_budget_of_k_requests_buys_k_requests(world: World, limit: int, requests: int) -> None:
-    ask, cost = ask_of(world.customer(), limit // requests)
+    ask, cost = ask_of(world.anybody(), limit // requests)
     customer = world.customer(limit=requests * cost)
     spending = spend(lambda: customer.infer(ask), limit=requests * cost)
     steady = all(answer.usage and answer.usage.total_tokens == cost for answer in spending.allowed)
@@ -47,14 +47,14 @@ def test_a_budget_of_k_requests_buys_k_requests(world: World, limit: int, reques
 
 @check("MAAS-RATE-002", "MAAS-TOK-001", needs={"kube"})
 def test_streams_meet_a_budget_exactly_too(world: World) -> None:
-    ask, cost = ask_of(world.customer(), 25, stream=True)
+    ask, cost = ask_of(world.anybody(), 25, stream=True)
     customer = world.customer(limit=4 * cost)
     spend(lambda: customer.infer(ask), limit=4 * cost)
 
 
 @check("MAAS-RATE-002", "MAAS-TOK-001", needs={"kube"})
 def test_one_token_that_is_left_buys_one_request(world: World) -> None:
-    ask, cost = ask_of(world.customer(), 25)
+    ask, cost = ask_of(world.anybody(), 25)
     customer = world.customer(limit=4 * cost + 1)
     spending = spend(lambda: customer.infer(ask), limit=4 * cost + 1)
     expect(spending.used >= 2 * cost, expected=f"{2 * cost} tokens at the least", observed=f"{spending.used}")
@@ -62,7 +62,7 @@ def test_one_token_that_is_left_buys_one_request(world: World) -> None:
 
 @check("MAAS-TOK-001", "MAAS-RATE-001", needs={"kube"})
 def test_a_budget_that_is_smaller_than_one_request_ends_with_it(world: World) -> None:
-    ask, cost = ask_of(world.customer(), 1000)
+    ask, cost = ask_of(world.anybody(), 1000)
     customer = world.customer(limit=cost // 10)
     spending = spend(lambda: customer.infer(ask), limit=cost // 10)
     expect(

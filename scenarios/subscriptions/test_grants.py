@@ -27,7 +27,7 @@ def grant(world: World, who: Identity, what: str) -> None:
 def test_a_grant_reaches_somebody_who_was_refused(world: World, lacking: str) -> None:
     who = world.identity()
     grant(world, who, "quota" if lacking == "access" else "access")
-    person, other = world.person(who), world.customer()
+    person, other = world.person(who), world.anybody()
     for _ in range(REFUSALS):
         expect_status(person.infer(), 403, when=f"{lacking} is lacking")
         expect_status(other.infer(), 200, when=f"{lacking} is lacking to somebody else alone")
@@ -45,8 +45,9 @@ def test_a_subject_is_compared_to_the_letter_but_for_blanks_around_it(world: Wor
     home = world.wire.platform.namespaces.subscriptions
     policy = Policy(Ref(MAAS, "MaaSAuthPolicy", f"{world.name}-spelt", home), People(users=names), (world.model(),))
     world.declare(policy.manifest(), until=policy_in_force(policy))
-    subscriptions = {who: world.subscription(who) for who in (exact, blank, shouted, starred)}
-    allowed, trimmed, other_case, wildcard = (world.person(who, subscriptions[who]) for who in subscriptions)
+    people = (exact, blank, shouted, starred)
+    subscription = world.subscription(people)
+    allowed, trimmed, other_case, wildcard = (world.person(who, subscription) for who in people)
     served, _ = world.until(trimmed.infer, lambda answer: answer.status == 200)
     expect_status(served, 200, when="the policy names the user with blanks around the name")
     expect_status(allowed.infer(), 200, when="the policy names the user exactly")

@@ -45,9 +45,7 @@ def known(world: World, caller: Caller, subscription: Subscription) -> Exchange:
 
 @check("MAAS-KEY-034", needs={"kube"})
 def test_no_key_is_minted_for_a_failed_subscription(world: World) -> None:
-    who = world.identity()
-    good = world.subscription(who)
-    world.policy(who)
+    who, good = world.member(), world.common()
     failed = world.subscription(who, models=world.ghost(), awaited=False)
     world.settle()
     world.await_phase(failed.ref, "Failed")
@@ -72,9 +70,7 @@ def test_no_key_is_minted_before_the_subscription_was_reconciled(world: World) -
 
 @check("MAAS-KEY-036", needs={"kube"})
 def test_keys_are_minted_for_active_and_degraded_subscriptions(world: World) -> None:
-    who = world.identity()
-    active = world.subscription(who)
-    world.policy(who)
+    who, active = world.member(), world.common()
     degraded = world.degraded(who)
     person = world.person(who, active)
     for subscription, phase in ((active, "Active"), (degraded, "Degraded")):
@@ -106,7 +102,7 @@ def test_a_pending_subscription_mints_and_lists_but_does_not_serve(world: World)
 
 @check("MAAS-REV-009", needs={"kube", "disposable"})
 def test_a_subscription_that_fails_serves_no_longer(world: World) -> None:
-    customer, other = world.customer(), world.customer()
+    customer, other = world.customer(), world.anybody()
     expect_served(customer.infer())
     assert customer.subscription is not None
     ref = Ref("maas.opendatahub.io/v1alpha1", "MaaSSubscription", customer.subscription, subscriptions_home(world))

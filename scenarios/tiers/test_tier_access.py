@@ -20,9 +20,7 @@ NEEDS: tuple[Need, ...] = ("kube", "models", "tiers")
 
 def tiered(world: World, tiers: str | None) -> Twin:
     """A model of the check's own with that annotation."""
-    twin = world.new_model(registered=False, variant=Variant(annotations={ANNOTATION: tiers} if tiers else {}))
-    world.settle()
-    return twin
+    return world.new_model(registered=False, variant=Variant(annotations={ANNOTATION: tiers} if tiers else {}))
 
 
 def annotate(world: World, twin: Twin, tiers: str | None) -> None:
@@ -64,7 +62,8 @@ def bound_tiers(world: World, twin: Twin) -> set[str]:
 
 
 def expect_tiers(world: World, twin: Twin, *tiers: str, when: str) -> None:
-    """These tiers are bound and may POST, and no others."""
+    """These tiers are bound and may POST, and no others; models that were declared are made first, all of them together."""
+    world.settle()
     wanted = set(tiers)
     bound, _ = until(lambda: bound_tiers(world, twin), lambda found: found == wanted, world.estate.ready_bound)
     expect_equal(sorted(bound), sorted(wanted), of=f"tiers with a Role and a RoleBinding when {when}")
@@ -86,8 +85,7 @@ def test_a_list_grants_the_tiers_that_it_names(world: World) -> None:
 
 @check("MAAS-TIER-003", needs=NEEDS)
 def test_a_model_without_the_annotation_grants_no_tier(world: World) -> None:
-    never = tiered(world, None)
-    twin = tiered(world, "[]")
+    never, twin = tiered(world, None), tiered(world, "[]")
     expect_tiers(world, twin, *TIERS, when="the annotation is []")
     expect_tiers(world, never, when="there was never an annotation")
     annotate(world, twin, None)
