@@ -33,6 +33,11 @@ CLEAN_SPARES_S = 2.0
     callback=setting_pairs,
     help="As for `run`, what names a Keycloak (docs/oidc.md): also remove what carries the mark of a run there; repeatable.",
 )
+@click.option(
+    "--environment",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The kind target's settings, where they name the Keycloak.",
+)
 @click.option("--run", "run_id", help="In the cluster and in Keycloak, only what this run made.")
 @click.option(
     "--older-than",
@@ -44,11 +49,12 @@ CLEAN_SPARES_S = 2.0
 def command(
     kubeconfig: Path | None,
     settings: tuple[str, ...],
+    environment: Path | None,
     run_id: str | None,
     older_than_s: float | None,
 ) -> int:
     """Remove the processes and files of runs that were killed; runs that are alive are not touched."""
-    keycloak = _keycloak(settings)
+    keycloak = _keycloak(settings, environment)
     if kubeconfig is None and keycloak is None and (run_id is not None or older_than_s is not None):
         raise UsageFault(
             "--run and --older-than choose objects in a cluster or a Keycloak: name it with --kubeconfig FILE, or with the --set of the run"
@@ -94,16 +100,18 @@ def _clean_cluster(kubeconfig: Path, run_id: str | None, older_than_s: float) ->
         sys.stdout.write(f"nothing was left behind in {cluster.host}\n")
 
 
-def _keycloak(chosen: tuple[str, ...]) -> "TrustedKeycloak | None":
+def _keycloak(chosen: tuple[str, ...], environment: Path | None) -> "TrustedKeycloak | None":
     """The Keycloak that a run is told of by the same options. Raises UsageFault for options that name none."""
-    if not chosen:
+    if not chosen and environment is None:
         return None
     from harness.platforms.issuer import ISSUER_SETTINGS, keycloak_in
+    from harness.platforms.kind.settings import kind_settings
     from harness.platforms.settings import require_known
 
     settings = {name: text for name, _, text in (pair.partition("=") for pair in chosen)}
     require_known(settings, ISSUER_SETTINGS, "command clean")
-    found = keycloak_in(settings)
+    named = kind_settings(environment, {}).issuer if environment else {}
+    found = keycloak_in({**named, **settings})
     if found is None:
         raise UsageFault(
             "a Keycloak is cleaned by an administrator: set keycloak-admin-client and keycloak-admin-secret-file too"

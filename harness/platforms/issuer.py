@@ -67,6 +67,18 @@ def keycloak_in(settings: Mapping[str, str], run_id: str | None = None) -> Trust
     )
 
 
+def keycloak_instead(settings: Mapping[str, str], run_id: str | None = None) -> TrustedKeycloak | None:
+    """The Keycloak that the default tenant is to trust in the place of the reference platform's own issuer. Raises UsageFault."""
+    found = keycloak_in(settings, run_id)
+    named = next((key for key in ISSUER_SETTINGS if key in settings), None)
+    if found is None and named is not None:
+        raise UsageFault(
+            f"the setting {named} is of a Keycloak here, and keycloak-admin-client and keycloak-admin-secret-file are missing; without "
+            "one the platform has an issuer of its own"
+        )
+    return found
+
+
 def _file(settings: Mapping[str, str], key: str) -> Path | None:
     if key not in settings:
         return None

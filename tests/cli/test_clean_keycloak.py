@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness.cli.command import run
 from harness.client.secret import Secret
@@ -169,6 +170,15 @@ def test_a_keycloak_that_goes_away_costs_no_verdict(tmp_path: Path) -> None:
     opened.__exit__(None, None, None)
     assert "does not answer" in said[-1]
     assert said[-1].endswith(f"`maas-conformance clean --run {RUN}` and the settings of the run")
+
+
+def test_the_settings_of_a_kind_cluster_name_it_too(server: StandIn, tmp_path: Path) -> None:
+    remains(server, RUN)
+    settings = tmp_path / "kind.yaml"
+    settings.write_text(yaml.safe_dump({"workers": 2, **server.settings(tmp_path)}))
+    assert run(["clean", "--environment", str(settings), "--older-than", "0"]) == ExitCode.CONFORMANT
+    assert server.names() == {}
+    assert set(server.realms) == {"master", "maas"}
 
 
 @pytest.mark.parametrize(

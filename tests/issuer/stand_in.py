@@ -63,14 +63,14 @@ class StandIn:
 
 
 @contextlib.contextmanager
-def standing_in(directory: Path) -> Iterator[StandIn]:
-    """A server with the realms `master` and `maas`, by HTTPS."""
-    certified(directory, "127.0.0.1")
+def standing_in(directory: Path, host: str = "127.0.0.1") -> Iterator[StandIn]:
+    """A server with the realms `master` and `maas`, by HTTPS on loopback; `host` is what it is called."""
+    certified(directory, host)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(directory / CHAIN_FILE, directory / KEY_FILE)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.state = StandIn(f"https://127.0.0.1:{server.server_port}", directory / CA_FILE)  # type: ignore[attr-defined] # for handlers
+    server.state = StandIn(f"https://{host}:{server.server_port}", directory / CA_FILE)  # type: ignore[attr-defined] # for handlers
     state: StandIn = server.state  # type: ignore[attr-defined]
     for realm in ("master", "maas"):
         state.add(realm)

@@ -3,7 +3,8 @@
 import base64
 import shutil
 import subprocess
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 import yaml
@@ -12,7 +13,7 @@ from harness.cli.command import run
 from harness.outcome import EnvironmentFault, UsageFault
 from harness.platforms.data import data_folder
 from harness.platforms.kind.config import HostPorts, kind_config, kubernetes_minor, mirror_files
-from harness.platforms.kind.plan import creation_steps, make_plan
+from harness.platforms.kind.plan import KindPlan, creation_steps, make_plan
 from harness.platforms.kind.reference import images, reference_manifests
 from harness.platforms.kind.settings import KindSettings, kind_settings, known_settings
 
@@ -183,6 +184,105 @@ def test_the_gateway_s_certificate_is_one_that_this_machine_can_check(tmp_path: 
     checked = ["openssl", "verify", "-CAfile", str(plan.ca_file), "-verify_ip", "127.0.0.1", str(chain)]
     assert subprocess.run(checked, capture_output=True, check=False).returncode == 0
     assert "PRIVATE KEY" not in repr(plan.certificate)
+
+
+def keycloak_settings(folder: Path, **changes: str) -> dict[str, str]:
+    """What names a Keycloak, as the cluster target takes it."""
+    (folder / "judge.secret").write_text("never shown")
+    (folder / "idp.crt").write_text("PEM of the CA")
+    return {
+        "oidc-issuer": "https://idp.example:8443/realms/people",
+        "oidc-client": "portal",
+        "oidc-ca": str(folder / "idp.crt"),
+        "keycloak-admin-client": "judge",
+        "keycloak-admin-secret-file": str(folder / "judge.secret"),
+        **changes,
+    }
+
+
+def authorizer_of(plan: KindPlan) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The container, and the Pod that it is in."""
+    gateway = next(
+        entry
+        for entry in plan.manifests
+        if (entry["kind"], entry["metadata"]["name"]) == ("Deployment", "maas-gateway")
+    )
+    pod = gateway["spec"]["template"]["spec"]
+    return next(entry for entry in pod["containers"] if entry["name"] == "authorizer"), pod
+
+
+def test_the_default_tenant_trusts_a_keycloak_and_the_authorizer_its_ca(tmp_path: Path) -> None:
+    settings = keycloak_settings(tmp_path)
+    plan = make_plan(kind_settings(None, settings), tmp_path, "0123456789ab")
+    assert plan.keycloak is not None
+    assert plan.keycloak.run_id == "0123456789ab"
+    tenant = next(entry for entry in plan.manifests if entry["kind"] == "AITenant")
+    assert tenant["spec"]["oidc"] == {"issuerUrl": settings["oidc-issuer"], "clientId": "portal"}
+    assert plan.issuer_url == settings["oidc-issuer"]
+    container, pod = authorizer_of(plan)
+    file = PurePosixPath(container["command"][container["command"].index("--oidc-ca") + 1])
+    mount = next(entry for entry in container["volumeMounts"] if entry["mountPath"] == str(file.parent))
+    volume = next(entry for entry in pod["volumes"] if entry["name"] == mount["name"])
+    authority = next(
+        entry
+        for entry in plan.manifests
+        if (entry["kind"], entry["metadata"]["name"]) == ("ConfigMap", volume["configMap"]["name"])
+    )
+    assert authority["metadata"]["namespace"] == "openshift-ingress"
+    assert authority["data"] == {file.name: "PEM of the CA"}
+    assert "never shown" not in yaml.safe_dump(list(plan.manifests)) + repr(plan)
+
+
+def test_a_keycloak_of_a_known_authority_needs_no_ca(tmp_path: Path) -> None:
+    settings = keycloak_settings(tmp_path)
+    del settings["oidc-ca"]
+    plan = make_plan(kind_settings(None, settings), tmp_path)
+    container, pod = authorizer_of(plan)
+    assert "--oidc-ca" not in container["command"]
+    assert container["command"][-4:] == ["--bind", "127.0.0.1:9001", "--ready-file", "/tmp/ready"]
+    assert [volume["name"] for volume in pod["volumes"]] == ["run"]
+
+
+def test_without_a_keycloak_the_platform_s_own_issuer_is_trusted(tmp_path: Path) -> None:
+    plan = make_plan(KindSettings(), tmp_path)
+    assert plan.keycloak is None
+    assert plan.issuer_url == "https://oidc-issuer.openshift-ingress.svc:8444/realms/maas"
+    container, _ = authorizer_of(plan)
+    assert container["command"][container["command"].index("--oidc-ca") + 1] == "/run/maas/issuer/ca.crt"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"keycloak-admin-client": None}, "one of them is missing"),
+        ({"keycloak-admin-client": None, "keycloak-admin-secret-file": None}, "has an issuer of its own"),
+        ({"oidc-issuer": "http://idp.example/realms/people"}, "https://HOST/realms/NAME"),
+        ({"oidc-issuer": "https://127.0.0.1:8443/realms/people"}, "name an address of Keycloak that Pods reach too"),
+        ({"oidc-issuer": "https://localhost:8443/realms/people"}, "name an address of Keycloak that Pods reach too"),
+        ({"oidc-ca": "nowhere.crt"}, "nowhere.crt, which is no file"),
+        ({"oidc-isuer": "x"}, "did you mean oidc-issuer?"),
+    ],
+)
+def test_half_a_keycloak_and_one_that_no_pod_reaches_are_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, str | None], sentence: str
+) -> None:
+    given = {key: text for key, text in {**keycloak_settings(tmp_path), **changes}.items() if text is not None}
+    words = [word for key, text in given.items() for word in ("--set", f"{key}={text}")]
+    assert run(["up", "--target", "kind", "--dry-run", *words]) == 2
+    told = capsys.readouterr().err
+    assert sentence in told
+    assert told.count("\n") == 1
+
+
+def test_a_dry_run_names_the_issuer(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "kind.yaml"
+    file.write_text(yaml.safe_dump(keycloak_settings(tmp_path)))
+    assert run(["up", "--target", "kind", "--dry-run", "--environment", str(file)]) == 0
+    printed = capsys.readouterr().out
+    assert "the default tenant trusts https://idp.example:8443/realms/people, a Keycloak\n" in printed
+    assert "never shown" not in printed
+    assert run(["up", "--target", "kind", "--dry-run"]) == 0
+    assert "/realms/maas, the issuer beside the gateway\n" in capsys.readouterr().out
 
 
 def test_a_dry_run_prints_every_step_and_creates_nothing(

@@ -4,12 +4,14 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import textwrap
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +25,7 @@ from harness.platforms.lease import STATE_HOME_VARIABLE
 from harness.platforms.pins import PinnedFiles, obtain
 from harness.platforms.remains import sweep_dead_runs
 from harness.platforms.target import TargetOptions, open_target
+from tests.issuer.stand_in import standing_in
 
 STUB = textwrap.dedent(
     """\
@@ -170,6 +173,47 @@ def test_it_builds_creates_loads_installs_and_deletes(
     ]
     assert any(line.startswith("[1/") for line in progress)
     assert not state_home.exists()
+
+
+def test_a_keycloak_is_tried_told_to_checks_and_tidied(
+    stubs: Stubs,
+    bundle: Path,
+    nodes: None,
+    world: Path,
+    state_home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real, host, progress = socket.getaddrinfo, "idp.example", list[str]()
+    resolved = lambda name, *rest, **more: real("127.0.0.1" if name == host else name, *rest, **more)  # noqa: E731 - of any signature
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    with standing_in(tmp_path, host) as keycloak:
+        settings = {"bundle": str(bundle), **keycloak.settings(tmp_path)}
+        asked = replace(options(world, **settings), run_id="0123456789ab")
+        with open_target(asked, progress.append) as platform:
+            assert platform.provides["oidc"]
+            assert not platform.provides["any-token"]
+            assert platform.endpoints.issuer == settings["oidc-issuer"]
+            assert platform.endpoints.issuer_admin is None
+            trusted = platform.keycloak
+            assert trusted is not None
+            assert (trusted.run_id, trusted.url) == ("0123456789ab", keycloak.url)
+            assert platform.kubeconfig is not None
+            with Cluster.connect(platform.kubeconfig) as cluster:
+                tenant = cluster.get(
+                    Ref("maas.opendatahub.io/v1alpha1", "AITenant", "models-as-a-service", "ai-tenants")
+                )
+                assert tenant is not None
+                assert tenant["spec"]["oidc"]["issuerUrl"] == settings["oidc-issuer"]
+                held = cluster.get(Ref("v1", "ConfigMap", "oidc-ca", "openshift-ingress"))
+                assert held is not None
+                assert held["data"]["ca.crt"] == keycloak.ca_file.read_text()
+            with trusted.connected() as connection:
+                connection.realm(trusted.named("own")).make()
+        assert set(keycloak.realms) == {"master", "maas"}
+    assert f"{settings['oidc-issuer']} lets users log in through the client maas" in progress
+    assert f"removed 1 objects that the run had made at {keycloak.url}" in progress
+    assert len(stubs.named("kind", "delete", "cluster")) == 1
 
 
 def test_a_kept_cluster_says_how_to_reach_and_delete_it(

@@ -6,7 +6,7 @@ from typing import Final, Literal, Self
 
 from harness.outcome import UsageFault
 from harness.platforms.embedded.quirks import chosen
-from harness.platforms.issuer import ISSUER_SETTINGS, keycloak_in
+from harness.platforms.issuer import ISSUER_SETTINGS, keycloak_instead
 from harness.platforms.keycloak import TrustedKeycloak
 from harness.platforms.platform import Admission, Parameters
 from harness.platforms.settings import admission_model, require_known, seconds, switch
@@ -58,20 +58,8 @@ class EmbeddedSettings:
             kube_api(settings),
             switch(settings, "tls", default=False),
             admission_model(settings) or "check-then-report",
-            keycloak(settings, run_id),
+            keycloak_instead(settings, run_id),
         )
-
-
-def keycloak(settings: Mapping[str, str], run_id: str | None = None) -> TrustedKeycloak | None:
-    """The Keycloak that the default tenant is to trust in the place of the platform's own issuer. Raises UsageFault."""
-    found = keycloak_in(settings, run_id)
-    named = next((key for key in ISSUER_SETTINGS if key in settings), None)
-    if found is None and named is not None:
-        raise UsageFault(
-            f"the setting {named} is of a Keycloak here, and keycloak-admin-client and keycloak-admin-secret-file are missing; without "
-            "one the platform has an issuer of its own"
-        )
-    return found
 
 
 def kube_api(settings: Mapping[str, str]) -> KubeApi:

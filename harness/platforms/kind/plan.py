@@ -11,9 +11,11 @@ import yaml
 from harness.kube.manifest import Manifest
 from harness.outcome import EnvironmentFault
 from harness.platforms.data import data_folder
+from harness.platforms.keycloak import TrustedKeycloak
 from harness.platforms.kind.certificate import Certificate
 from harness.platforms.kind.config import HostPorts, gateway_port, kind_config, mirror_files
 from harness.platforms.kind.image import build_steps
+from harness.platforms.kind.keycloak import trusted_by, trusting
 from harness.platforms.kind.reference import IMAGE, images, reference_manifests
 from harness.platforms.kind.settings import KindSettings
 from harness.platforms.kind.steps import Step
@@ -35,6 +37,7 @@ class KindPlan:
     manifests: tuple[Manifest, ...]
     certificate: Certificate
     pins: Pins
+    keycloak: TrustedKeycloak | None = None
 
     @property
     def kubeconfig(self) -> Path:
@@ -78,22 +81,23 @@ class KindPlan:
 
     @property
     def issuer_url(self) -> str:
-        """The issuer that the default tenant trusts, by its name within the cluster: it is what tokens say, and nothing here calls it."""
+        """The issuer that the default tenant trusts, by its name within the cluster: it is what tokens say."""
         tenant = next(manifest for manifest in self.manifests if manifest["kind"] == "AITenant")
         return str(tenant["spec"]["oidc"]["issuerUrl"])
 
 
-def make_plan(settings: KindSettings, folder: Path) -> KindPlan:
-    """Decide ports, images and manifests. Nothing is created."""
+def make_plan(settings: KindSettings, folder: Path, run_id: str | None = None) -> KindPlan:
+    """Decide ports, images and manifests; what is made in a Keycloak is this run's. Nothing is created."""
     pinned = pins()
     ports = _ports(settings)
     image = settings.image or f"{IMAGE}:dev"
     here = "127.0.0.1"
     urls = f"http://{here}:{ports.gateway}", f"http://{here}:{ports.standard}", f"https://{here}:{ports.secure}"
     certificate = Certificate.issued(here, "localhost")
-    manifests = (*reference_manifests(image, *urls), certificate.secret())
+    keycloak = trusted_by(settings, run_id)
+    manifests = (*trusting(reference_manifests(image, *urls), keycloak), certificate.secret())
     node_image = settings.node_image or pinned.kind_node.image
-    return KindPlan(settings, folder, ports, node_image, image, manifests, certificate, pinned)
+    return KindPlan(settings, folder, ports, node_image, image, manifests, certificate, pinned, keycloak)
 
 
 def _ports(settings: KindSettings) -> HostPorts:
@@ -164,6 +168,7 @@ def installation_steps(plan: KindPlan, install: Callable[[KindPlan], None]) -> l
         f"Gateway API CRDs {api.version} from {origin}, {len(api.files)} files verified by sha256\n"
         f"CRDs of MaaS, Kuadrant and KServe from {crds}\n"
         f"{len(plan.manifests)} objects of {data_folder('cluster')}, image {plan.image}\n"
+        f"the default tenant trusts {plan.issuer_url}{', a Keycloak' if plan.keycloak else ', the issuer beside the gateway'}\n"
         "then wait until every Deployment is Available, apply the world, and wait until it is in force"
     )
     return [Step("install the reference platform (server-side apply)", text=text, deed=lambda: install(plan))]

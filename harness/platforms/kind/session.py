@@ -16,6 +16,8 @@ from harness.outcome import EnvironmentFault, UsageFault
 from harness.platforms import cluster as cluster_target
 from harness.platforms.data import data_folder
 from harness.platforms.gpu import load_profile, render
+from harness.platforms.issuer import tried
+from harness.platforms.kind.keycloak import trusted_by
 from harness.platforms.kind.plan import (
     CRD_FOLDERS,
     KindPlan,
@@ -52,7 +54,7 @@ def _plan(options: TargetOptions, folder: Path) -> KindPlan:
     settings = kind_settings(options.environment, options.settings)
     if options.gateway_port and not settings.gateway_port:
         settings = settings.model_copy(update={"gateway_port": options.gateway_port})
-    return make_plan(settings, folder)
+    return make_plan(settings, folder, options.run_id)
 
 
 class Installation:
@@ -106,7 +108,7 @@ def kind_platform(options: TargetOptions, progress: Progress) -> Iterator[Platfo
         )
     started = time.monotonic()
     require_reference_stack(options)
-    kind_settings(options.environment, options.settings)  # mistakes before measurements
+    trusted_by(kind_settings(options.environment, options.settings))  # mistakes before measurements
     preflight(options)
     with sigterm_interrupts():
         with deferred():
@@ -119,7 +121,8 @@ def kind_platform(options: TargetOptions, progress: Progress) -> Iterator[Platfo
             take_all(_steps(options, plan), progress)
             platform = _describe(plan, options, progress, time.monotonic() - started)
             platform.save(lease.private / PLATFORM_FILE)
-            yield platform
+            with tried(plan.keycloak, progress):
+                yield platform
         finally:
             with uninterrupted():
                 try:
@@ -143,12 +146,19 @@ def _describe(plan: KindPlan, options: TargetOptions, progress: Progress, startu
             "standard-gateway": plan.standard_gateway_url,
             "gateway-tls": plan.gateway_tls_url,
             "ca-file": str(plan.ca_file),
-            "oidc-issuer": plan.issuer_url,
-            "oidc-issuer-admin": plan.issuer_admin_url,
             "disposable": "true",
+            **_issuer(plan),
         },
     )
     with Cluster.connect(plan.kubeconfig) as cluster:
         platform = cluster_target.describe(cluster, seen, progress, stack="reference")
     parameters = Parameters(admission="check-then-report")  # the default of the limiter in fixtures/cluster
-    return platform.model_copy(update={"startup_s": round(startup_s, 3), "parameters": parameters})
+    told = {"startup_s": round(startup_s, 3), "parameters": parameters, "keycloak": plan.keycloak}
+    return platform.model_copy(update=told)
+
+
+def _issuer(plan: KindPlan) -> dict[str, str]:
+    """What the cluster target is told of the issuer: ours signs on demand, a Keycloak is administered."""
+    if plan.keycloak is not None:
+        return plan.settings.issuer
+    return {"oidc-issuer": plan.issuer_url, "oidc-issuer-admin": plan.issuer_admin_url}

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from harness.outcome import UsageFault
+from harness.platforms.issuer import ISSUER_SETTINGS
 from harness.platforms.settings import require_known
 from harness.platforms.strict_file import read_strict, sentences
 
@@ -71,6 +72,14 @@ class KindSettings(BaseModel):
         None, description="network of the image build, e.g. host where the daemon has no bridge"
     )
     bundle: Path | None = Field(None, description="folder with the files of fixtures/pins.yaml, for closed networks")
+    # an issuer of one's own, as the cluster target has it
+    oidc_issuer: str | None = Field(None, description=ISSUER_SETTINGS["oidc-issuer"])
+    oidc_client: str | None = Field(None, description=ISSUER_SETTINGS["oidc-client"])
+    oidc_client_secret_file: Path | None = Field(None, description=ISSUER_SETTINGS["oidc-client-secret-file"])
+    oidc_ca: Path | None = Field(None, description=ISSUER_SETTINGS["oidc-ca"])
+    keycloak_admin_client: str | None = Field(None, description=ISSUER_SETTINGS["keycloak-admin-client"])
+    keycloak_admin_secret_file: Path | None = Field(None, description=ISSUER_SETTINGS["keycloak-admin-secret-file"])
+    keycloak_admin_realm: str | None = Field(None, description=ISSUER_SETTINGS["keycloak-admin-realm"])
     # the environment of kind
     http_proxy: str | None = None
     https_proxy: str | None = None
@@ -98,6 +107,12 @@ class KindSettings(BaseModel):
             if path is not None and not path.exists():
                 raise ValueError(f"there is no {path}")
         return value
+
+    @property
+    def issuer(self) -> dict[str, str]:
+        """What was said of an issuer, as the cluster target is told of it."""
+        named = {key: getattr(self, key.replace("-", "_")) for key in ISSUER_SETTINGS}
+        return {key: str(value) for key, value in named.items() if value is not None}
 
     @property
     def environment(self) -> dict[str, str]:
