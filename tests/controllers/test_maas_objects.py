@@ -116,6 +116,12 @@ class TestLedger:
     def test_what_this_process_has_not_written_needs_the_latest(self) -> None:
         assert Ledger().since(self.policy(7, a=1), "a") == 7
 
+    def test_an_edit_that_comes_back_before_the_write_is_answered_counts_from_its_own_generation(self) -> None:
+        ledger = Ledger()
+        ledger.note(self.policy(3, a=1))
+        assert ledger.since(self.policy(5, a=2), "a") == 5
+        assert ledger.since(self.policy(5, a=1), "a") == 3
+
 
 class TestSubscriptionStatus:
     def listed(self, *conditions: str, generation: int = 1, **changes: Any) -> Listed:

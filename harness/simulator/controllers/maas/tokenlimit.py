@@ -123,7 +123,7 @@ class Ledger:
         uid = policy["metadata"]["uid"]
         present = spec(policy).get("limits") or {}
         for name, limit in present.items():
-            content = json.dumps(limit, sort_keys=True)
+            content = _text(limit)
             known = self._since.get((uid, name))
             if known is None or known[0] != content:
                 self._since[uid, name] = (content, generation(policy))
@@ -137,6 +137,14 @@ class Ledger:
             del self._since[entry]
 
     def since(self, policy: Manifest, name: str) -> int:
-        """The generation that must be enforced for the limit to be; the latest one when this process has not written it."""
-        known = self._since.get((policy["metadata"]["uid"], name))
-        return generation(policy) if known is None else min(known[1], generation(policy))
+        """The generation that must be enforced for the limit to be.
+
+        The latest one when this process has not written it, or has not been answered yet: the event may come before the answer.
+        """
+        limit = (spec(policy).get("limits") or {}).get(name)
+        content, noted = self._since.get((policy["metadata"]["uid"], name), ("", 0))
+        return min(noted, generation(policy)) if content == _text(limit) else generation(policy)
+
+
+def _text(limit: Any) -> str:
+    return json.dumps(limit, sort_keys=True)
