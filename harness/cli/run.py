@@ -105,6 +105,12 @@ _SELECTING: Final = (
     type=click.Path(dir_okay=False),
     help="Failures that are expected, each with an issue and a day of expiry; they never count as passed.",
 )
+@click.option(
+    "--until-broken",
+    metavar="ID",
+    multiple=True,
+    help="End as soon as this requirement was found broken; repeatable: as soon as all of them were.",
+)
 @click.option("--product", metavar="NAME", help="The product that is judged, for the report.")
 @click.option("--product-version", metavar="VERSION", help="A report holds for this version alone.")
 @click.option("--product-configuration", metavar="TEXT", help="... and for this configuration.")
@@ -236,6 +242,8 @@ def pytest_arguments(given: dict[str, Any]) -> Iterator[str]:
     for option in ("retries", "seed"):
         if given[option] is not None:
             yield from (f"--maas-{option}", str(given[option]))
+    for requirement in given["until_broken"]:
+        yield from ("--maas-until-broken", requirement)
     for option, name in (("out", "out"), ("shard", "shard"), ("rerun", "rerun_failed"), ("resume", "resume")):
         if given[name] is not None:
             yield from (f"--maas-{option}", given[name])

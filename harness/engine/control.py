@@ -26,7 +26,7 @@ from harness.engine.reach import answers
 from harness.engine.redaction import redact
 from harness.engine.run_journal import RunJournal
 from harness.engine.settings import RunSettings
-from harness.engine.verdict import conclude
+from harness.engine.verdict import broken_in, conclude
 from harness.outcome import EnvironmentFault, ExitCode, Fault, UsageFault
 from harness.platforms.platform import Platform
 from harness.platforms.target import open_target
@@ -47,6 +47,7 @@ class Control:
         self.fault: Fault | None = None
         self.suite_digest = ""
         self.maxfail = 0
+        self.until_broken: frozenset[str] = frozenset()
         self._catalogue = catalogue
         self._profile = profile
         self._began = time.monotonic()
@@ -57,6 +58,7 @@ class Control:
         self.alone = AloneTurn(self._private)
         self.mishaps = Mishaps(journal, catalogue, self._interruption)
         self._ended = False
+        self._seen_enough = False
 
     # opening ---------------------------------------------------------------------------------------------------------
 
@@ -148,6 +150,7 @@ class Control:
     def _follow(self) -> None:
         self.journal.follow()
         checks = self.journal.record.checks.values()
+        self._end_when_broken()
         if checks and all(check.outcome is not None for check in checks if check.planned.canary):
             self.gate.open()
         if 0 < self.maxfail <= len(self.journal.record.having("failed")):
@@ -155,13 +158,22 @@ class Control:
         elif checks and all(check.outcome is not None for check in checks if not check.planned.alone):
             self.alone.open()
 
+    def _end_when_broken(self) -> None:
+        """End the run in the orderly way of an interruption, though its verdict stands: what it was to find out is known.
+
+        Raises KeyboardInterrupt, once.
+        """
+        if self.until_broken and not self._seen_enough and self.until_broken <= broken_in(self.journal.record):
+            self._seen_enough = True
+            raise KeyboardInterrupt("every requirement of --until-broken was found broken")
+
     # ending ----------------------------------------------------------------------------------------------------------
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """When interrupted, ask the workers to tear their worlds down; killed, they would leave them."""
+        """When ended early, ask the workers to tear their worlds down; killed, they would leave them."""
         self.alone.give_up()
-        if self._interruption.reason:
+        if self._interruption.reason or self._seen_enough:
             self.gate.open()
             for file in self._private.glob("*.pid"):
                 # A worker that got the signal itself has left already, and took its file along.

@@ -41,6 +41,7 @@ def add_options(add: Callable[..., None]) -> None:
     for name, text in {
         "area": "judge this area only (repeatable)",
         "requirement": "judge this requirement only (repeatable)",
+        "until-broken": "end as soon as this requirement was found broken (repeatable: as soon as all of them were)",
         "world": "manifests to apply to an embedded platform (repeatable)",
         "set": "NAME=VALUE: a setting of the target (repeatable)",
     }.items():

@@ -76,7 +76,7 @@ def _judges(config: pytest.Config) -> bool:
 
 
 def _configure_controller(config: pytest.Config) -> None:
-    from harness.engine.selection import selection_of
+    from harness.engine.selection import known_requirements, selection_of
     from harness.engine.settings import settings_of
 
     settings = settings_of(config)
@@ -95,11 +95,13 @@ def _configure_controller(config: pytest.Config) -> None:
 
     profile = profile_named(settings.profile)
     selection_of(settings, None, None)  # a wrong area or an empty rerun is told before anything starts
+    until_broken = known_requirements(catalogue(), settings.until_broken)
     reports = reports_of(settings, verbosity=config.get_verbosity())
     journal = RunJournal(settings.out, reports.consumers)
     control = Control(settings, catalogue(), profile, journal)
     control.suite_digest = digest_of((Path(argument.partition("::")[0]) for argument in config.args), config.rootpath)
     control.maxfail = int(config.getoption("maxfail") or 0)
+    control.until_broken = until_broken
     config.stash[CONTROL] = control
     config.add_cleanup(control.close)
     config.pluginmanager.register(control, "maas-control")

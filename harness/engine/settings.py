@@ -41,6 +41,7 @@ class RunSettings:
     profile: str
     areas: tuple[str, ...]
     requirements: tuple[str, ...]
+    until_broken: tuple[str, ...]
     out: Path
     retries: int
     seed: int | None
@@ -81,6 +82,7 @@ def settings_of(config: pytest.Config, environment: Mapping[str, str] = os.envir
         profile=given.one("maas_profile") or DEFAULT_PROFILE,
         areas=tuple(given.many("maas_area")),
         requirements=tuple(given.many("maas_requirement")),
+        until_broken=tuple(given.many("maas_until_broken")),
         out=(given.path("maas_out") or Path(OUT)).absolute(),
         retries=given.number("maas_retries"),
         seed=given.number("maas_seed") if given.one("maas_seed") else None,

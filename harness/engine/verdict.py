@@ -84,13 +84,19 @@ def conclude(record: RunRecord, *, interrupted: str | None, strict: bool, catalo
     return _conclude_checks(record, strict=strict, catalogue=catalogue)
 
 
+def broken_in(record: RunRecord) -> frozenset[str]:
+    """The requirements that checks found broken, whatever their level: by the platform's fault, and not declared beforehand."""
+    failures = (check.final.failure for check in record.having("failed") if check.final)
+    return frozenset(failure.requirement for failure in failures if failure and failure.blame == "platform")
+
+
 def _conclude_checks(record: RunRecord, *, strict: bool, catalogue: Catalogue) -> tuple[ExitCode, str]:
     blamed = [(blame, check) for check in record.having("failed") for blame in (_blame(check),)]
     broken = [check for blame, check in blamed if blame == "platform" and _decides(check, catalogue)]
     if broken:
         return (
             ExitCode.NOT_CONFORMANT,
-            f"not conformant: {len(broken)} of {len(record.checks)} checks found a promise broken",
+            f"not conformant: {len(broken)} of {len(record.checks)} checks found a promise broken{_unjudged(record)}",
         )
     for blame, code, text in (
         ("harness", ExitCode.HARNESS, "failed by a fault of the harness"),
@@ -108,6 +114,12 @@ def _conclude_checks(record: RunRecord, *, strict: bool, catalogue: Catalogue) -
     if record.unfinished:
         return ExitCode.INVALID, f"{len(record.unfinished)} checks came to no verdict"
     return _conclude_success(record, strict=strict)
+
+
+def _unjudged(record: RunRecord) -> str:
+    """How many checks the run ended before, so that nobody takes the broken promises for all of them."""
+    count = len(record.unfinished)
+    return f"; the run ended before {count} of them came to a verdict" if count else ""
 
 
 def _conclude_success(record: RunRecord, *, strict: bool) -> tuple[ExitCode, str]:

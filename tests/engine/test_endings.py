@@ -110,6 +110,48 @@ def test_stopping_at_the_first_failure_is_a_verdict(suite: Suite) -> None:
     assert judged.summary["unfinished"] == 1
 
 
+UNTIL_BROKEN = """
+@check("MAAS-LIST-001")
+def test_breaks_one(): raise NotConformant(expected="a", observed="b")
+@check("MAAS-LIST-002")
+def test_breaks_another(): raise NotConformant(expected="a", observed="b")
+"""
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_run_until_requirements_are_broken_ends_with_the_last_of_them(suite: Suite, workers: str) -> None:
+    """The slow checks would take ten minutes each; their worlds are taken down all the same."""
+    suite.write("breaks", UNTIL_BROKEN)
+    suite.write("slow", SLOW)
+    judged = suite.run("-n", workers, "--maas-until-broken", "MAAS-LIST-001", "--maas-until-broken", "maas-list-002")
+    assert judged.code == ExitCode.NOT_CONFORMANT, judged.output
+    assert {failure["requirement"] for failure in judged.summary["failures"]} == {"MAAS-LIST-001", "MAAS-LIST-002"}
+    assert judged.summary["unfinished"] == 4
+    assert "2 of 6 checks found a promise broken; the run ended before 4 of them" in judged.summary["verdict"]
+    up, down = (len(list(suite.folder.glob(f"world-is-{state}-*"))) for state in ("up", "down"))
+    assert up == down
+
+
+def test_a_run_until_a_requirement_is_broken_that_holds_judges_everything(suite: Suite) -> None:
+    suite.write("breaks", UNTIL_BROKEN)
+    suite.write(
+        "unready",
+        '@check("MAAS-LIST-003")\ndef test_it(): raise NotReady("an environment that is not ready breaks nothing")',
+    )
+    suite.write("zeal", '@check("MAAS-LIST-004")\ndef test_it(): pass\n')
+    judged = suite.run("--maas-until-broken", "MAAS-LIST-001", "--maas-until-broken", "MAAS-LIST-003")
+    assert judged.summary["unfinished"] == 0
+    assert (judged.summary["failed"], judged.summary["passed"]) == (3, 1)
+
+
+def test_a_run_until_an_unknown_requirement_is_broken_never_begins(suite: Suite) -> None:
+    suite.write("breaks", UNTIL_BROKEN)
+    judged = suite.run("--maas-until-broken", "MAAS-LIST-0O1")
+    assert judged.code == pytest.ExitCode.USAGE_ERROR
+    assert "no requirement 'MAAS-LIST-0O1' in the catalogue; did you mean MAAS-LIST-0" in judged.output
+    assert not (suite.out / "summary.json").exists()
+
+
 def test_nothing_private_is_left(suite: Suite, tmp_path: Path) -> None:
     suite.write("one", '@check("MAAS-LIST-001")\ndef test_it(): pass\n')
     state = tmp_path / "state"

@@ -34,6 +34,8 @@ from harness.selftest.gallery import GALLERY
             "the setting model-ready-bound is a number of seconds above 0, at most 86400 (a day), came 'soon'",
         ),
         ("model-ready-bound=inf", "came 'inf'"),
+        ("metrics-bound=soon", "the setting metrics-bound is a number of seconds above 0"),
+        ("revocation-bound=-1", "the setting revocation-bound is a number of seconds above 0"),
         ("model-ready-bound=nan", "came 'nan'"),
         ("model-ready-bound=0", "came '0'"),
         ("colour=red", "the target embedded has no setting 'colour'"),

@@ -11,7 +11,7 @@ from harness.platforms.embedded.population import Found
 from harness.platforms.embedded.topology import ISSUER
 from harness.platforms.embedded.world import realm_url
 from harness.platforms.issuer import NO_REAL_ONE
-from harness.platforms.platform import Endpoints, Need, Parameters, Platform, provided_unless
+from harness.platforms.platform import Endpoints, Need, Platform, provided_unless
 from harness.platforms.supervisor import Endpoints as Announced
 from harness.platforms.supervisor import Supervisor
 
@@ -33,7 +33,7 @@ def describe(plan: Plan, announced: Announced, found: Found, supervisor: Supervi
         kubeconfig=plan.kubeconfig,
         keycloak=plan.keycloak,
         namespaces=found.namespaces,
-        parameters=Parameters(admission=plan.admission),
+        parameters=plan.bounds.model_copy(update={"admission": plan.admission}),
         models=found.models,
         provides=provided_unless(missing),
         reasons=missing,

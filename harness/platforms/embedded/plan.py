@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Final, Literal
 
 from harness.kube.documents import Document
+from harness.platforms.embedded.bounds import EMBEDDED
 from harness.platforms.embedded.settings import KubeApi
 from harness.platforms.keycloak import TrustedKeycloak
-from harness.platforms.platform import Admission
+from harness.platforms.platform import Admission, Parameters
 
 MAAS_GATEWAY: Final = "maas-default-gateway"
 
@@ -41,6 +42,7 @@ class Plan:
     kube_api: KubeApi = "own"
     admission: Admission = "check-then-report"
     keycloak: TrustedKeycloak | None = None
+    bounds: Parameters = EMBEDDED
 
     def module(self, name: str, usual: str) -> str:
         """The module that runs as this component: the usual one, unless a self-test replaced it."""

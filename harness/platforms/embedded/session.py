@@ -77,6 +77,7 @@ def embedded_platform(options: TargetOptions, progress: Progress) -> Iterator[Pl
             kube_api=settings.kube_api,
             admission=settings.admission,
             keycloak=settings.keycloak,
+            bounds=settings.bounds,
         )
         bound = Bound("ready_bound_s", settings.ready_bound_s)
         platform = _boot(plan, supervisor, documents, bound, progress, started)

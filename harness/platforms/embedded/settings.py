@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, Self
 
 from harness.outcome import UsageFault
+from harness.platforms.embedded.bounds import BOUND_SETTINGS, EMBEDDED, bounds_in
 from harness.platforms.embedded.quirks import chosen
 from harness.platforms.issuer import ISSUER_SETTINGS, keycloak_instead
 from harness.platforms.keycloak import TrustedKeycloak
@@ -16,6 +17,7 @@ COMPONENT: Final = "component."
 """`--set component.NAME=MODULE` runs another module in a component's place: how the self-test breaks one seam at a time."""
 SETTINGS: Final[Mapping[str, str]] = {
     "admission": "how requests are admitted: check-then-report, reservation or estimate; default check-then-report",
+    **BOUND_SETTINGS,
     "component.NAME": "a module to run in the place of this component",
     **ISSUER_SETTINGS,
     "kube-api": "own, or envtest: the real etcd and kube-apiserver of KUBEBUILDER_ASSETS; default own",
@@ -40,6 +42,7 @@ class EmbeddedSettings:
     tls: bool = False
     admission: Admission = "check-then-report"
     keycloak: TrustedKeycloak | None = None
+    bounds: Parameters = EMBEDDED
 
     @classmethod
     def read(cls, settings: Mapping[str, str], backend: str, run_id: str | None = None) -> Self:
@@ -59,6 +62,7 @@ class EmbeddedSettings:
             switch(settings, "tls", default=False),
             admission_model(settings) or "check-then-report",
             keycloak_instead(settings, run_id),
+            bounds_in(settings),
         )
 
 
