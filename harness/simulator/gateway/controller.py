@@ -25,7 +25,8 @@ COALESCE_SECONDS = 0.01
 LONGEST_COALESCE_SECONDS = 0.15
 """Where applying takes long, because there are many routes, changes are collected for half as long, up to this."""
 RETRY_SECONDS = 0.3
-LIMITER_POLL_SECONDS = 0.3
+LIMITER_LOOK_SECONDS, LIMITER_RETRY_SECONDS = 3.0, 0.03
+"""How often the limiter is asked which process it is while its connection stands, and how soon another one is tried when it broke."""
 ACCESS_LOG = "access.log"
 
 
@@ -112,11 +113,13 @@ class Controller:
     async def watch_limiter(self) -> None:
         """A limiter that was started anew has no limits, and denies; send them again. Never returns."""
         while True:
-            await asyncio.sleep(LIMITER_POLL_SECONDS)
             with contextlib.suppress(LimiterUnavailableError):
-                if await self._limiter.restarted():
-                    LOG.warning("the limiter was started anew; sending the limits again")
-                    self._cluster.dirty.set()
+                async with self._limiter.presence() as ended:
+                    if await self._limiter.restarted():
+                        LOG.warning("the limiter was started anew; sending the limits again")
+                        self._cluster.dirty.set()
+                    await ended(LIMITER_LOOK_SECONDS)
+            await asyncio.sleep(LIMITER_RETRY_SECONDS)
 
     def _plan(self, snapshot: Snapshot) -> Plan:
         plan = make_plan(snapshot, self._ports.admit(listened_for(snapshot)), self._governed, self._memory)

@@ -31,6 +31,8 @@ class EnvoyFiles:
         self._directory = directory
         self._envoy = envoy
         self._versions: dict[str, str] = {}
+        self._written: dict[str, list[JSON]] = {}
+        self._taken: tuple[int, dict[str, str]] = (0, {})
         self._clusters: dict[str, ClusterConfig] = {}
         self._credentials = CredentialFiles(directory)
 
@@ -82,6 +84,9 @@ class EnvoyFiles:
         self._clusters = dict(clusters)
 
     def _write(self, name: str, items: list[JSON]) -> None:
+        if self._written.get(name) == items:
+            return
+        self._written[name] = items
         content = orjson.dumps(items).decode()
         version = hashlib.sha256(content.encode()).hexdigest()[:16]
         if self._versions.get(name) != version:
@@ -89,14 +94,20 @@ class EnvoyFiles:
             temporary.write_text(f'{{"version_info": "{version}", "resources": {content}}}', encoding="utf-8")
             temporary.replace(self._directory / name)
             self._versions[name] = version
+            self._taken = (0, {})
 
     async def _acknowledged(self, expected: Mapping[str, str]) -> None:
+        """Wait for these versions; Envoy is not asked of what it has said already since it was started last."""
         wanted = {stat_name(name): version for name, version in expected.items()}
+        starts, taken = self._taken
+        if starts == self._envoy.starts and wanted.items() <= taken.items():
+            return
         deadline = asyncio.get_running_loop().time() + ACKNOWLEDGE_SECONDS
         while True:
-            known = await self._envoy.versions()
+            starts, known = self._envoy.starts, await self._envoy.versions()
             missing = sorted(name for name, version in wanted.items() if known.get(name) != version)
             if not missing:
+                self._taken = (starts, known)
                 return
             if asyncio.get_running_loop().time() > deadline:
                 reasons = "; ".join(await self._envoy.rejections()) or "no reason given"

@@ -42,9 +42,11 @@ class Envoy:
         self._process: asyncio.subprocess.Process | None = None
         self._http = httpx.AsyncClient(timeout=5.0, trust_env=False)
         self.admin = ""
+        self.starts = 0
 
     async def start(self) -> None:
         """Start it and wait until it is live. Raises ConfigurationError."""
+        self.starts += 1
         address_file = self._directory / "admin-address"
         address_file.unlink(missing_ok=True)
         arguments = [

@@ -1,15 +1,19 @@
 """The limiter's administrative endpoint, from the side of the gateway controller."""
 
+import asyncio
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import httpx
+import orjson
 
 from harness.simulator.gateway.plan.policies import Limits
 from harness.simulator.gateway.plan.telemetry import Labels
 
 LINGER_SECONDS = 60.0
+JSON_BODY = {"content-type": "application/json"}
 
 
 class LimiterUnavailableError(Exception):
@@ -39,7 +43,7 @@ class LimitsClient:
         if wanted == self._sent:
             return
         try:
-            answer = await self._http.put("/limits", json=wanted)
+            answer = await self._http.put("/limits", content=orjson.dumps(wanted), headers=JSON_BODY)
         except httpx.HTTPError as error:
             raise LimiterUnavailableError(f"the limiter did not answer PUT /limits: {type(error).__name__}") from error
         if answer.status_code != httpx.codes.OK:
@@ -48,6 +52,27 @@ class LimitsClient:
             )
         self._instance = answer.json()["instance"]
         self._sent = wanted
+
+    @contextlib.asynccontextmanager
+    async def presence(self) -> AsyncIterator[Callable[[float], Awaitable[None]]]:
+        """A connection to the limiter's process, without a request: what is given returns when it breaks, or after so many seconds.
+
+        The end of a process is so known at once, and a limiter that lives is not asked for it. Raises LimiterUnavailableError.
+        """
+        url = self._http.base_url
+        try:
+            reader, writer = await asyncio.open_connection(url.host, url.port or 80)
+        except OSError as error:
+            raise LimiterUnavailableError(f"nobody listens at {url}: {error.strerror}") from error
+
+        async def ended(seconds: float) -> None:
+            with contextlib.suppress(TimeoutError, OSError):
+                await asyncio.wait_for(reader.read(1), seconds)
+
+        try:
+            yield ended
+        finally:
+            writer.close()
 
     async def restarted(self) -> bool:
         """Whether the limiter is another process than the one that has the limits; then they must be sent again."""

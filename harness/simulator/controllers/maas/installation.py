@@ -36,10 +36,12 @@ def install(
     listens_to(manager.cluster)
     view = View(manager.cluster, settings)
     ledger = Ledger()
-    limits = manager.add("tokenratelimitpolicy", LimitReconciler(view, ledger))
-    models = manager.add("maasmodelref", ModelReconciler(view, recorder))
-    subscriptions = manager.add("maassubscription", SubscriptionReconciler(view, ledger, limits), workers=8)
-    access = manager.add("maasauthpolicy", AccessReconciler(view, recorder))
+    limits = manager.add("tokenratelimitpolicy", LimitReconciler(view, ledger), echoes=False)
+    models = manager.add("maasmodelref", ModelReconciler(view, recorder), echoes=False)
+    subscriptions = manager.add(
+        "maassubscription", SubscriptionReconciler(view, ledger, limits), workers=8, echoes=False
+    )
+    access = manager.add("maasauthpolicy", AccessReconciler(view, recorder), echoes=False)
     gateways = manager.add("gateway", GatewayReconciler(view), workers=1)
     tenants = manager.add("aitenant", TenantReconciler(view, Retirement(view, recorder)), workers=2)
     configs = manager.add("maastenantconfig", TenantConfigReconciler(view), workers=2)

@@ -1,12 +1,16 @@
 """TokenRateLimitPolicy: one for each model, rebuilt in place whenever a subscription, the route or a stranger changes it."""
 
+import asyncio
+
 from harness.simulator.controllers.maas.backend import resolve
 from harness.simulator.controllers.maas.tokenlimit import Ledger, limit_policy
 from harness.simulator.controllers.maas.view import View
 from harness.simulator.controllers.runtime.kind import TOKEN_RATE_LIMIT_POLICY
-from harness.simulator.controllers.runtime.manifest import Key, Manifest
+from harness.simulator.controllers.runtime.manifest import Key, Manifest, resource_version
 
 CLOSED = ("spec.limits",)
+BETWEEN_WRITES_S = 0.03
+"""A policy is written at once and then not again for so long: where many subscriptions come together, each write carries several."""
 
 
 class LimitReconciler:
@@ -16,13 +20,21 @@ class LimitReconciler:
         self._view = view
         self._cluster = view.cluster
         self._ledger = ledger
+        self._rests_until: dict[Key, float] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring one model's policy to rest."""
+        now = asyncio.get_running_loop().time()
+        if self._rests_until.get(key, now) > now:
+            return self._rests_until[key] - now
+        self._rests_until.pop(key, None)
         wanted = self._wanted(key)
         present = self._cluster.store(TOKEN_RATE_LIMIT_POLICY).by("model", key)
         if wanted is not None:
-            self._ledger.note(await self._cluster.apply(TOKEN_RATE_LIMIT_POLICY, wanted, closed=CLOSED))
+            written = await self._cluster.apply(TOKEN_RATE_LIMIT_POLICY, wanted, closed=CLOSED)
+            self._ledger.note(written)
+            if resource_version(written) not in map(resource_version, present):
+                self._rests_until[key] = asyncio.get_running_loop().time() + BETWEEN_WRITES_S
         for policy in present:
             if wanted is None or not _is_same(policy, wanted):
                 await self._cluster.delete(TOKEN_RATE_LIMIT_POLICY, policy)

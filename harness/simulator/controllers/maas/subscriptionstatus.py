@@ -40,14 +40,18 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a subscription's limit is in force, and in the catalogue's words why not."""
+    """Whether a subscription's limit is in force, and in the catalogue's words why not.
+
+    `passing`: nothing is in its way, so it will be in a moment.
+    """
 
     ready: bool
     reason: str
     message: str
+    passing: bool = False
 
 
-NOT_CREATED = Verdict(False, "NotFound", "TokenRateLimitPolicy not created yet")
+NOT_CREATED = Verdict(False, "NotFound", "TokenRateLimitPolicy not created yet", passing=True)
 SHUT = Verdict(False, "InvalidSpec", "a window is longer than 366 days: the model is shut for this subscription")
 UNNOTICED = Verdict(True, "Accepted", "TokenRateLimitPolicy is accepted")
 
@@ -77,13 +81,22 @@ def judge_policy(subscription: Manifest, model: Key, policy: Manifest, ledger: L
         return NOT_CREATED
     name, limit = found
     if limit.get("rates") != rates_of(subscription, model):
-        return Verdict(False, "NotEnforced", "TokenRateLimitPolicy does not carry the latest limits yet")
+        return Verdict(False, "NotEnforced", "TokenRateLimitPolicy does not carry the latest limits yet", passing=True)
     conditions = status(policy).get("conditions")
     if not holds(conditions, "Accepted"):
-        return Verdict(False, "NotAccepted", _why(conditions, "Accepted", "TokenRateLimitPolicy is not accepted"))
+        why = _why(conditions, "Accepted", "TokenRateLimitPolicy is not accepted")
+        return Verdict(False, "NotAccepted", why, passing=not conditions)
     if not holds(conditions, "Enforced", ledger.since(policy, name)):
-        return Verdict(False, "NotEnforced", _why(conditions, "Enforced", "TokenRateLimitPolicy is not enforced yet"))
+        why = _why(conditions, "Enforced", "TokenRateLimitPolicy is not enforced yet")
+        return Verdict(False, "NotEnforced", why, passing=holds(conditions, "Enforced"))
     return Verdict(True, "Accepted", "TokenRateLimitPolicy is accepted and enforced")
+
+
+def is_coming_into_force(subscription: Manifest, listed: list[Listed], ledger: Ledger, quirks: Quirks) -> bool:
+    """Whether a subscription is not in force yet and nothing but the next words of controller and gateway is missing."""
+    verdicts = [judge(subscription, one, ledger, quirks) for one in listed if one.exists]
+    waiting = [verdict for verdict in verdicts if not verdict.ready]
+    return len(verdicts) == len(listed) and bool(waiting) and all(verdict.passing for verdict in waiting)
 
 
 def duplicate_priority(subscription: Manifest, peers: list[Manifest]) -> Condition:

@@ -4,6 +4,7 @@ import asyncio
 import copy
 import logging
 from collections.abc import Collection, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from lightkube import ApiError, AsyncClient
@@ -18,6 +19,8 @@ from harness.simulator.controllers.runtime.store import Index, Store
 
 log = logging.getLogger(__name__)
 ATTEMPTS = 4
+AUTHOR: ContextVar[object] = ContextVar("author", default=None)
+"""Who writes in this task: a controller knows by it the changes that it made itself."""
 
 
 class Cluster:
@@ -60,7 +63,7 @@ class Cluster:
     async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
         """Create an object. Raises ApiError, 409 when it exists."""
         typed = resource(kind)(copy.deepcopy(manifest))
-        return self._heard(kind, await self.client.create(typed, **_scope(kind, key_of(manifest))))
+        return self._wrote(kind, await self.client.create(typed, **_scope(kind, key_of(manifest))))
 
     async def apply(self, kind: Kind, desired: Manifest, closed: Collection[str] = ()) -> Manifest:
         """Make the object be as desired, creating or replacing it; nothing is sent when nothing differs.
@@ -77,7 +80,7 @@ class Cluster:
                 wanted = None if is_left_alone(live) else replacement(live, desired, closed)
                 if wanted is None:
                     return live
-                return self._heard(kind, await self.client.replace(resource(kind)(wanted), **_scope(kind, key)))
+                return self._wrote(kind, await self.client.replace(resource(kind)(wanted), **_scope(kind, key)))
             except ApiError as error:
                 if error.status.code not in (404, 409) or attempt == ATTEMPTS - 1:
                     raise
@@ -112,14 +115,16 @@ class Cluster:
             raise
         for said in _news(status(manifest), wanted):
             log.info("%s %s: %s", kind, key, said)
-        return self._heard(kind, answer)
+        return self._wrote(kind, answer) if _is_alone(manifest, wanted, answer) else self._heard(kind, answer)
 
     async def patch(self, kind: Kind, key: Key, patch: Manifest) -> Manifest:
         """Apply a JSON merge patch. Raises ApiError."""
-        answer = await self.client.patch(
+        return self._heard(kind, await self._patched(kind, key, patch))
+
+    async def _patched(self, kind: Kind, key: Key, patch: Manifest) -> Any:
+        return await self.client.patch(
             resource(kind), key.name, patch, patch_type=PatchType.MERGE, **_scope(kind, key)
         )
-        return self._heard(kind, answer)
 
     async def add_finalizer(self, kind: Kind, manifest: Manifest, finalizer: str) -> Manifest:
         """Keep the object until `finalizer` is removed. The version in the patch makes a concurrent change a conflict (409)."""
@@ -154,21 +159,31 @@ class Cluster:
 
     async def _set_finalizers(self, kind: Kind, manifest: Manifest, finalizers: list[str]) -> Manifest:
         version = manifest["metadata"]["resourceVersion"]
-        return await self.patch(
-            kind, key_of(manifest), {"metadata": {"finalizers": finalizers, "resourceVersion": version}}
-        )
+        patch = {"metadata": {"finalizers": finalizers, "resourceVersion": version}}
+        return self._wrote(kind, await self._patched(kind, key_of(manifest), patch))
 
-    def _heard(self, kind: Kind, answer: Any) -> Manifest:
+    def _wrote(self, kind: Kind, answer: Any) -> Manifest:
+        """Take in the answer to a write that nobody else's can have come before: it was of a known version, or of a new object."""
+        return self._heard(kind, answer, AUTHOR.get())
+
+    def _heard(self, kind: Kind, answer: Any, author: object = None) -> Manifest:
         manifest: Manifest = dict(answer)
         informer = self._informers.get(kind)
         if informer is not None and not _is_last_breath(manifest):
-            informer.observe(manifest)
+            informer.observe(manifest, author)
         return manifest
 
 
 def has_controller(manifest: Manifest) -> bool:
     """Whether another object owns this one as its controller."""
     return any(reference.get("controller") for reference in manifest["metadata"].get("ownerReferences") or ())
+
+
+def _is_alone(before: Manifest, wanted: Manifest, answer: Any) -> bool:
+    """Whether an object differs from what it was by the status that was written, and nobody else changed it meanwhile."""
+    moved = ("resourceVersion", "managedFields")
+    old, new = ({name: one for name, one in held["metadata"].items() if name not in moved} for held in (before, answer))
+    return answer.get("status") == wanted and old == new and answer.get("spec") == before.get("spec")
 
 
 def _is_last_breath(manifest: Manifest) -> bool:

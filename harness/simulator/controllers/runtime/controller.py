@@ -9,7 +9,7 @@ from typing import Protocol
 from lightkube import ApiError
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from harness.simulator.controllers.runtime.cluster import Cluster
+from harness.simulator.controllers.runtime.cluster import AUTHOR, Cluster
 from harness.simulator.controllers.runtime.informer import Informer
 from harness.simulator.controllers.runtime.manifest import Key
 from harness.simulator.controllers.runtime.queue import WorkQueue
@@ -46,10 +46,16 @@ class Metrics:
 
 
 class Controller:
-    """Runs a reconciler for the keys that changes name."""
+    """Runs a reconciler for the keys that changes name.
 
-    def __init__(self, name: str, reconciler: Reconciler, metrics: Metrics, workers: int = 4) -> None:
+    With `echoes` off, what a reconciliation wrote does not bring its own key back: for those that leave nothing to do after a write.
+    """
+
+    def __init__(
+        self, name: str, reconciler: Reconciler, metrics: Metrics, workers: int = 4, *, echoes: bool = True
+    ) -> None:
         self.name = name
+        self._echoes = echoes
         self.queue: WorkQueue[Key] = WorkQueue()
         self._reconciler = reconciler
         self._workers = workers
@@ -67,7 +73,8 @@ class Controller:
 
         def enqueue(change: Change) -> None:
             for key in keys(change):
-                self.queue.add(key)
+                if change.author is None or change.author != (self.name, key):
+                    self.queue.add(key)
 
         informer.subscribe(enqueue)
 
@@ -93,6 +100,7 @@ class Controller:
             self._metrics.total.labels(self.name, result).inc()
 
     async def _attempt(self, key: Key) -> str:
+        AUTHOR.set(None if self._echoes else (self.name, key))
         try:
             again = await self._reconciler.reconcile(key)
         except Exception as error:
@@ -130,9 +138,9 @@ class Manager:
         self.metrics = Metrics(registry)
         self._controllers: list[Controller] = []
 
-    def add(self, name: str, reconciler: Reconciler, workers: int = 4) -> Controller:
+    def add(self, name: str, reconciler: Reconciler, workers: int = 4, *, echoes: bool = True) -> Controller:
         """A new controller, started by `run`."""
-        controller = Controller(name, reconciler, self.metrics, workers)
+        controller = Controller(name, reconciler, self.metrics, workers, echoes=echoes)
         self._controllers.append(controller)
         return controller
 

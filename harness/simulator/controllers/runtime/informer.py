@@ -36,9 +36,9 @@ class Informer:
         """Call `handler` with every change from now on; it must return at once."""
         self._handlers.append(handler)
 
-    def observe(self, manifest: Manifest) -> None:
-        """Take in an object that the API server returned to a write."""
-        self._tell(self.store.observe(manifest))
+    def observe(self, manifest: Manifest, author: object = None) -> None:
+        """Take in an object that the API server returned to a write; `author`: see `Change`."""
+        self._tell(self.store.observe(manifest, author))
 
     async def run(self) -> None:
         """List and watch until cancelled."""

@@ -12,10 +12,14 @@ TOMBSTONES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One step in an object's life: created (`old` None), changed, or gone (`new` None)."""
+    """One step in an object's life: created (`old` None), changed, or gone (`new` None).
+
+    `author`: whose write it is, where its answer holds nothing but what was written; None for whatever was heard of.
+    """
 
     old: Manifest | None
     new: Manifest | None
+    author: object = None
 
     @property
     def latest(self) -> Manifest:
@@ -67,7 +71,7 @@ class Store:
         """Objects for which the index function yielded `value`, in key order."""
         return [self._objects[key] for key in sorted(self._indices[index].get(value, ()))]
 
-    def observe(self, manifest: Manifest) -> Change | None:
+    def observe(self, manifest: Manifest, author: object = None) -> Change | None:
         """Take in a version of an object; None when it is no news (an older version, or one from before the deletion)."""
         key, version = key_of(manifest), resource_version(manifest)
         old = self._objects.get(key)
@@ -77,7 +81,7 @@ class Store:
             return None
         self._gone.pop(key, None)
         self._put(key, manifest)
-        return Change(old, manifest)
+        return Change(old, manifest, author)
 
     def forget(self, key: Key, version: int) -> Change | None:
         """Take in a deletion that happened at `version`; None when a later incarnation is already known."""
