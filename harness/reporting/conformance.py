@@ -104,8 +104,8 @@ class KnownFailureReport(_Part):
     """A failure that was declared before the run."""
 
     subject: str = Field(description="the check or the requirement that was declared")
-    issue: str
-    expires: str = Field(description="a day, as YYYY-MM-DD")
+    issue: str = Field(pattern=r"^https?://[^\s/]+/?\S*$", description="where it is tracked; pages link to it")
+    expires: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="a day, as YYYY-MM-DD")
     comment: str = ""
 
 

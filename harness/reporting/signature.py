@@ -81,30 +81,26 @@ class Statement(_Edge):
 class Signed:
     """An envelope of the folder that can be read: who claims to have signed, and which files are not as they were signed."""
 
-    signer: str
+    predicate: Predicate
     keyids: tuple[str, ...]
     by: tuple[PublicKey, ...]
     """Trusted keys that did sign it."""
     differing: tuple[str, ...]
 
+    @property
+    def signer(self) -> str:
+        """The name that the signer gave; a key vouches for it, or nobody does."""
+        return self.predicate.signer
+
 
 def sign(folder: Path, report: ConformanceReport, key: Ed25519PrivateKey, signer: str) -> Path:
     """Add a signature over all files of the folder that a reviewer reads. Raises EnvironmentFault when it cannot be written."""
     public = PublicKey("", key.public_key())
-    product = " ".join(filter(None, (report.implementation.project, report.implementation.version)))
     statement = Statement(
         type=STATEMENT,
         subject=tuple(Subject(name=name, digest={"sha256": _sha256(folder / name)}) for name in signed_files(folder)),
         predicate_type=PREDICATE,
-        predicate=Predicate(
-            statement=report.statement,
-            conformant=report.result.conformant,
-            run=report.run.id,
-            product=product,
-            valid_until=report.valid_until.isoformat(),
-            signed_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            signer=signer,
-        ),
+        predicate=predicate_of(report, signer, datetime.now(UTC)),
     )
     payload = orjson.dumps(statement.model_dump(mode="json", by_alias=True))
     envelope = {
@@ -121,6 +117,19 @@ def sign(folder: Path, report: ConformanceReport, key: Ed25519PrivateKey, signer
     except OSError as error:
         raise EnvironmentFault(f"cannot write the signature {path}: {error.strerror}") from error
     return path
+
+
+def predicate_of(report: ConformanceReport, signer: str, at: datetime) -> Predicate:
+    """What a signature says of this report."""
+    return Predicate(
+        statement=report.statement,
+        conformant=report.result.conformant,
+        run=report.run.id,
+        product=" ".join(filter(None, (report.implementation.project, report.implementation.version))),
+        valid_until=report.valid_until.isoformat(),
+        signed_at=at.isoformat(timespec="seconds"),
+        signer=signer,
+    )
 
 
 def signed_files(folder: Path) -> list[str]:
@@ -154,7 +163,7 @@ def _read(folder: Path, line: bytes, trusted: Sequence[PublicKey]) -> Signed | s
         return f"an envelope that is no signature of a report: {' '.join(str(error).split())[:120]}"
     message = pre_authentication(payload)
     return Signed(
-        signer=statement.predicate.signer,
+        predicate=statement.predicate,
         keyids=tuple(entry.keyid for entry in envelope.signatures),
         by=tuple(key for key in trusted if any(key.made(signature, message) for signature in signatures)),
         differing=tuple(_differing(folder, statement.subject)),

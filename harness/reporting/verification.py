@@ -23,7 +23,7 @@ from harness.reporting.certificate import NAME
 from harness.reporting.conformance import ConformanceReport
 from harness.reporting.data import report_data
 from harness.reporting.objection import AGAIN, Objection, Submission
-from harness.reporting.quick_yaml import load_yaml
+from harness.reporting.quick_yaml import AmbiguousDocument, load_plain
 from harness.reporting.signature import read_signatures
 from harness.reporting.signing_key import PublicKey
 
@@ -42,7 +42,13 @@ def verify(
     `suite` has every check of this installation, `suite_digest` is their digest. Where keys are `trusted`, a signature by one of them is
     asked for. Raises UsageFault when the folder holds no report.
     """
-    document = _read(folder)
+    linked = list(rules.plain_files(folder))
+    if linked:
+        return None, linked
+    try:
+        document = _read(folder)
+    except AmbiguousDocument as error:
+        return None, [Objection("V001", "a document that everybody reads alike", str(error), AGAIN)]
     objections = list(_against_schema(document))
     if objections:
         return None, objections
@@ -52,10 +58,13 @@ def verify(
     except (ValidationError, UsageFault) as error:
         return None, [Objection("V002", "a report and a journal of this version", str(error).partition("\n")[0], AGAIN)]
     submission = Submission(folder, document, report, events, RunRecord.of(events))
-    objections += rules.same_suite(submission, suite_digest)
-    for rule in rules.CONSISTENCY:
+    for rule in rules.SOUND:
         objections += rule(submission)
-    objections += rules.signed(read_signatures(folder, trusted), trusted)
+    if not any(objection.rule == "V005" for objection in objections):
+        for rule in rules.CONSISTENCY:
+            objections += rule(submission)
+    objections = [*rules.same_suite(submission, suite_digest), *objections]
+    objections += rules.signed(report, read_signatures(folder, trusted), trusted)
     if objections:
         return report, objections
     return report, [*rules.complete(submission, suite), *rules.accepted(submission, now or datetime.now(UTC))]
@@ -64,9 +73,11 @@ def verify(
 def _read(folder: Path) -> dict[str, Any]:
     path = folder / NAME
     try:
-        document = load_yaml(path.read_bytes())
+        document = load_plain(path.read_bytes())
     except OSError as error:
         raise UsageFault(f"{folder} holds no report: cannot read {NAME}: {error.strerror}") from error
+    except AmbiguousDocument:
+        raise
     except yaml.YAMLError as error:
         raise UsageFault(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(document, dict):
@@ -75,9 +86,12 @@ def _read(folder: Path) -> dict[str, Any]:
 
 
 def _against_schema(document: Mapping[str, Any]) -> Iterable[Objection]:
+    try:
+        plain = orjson.loads(orjson.dumps(document))
+    except TypeError as error:
+        yield Objection("V001", "values that JSON has, too", str(error), AGAIN)
+        return
     validator = jsonschema.Draft202012Validator(orjson.loads(report_data(SCHEMA).read_bytes()))
-    for problem in sorted(
-        validator.iter_errors(orjson.loads(orjson.dumps(document))), key=lambda found: list(map(str, found.path))
-    ):
+    for problem in sorted(validator.iter_errors(plain), key=lambda found: list(map(str, found.path))):
         where = ".".join(map(str, problem.absolute_path)) or "the document"
         yield Objection("V001", "a document of the published schema", f"{where}: {problem.message[:200]}", AGAIN)
