@@ -80,11 +80,11 @@ def policy(name: str) -> bytes:
 class Server:
     """The server as a process on a core of its own."""
 
-    def __init__(self, folder: Path, core: int | None) -> None:
+    def __init__(self, folder: Path, core: int | None, *options: str) -> None:
         ready = folder / "ready.json"
         command = [sys.executable, "-m", "harness.simulator.kubeapi", "--dir", str(folder), "--ready-file", str(ready)]
         began = time.perf_counter()
-        self.process = subprocess.Popen([*command, "--crds", str(ROOT / "fixtures" / "crds")], cwd=ROOT)
+        self.process = subprocess.Popen([*command, "--crds", str(ROOT / "fixtures" / "crds"), *options], cwd=ROOT)
         if core is not None:
             psutil.Process(self.process.pid).cpu_affinity([core])
         while not ready.exists():

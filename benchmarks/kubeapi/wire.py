@@ -5,6 +5,9 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+MERGE = "application/merge-patch+json"
+APPLY = "fieldManager=maas-conformance&force=true"
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -36,12 +39,12 @@ class Connection:
         reader, writer = await asyncio.open_connection(address.host, address.port, ssl=address.context, limit=1 << 24)
         return cls(address, reader, writer)
 
-    def send(self, method: str, path: str, body: bytes = b"") -> None:
+    def send(self, method: str, path: str, body: bytes = b"", media: str = "application/json") -> None:
         """Write one request."""
         head = (
             f"{method} {path} HTTP/1.1\r\nHost: {self._address.host}\r\nAuthorization: Bearer {self._address.token}\r\n"
         )
-        head += f"Content-Type: application/json\r\nAccept: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        head += f"Content-Type: {media}\r\nAccept: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         self.writer.write(head.encode() + body)
 
     async def headers(self) -> tuple[int, int]:
@@ -53,9 +56,11 @@ class Connection:
         length = int(lower[at + 15 : lower.index(b"\r\n", at)]) if at >= 0 else 0
         return code, length
 
-    async def request(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
+    async def request(
+        self, method: str, path: str, body: bytes = b"", media: str = "application/json"
+    ) -> tuple[int, bytes]:
         """One exchange."""
-        self.send(method, path, body)
+        self.send(method, path, body, media)
         code, length = await self.headers()
         return code, await self.reader.readexactly(length)
 
