@@ -23,7 +23,7 @@ def pods_of(world: World, name: str, namespace: str) -> list[Manifest]:
 @check("MAAS-RATE-028", needs=NEEDS)
 def test_a_model_server_that_dies_is_replaced_and_what_failed_costs_nothing(world: World, estate: Estate) -> None:
     twin = world.new_model()
-    caller, neighbour = world.customer(models=twin.handle), world.customer()
+    caller, neighbour = world.customer(models=twin.handle), world.anybody()
     answers = [expect_served(caller.infer())]
     expect_served(neighbour.infer())
     doomed = {pod["metadata"]["uid"] for pod in pods_of(world, twin.backend.name, twin.handle.namespace)}
