@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict
 
 State = Literal["starting", "running", "paused", "stopped", "ended"]
 """`stopped` was asked for, `ended` was not: a component that ended by itself has died."""
-Action = Literal["stop", "kill", "start", "pause", "resume"]
+Action = Literal["stop", "kill", "start", "pause", "resume", "prepare"]
+"""`prepare` changes nothing that anybody sees: what can be done beforehand for the next start is done."""
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 
 

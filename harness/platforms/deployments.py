@@ -79,7 +79,9 @@ class DeployedComponents:
             raise UsageFault("a Deployment can be stopped, killed and started; it cannot be paused")
         began = time.monotonic()
         try:
-            if action == "start":
+            if action == "prepare":
+                pass  # its image is on the nodes already
+            elif action == "start":
                 self._start(name, ref)
             else:
                 self._stop(name, ref, at_once=action == "kill")

@@ -36,16 +36,16 @@ class Component:
         *,
         again: bool = False,
     ) -> None:
-        """`again`: an earlier process of this platform was this component; its log is continued."""
+        """`again`: another process of this platform was this component, or still is; its log is continued."""
         self.name = name
         self.log = lease.logs / f"{name}.log"
         self.ready_file = lease.private / "ready" / f"{name}.json"
         self.ready_file.parent.mkdir(exist_ok=True)
         self.endpoints: Mapping[str, str] | None = None
         variables = {**os.environ, **(environment or {}), "MAAS_DIE_WITH_PARENT": "1", RUN_VARIABLE: lease.run_id}
-        self.ready_file.unlink(missing_ok=True)
-        if not again:
-            self.log.unlink(missing_ok=True)  # of an earlier run into the same folder
+        if not again:  # of an earlier run into the same folder
+            self.ready_file.unlink(missing_ok=True)
+            self.log.unlink(missing_ok=True)
         with self.log.open("ab") as log:
             # a session of its own: Ctrl-C reaches the supervisor alone, which ends components in order
             self._process = subprocess.Popen(
@@ -62,6 +62,7 @@ class Component:
     def tell(self, arguments: Sequence[str]) -> None:
         """Let it run with these arguments; `--ready-file` is added."""
         assert self._process.stdin is not None
+        self.ready_file.unlink(missing_ok=True)  # of the process that was this component before
         line = json.dumps([*arguments, "--ready-file", str(self.ready_file)]) + "\n"
         with contextlib.suppress(BrokenPipeError):  # it died: the next look says so, with its log
             self._process.stdin.write(line.encode())

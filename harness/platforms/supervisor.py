@@ -142,6 +142,7 @@ class Supervisor:
                 "start": self._start_one,
                 "pause": self._pause_one,
                 "resume": self._resume_one,
+                "prepare": self._prepare,
             }
             steps[action](name)
             took = time.monotonic() - began
@@ -214,7 +215,7 @@ class Supervisor:
             self._held[name].hold(self._ready.get(name, {}).values())
 
     def _prepare(self, name: str) -> None:
-        """Load the next process of a component that has ended: most of a start is loading, and can be over before it is asked for."""
+        """Load the next process of a component: most of a start is loading, and can be over before it is asked for."""
         if name not in self._spare or self._spare[name].ended(0):
             self._spare[name] = Component(name, self._parts[name].module, self._lease, self._environment, again=True)
 

@@ -52,6 +52,15 @@ class Components:
         with self.without(name, by=by):
             pass
 
+    def expect_absence(self, *names: str, by: Action = "kill") -> None:
+        """Say first which components a check will take away: it is not runnable where that cannot be, and they come back sooner.
+
+        What a start needs is prepared while the check makes what it needs itself.
+        """
+        self.require(*names, by=by)
+        for name in names:
+            self._control.act(name, "prepare")
+
     def require(self, *names: str, by: Action = "kill") -> None:
         """Make the check not runnable where one of these components cannot be taken away in that way."""
         if by == "pause" and not self._control.pauses:

@@ -35,6 +35,7 @@ NO_WEBHOOK: Final = 'failed calling webhook "v{kind}.maas.opendatahub.io"'
 
 @check("MAAS-AUTH-068", needs=NEEDS, alone=True)
 def test_without_the_authorizer_nobody_is_served(world: World, components: Components) -> None:
+    components.expect_absence("authorizer")
     crowd = Crowd(world)
     with crowd.calling() as traffic:
         with components.without("authorizer"):
@@ -61,8 +62,9 @@ def test_while_the_authorizer_keeps_silent_nobody_is_served(world: World, compon
 
 @check("MAAS-RATE-023", "MAAS-RATE-022", needs=NEEDS, alone=True)
 def test_without_the_limiter_nobody_is_served_and_afterwards_limits_hold(world: World, components: Components) -> None:
-    crowd = Crowd(world)
+    components.expect_absence("limiter")
     saver = world.customer(limit=LIMIT)
+    crowd = Crowd(world)
     spend(saver.infer, limit=LIMIT)
     with crowd.calling() as traffic:
         with components.without("limiter"):
@@ -96,10 +98,9 @@ def test_while_the_limiter_keeps_silent_nobody_is_served(world: World, component
 
 @check("MAAS-AUTH-068", needs=NEEDS, alone=True)
 def test_without_maas_api_nobody_is_served_and_no_key_is_lost(world: World, components: Components) -> None:
-    crowd, unused = Crowd(world), world.customer()
-    who = world.identity()
-    subscription = world.subscription(who)
-    world.policy(who)
+    components.expect_absence("maas-api", by="stop")
+    crowd, unused = Crowd(world), world.anybody()
+    who, subscription = world.member(), world.common()
     key, person = world.key(who, subscription), world.person(who)
     revoked = world.caller(key)
     expect_served(revoked.infer())
@@ -119,6 +120,7 @@ def test_without_maas_api_nobody_is_served_and_no_key_is_lost(world: World, comp
 
 @check("MAAS-WH-007", needs=NEEDS, alone=True)
 def test_without_the_controller_writes_are_refused_and_inference_goes_on(world: World, components: Components) -> None:
+    components.expect_absence("maas-controller", by="stop")
     crowd = Crowd(world)
     late = world.identity()
     with crowd.calling() as traffic:
@@ -152,10 +154,11 @@ def expect_no_webhook(world: World, manifest: Manifest) -> None:
 def test_without_the_kubernetes_api_no_token_is_believed_and_no_object_is_lost(
     world: World, components: Components
 ) -> None:
-    components.require("kubeapi")
-    crowd, late = Crowd(world), world.identity()
+    components.expect_absence("kubeapi")
+    late = world.identity()
     subscription = world.subscription(late)
     world.policy(late)
+    crowd = Crowd(world)
     newcomer = world.caller(world.token(late), identity=late, subscription=subscription)
     before = {
         ref: uid_of(world, ref) for ref in (subscription.ref, Ref("v1", "Namespace", late.account.namespace or ""))
@@ -179,7 +182,7 @@ def uid_of(world: World, ref: Ref) -> str | None:
 
 @check("MAAS-AUTH-068", needs=NEEDS, alone=True)
 def test_a_gateway_that_starts_without_its_authorizer_serves_nobody(world: World, components: Components) -> None:
-    components.require("gateway", "authorizer")
+    components.expect_absence("gateway", "authorizer")
     crowd = Crowd(world)
     with crowd.calling() as traffic:
         with components.without("authorizer"):
@@ -195,6 +198,7 @@ def test_a_gateway_that_starts_without_its_authorizer_serves_nobody(world: World
 def test_the_standard_gateway_answers_while_the_services_of_maas_are_down(
     world: World, platform: Platform, components: Components
 ) -> None:
+    components.expect_absence("authorizer", "limiter")
     twin = world.new_model(gateway="unnamed", registered=False)
     crowd = Crowd(world)
     assert platform.endpoints.standard_gateway is not None
@@ -216,6 +220,7 @@ def test_the_standard_gateway_answers_while_the_services_of_maas_are_down(
 
 @check("MAAS-CTRL-007", needs=(*NEEDS, "models"), alone=True)
 def test_a_model_declared_while_kserve_is_down_serves_once_it_is_back(world: World, components: Components) -> None:
+    components.expect_absence("kserve")
     crowd = Crowd(world)
     twin = world.new_model()
     customer = world.customer(models=twin.handle)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import click
 import uvloop
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from harness.simulator.component import die_with_parent
 from harness.simulator.controllers.kserve import reconciler as kserve
@@ -24,6 +24,7 @@ from harness.simulator.controllers.runtime.controller import Manager
 from harness.simulator.controllers.runtime.event import Recorder
 from harness.simulator.controllers.runtime.lifetime import run_until_stopped
 from harness.simulator.controllers.runtime.manifest import Key
+from harness.simulator.controllers.runtime.scrape import scraped
 
 Part = Literal["maas", "kserve", "all"]
 
@@ -130,13 +131,9 @@ async def run(
     if part in ("maas", "all"):
         recorder = Recorder(manager.cluster, "maas-controller")
         webhook = maas.install(manager, recorder, maas_settings, webhook_bind)
-    server, thread = start_http_server(bind[1], bind[0], registry)
-    try:
+    with scraped(registry, bind) as metrics:
         async with webhook.serving() if webhook is not None else contextlib.nullcontext():
-            await run_until_stopped(manager, ready_file, {"metrics": f"http://{bind[0]}:{server.server_port}/metrics"})
-    finally:
-        server.shutdown()
-        thread.join()
+            await run_until_stopped(manager, ready_file, {"metrics": metrics})
 
 
 def chosen_quirks(text: str) -> Quirks:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 import uvloop
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from harness.simulator.component import die_with_parent, place
 from harness.simulator.controllers.runtime.cluster import Cluster
@@ -16,6 +16,7 @@ from harness.simulator.controllers.runtime.controller import Manager
 from harness.simulator.controllers.runtime.kind import ENDPOINT_SLICE, SECRET
 from harness.simulator.controllers.runtime.lifetime import run_until_stopped
 from harness.simulator.controllers.runtime.manifest import Manifest
+from harness.simulator.controllers.runtime.scrape import scraped
 from harness.simulator.kubelet.child import Nurseries
 from harness.simulator.kubelet.launch import MOCK, Launch, Runtime, mock_launch, vllm_launch
 from harness.simulator.kubelet.platform import API, Surroundings, module_of, platform_launch
@@ -85,10 +86,8 @@ async def run(
     pods = install(manager, folder, launcher, nurseries)
     if runtime == "mock":
         await nurseries.prepare(MOCK)
-    server, thread = start_http_server(bind[1], bind[0], registry)
-    try:
-        await run_until_stopped(manager, ready_file, {"metrics": f"http://{bind[0]}:{server.server_port}/metrics"})
-    finally:
-        await pods.stop(STOP_GRACE_S)
-        server.shutdown()
-        thread.join()
+    with scraped(registry, bind) as metrics:
+        try:
+            await run_until_stopped(manager, ready_file, {"metrics": metrics})
+        finally:
+            await pods.stop(STOP_GRACE_S)

@@ -1,9 +1,10 @@
 """The API server as reconcilers see it: reads from memory, writes over the network whose answers are in memory at once."""
 
 import asyncio
+import contextlib
 import copy
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -63,7 +64,8 @@ class Cluster:
     async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
         """Create an object. Raises ApiError, 409 when it exists."""
         typed = resource(kind)(copy.deepcopy(manifest))
-        return self._wrote(kind, await self.client.create(typed, **_scope(kind, key_of(manifest))))
+        key = key_of(manifest)
+        return await self._write(kind, key, self.client.create(typed, **_scope(kind, key)))
 
     async def apply(self, kind: Kind, desired: Manifest, closed: Collection[str] = ()) -> Manifest:
         """Make the object be as desired, creating or replacing it; nothing is sent when nothing differs.
@@ -80,7 +82,7 @@ class Cluster:
                 wanted = None if is_left_alone(live) else replacement(live, desired, closed)
                 if wanted is None:
                     return live
-                return self._wrote(kind, await self.client.replace(resource(kind)(wanted), **_scope(kind, key)))
+                return await self._write(kind, key, self.client.replace(resource(kind)(wanted), **_scope(kind, key)))
             except ApiError as error:
                 if error.status.code not in (404, 409) or attempt == ATTEMPTS - 1:
                     raise
@@ -105,26 +107,25 @@ class Cluster:
         if not patch:
             return manifest
         key = key_of(manifest)
+        request = self.client.patch(
+            resource(kind).Status, key.name, {"status": patch}, patch_type=PatchType.MERGE, **_scope(kind, key)
+        )
         try:
-            answer = await self.client.patch(
-                resource(kind).Status, key.name, {"status": patch}, patch_type=PatchType.MERGE, **_scope(kind, key)
-            )
+            answer = await self._write(kind, key, request, lambda answer: _is_alone(manifest, wanted, answer))
         except ApiError as error:
             if error.status.code == 404:
                 return manifest
             raise
         for said in _news(status(manifest), wanted):
             log.info("%s %s: %s", kind, key, said)
-        return self._wrote(kind, answer) if _is_alone(manifest, wanted, answer) else self._heard(kind, answer)
+        return answer
 
     async def patch(self, kind: Kind, key: Key, patch: Manifest) -> Manifest:
         """Apply a JSON merge patch. Raises ApiError."""
-        return self._heard(kind, await self._patched(kind, key, patch))
+        return await self._write(kind, key, self._patched(kind, key, patch), lambda _: False)
 
-    async def _patched(self, kind: Kind, key: Key, patch: Manifest) -> Any:
-        return await self.client.patch(
-            resource(kind), key.name, patch, patch_type=PatchType.MERGE, **_scope(kind, key)
-        )
+    def _patched(self, kind: Kind, key: Key, patch: Manifest) -> Awaitable[Any]:
+        return self.client.patch(resource(kind), key.name, patch, patch_type=PatchType.MERGE, **_scope(kind, key))
 
     async def add_finalizer(self, kind: Kind, manifest: Manifest, finalizer: str) -> Manifest:
         """Keep the object until `finalizer` is removed. The version in the patch makes a concurrent change a conflict (409)."""
@@ -160,11 +161,20 @@ class Cluster:
     async def _set_finalizers(self, kind: Kind, manifest: Manifest, finalizers: list[str]) -> Manifest:
         version = manifest["metadata"]["resourceVersion"]
         patch = {"metadata": {"finalizers": finalizers, "resourceVersion": version}}
-        return self._wrote(kind, await self._patched(kind, key_of(manifest), patch))
+        key = key_of(manifest)
+        return await self._write(kind, key, self._patched(kind, key, patch))
 
-    def _wrote(self, kind: Kind, answer: Any) -> Manifest:
-        """Take in the answer to a write that nobody else's can have come before: it was of a known version, or of a new object."""
-        return self._heard(kind, answer, AUTHOR.get())
+    async def _write(
+        self, kind: Kind, key: Key, request: Awaitable[Any], is_alone: Callable[[Any], bool] = lambda _: True
+    ) -> Manifest:
+        """Send a write and take in its answer, as this task's own where `is_alone` says that it holds nothing that others wrote.
+
+        By default it does not: the write is of a known version, or of a new object.
+        """
+        informer = self._informers.get(kind)
+        with informer.awaiting(key) if informer is not None else contextlib.nullcontext():
+            answer = await request
+            return self._heard(kind, answer, AUTHOR.get() if is_alone(answer) else None)
 
     def _heard(self, kind: Kind, answer: Any, author: object = None) -> Manifest:
         manifest: Manifest = dict(answer)

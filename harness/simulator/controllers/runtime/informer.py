@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from lightkube import AsyncClient
 
 from harness.simulator.controllers.runtime.kind import Kind, resource
-from harness.simulator.controllers.runtime.manifest import Manifest, key_of, resource_version
+from harness.simulator.controllers.runtime.manifest import Key, Manifest, key_of, resource_version
 from harness.simulator.controllers.runtime.refusal import code_of
 from harness.simulator.controllers.runtime.store import Change, Store
 
@@ -31,6 +32,8 @@ class Informer:
         self.is_served = True
         self._client = client
         self._handlers: list[Handler] = []
+        self._awaited: Counter[Key] = Counter()
+        self._held: dict[Key, list[tuple[str, Manifest]]] = {}
 
     def subscribe(self, handler: Handler) -> None:
         """Call `handler` with every change from now on; it must return at once."""
@@ -39,6 +42,19 @@ class Informer:
     def observe(self, manifest: Manifest, author: object = None) -> None:
         """Take in an object that the API server returned to a write; `author`: see `Change`."""
         self._tell(self.store.observe(manifest, author))
+
+    @contextlib.contextmanager
+    def awaiting(self, key: Key) -> Iterator[None]:
+        """Hold back what the watch says of an object until a write of it is answered: only the answer says whose change it is."""
+        self._awaited[key] += 1
+        try:
+            yield
+        finally:
+            self._awaited[key] -= 1
+            if not self._awaited[key]:
+                del self._awaited[key]
+                for operation, manifest in self._held.pop(key, ()):
+                    self._take(operation, manifest)
 
     async def run(self) -> None:
         """List and watch until cancelled."""
@@ -82,10 +98,17 @@ class Informer:
         async with contextlib.aclosing(events) as stream:  # type: ignore[type-var]  # an async generator, typed as an iterator
             async for operation, item in stream:
                 manifest = self._plain(item)
-                if operation == "DELETED":
-                    self._tell(self.store.forget(key_of(manifest), resource_version(manifest)))
+                key = key_of(manifest)
+                if key in self._awaited:
+                    self._held.setdefault(key, []).append((operation, manifest))
                 else:
-                    self._tell(self.store.observe(manifest))
+                    self._take(operation, manifest)
+
+    def _take(self, operation: str, manifest: Manifest) -> None:
+        if operation == "DELETED":
+            self._tell(self.store.forget(key_of(manifest), resource_version(manifest)))
+        else:
+            self._tell(self.store.observe(manifest))
 
     def _plain(self, item: Any) -> Manifest:
         manifest: Manifest = dict(item)
