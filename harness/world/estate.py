@@ -45,6 +45,8 @@ class Estate:
     """Objects that checks of this worker share: no check removes them, they go when the worker leaves."""
     lasting: set[Ref] = field(default_factory=set)
     """Those of them that are in force, and need not be applied by every check."""
+    tenants: dict[str, Platform] = field(default_factory=dict)
+    """Tenants that checks of the whole run share, as far as this worker has found them usable; they go with the run."""
     number: int = field(default_factory=lambda: next(_NUMBERS))
     """One worker may have several estates, one after the other; a namespace that ends takes nothing in until it has ended."""
 

@@ -31,7 +31,7 @@ class Grants(Models):
 
     def identity(self, group: str | None = None) -> Identity:
         """A new ServiceAccount. Identities of the same `group` share the group of a namespace made for this check."""
-        who = service_account(f"{self.name}-{group}" if group else self.estate.namespace, self._next("user"))
+        who = service_account(f"{self.name}-{group}" if group else self.estate.namespace, self.own_name("user"))
         home, account = who.manifests()
         (self.declare if group else self.declare_common)(home)
         self.declare(account)
@@ -39,7 +39,7 @@ class Grants(Models):
 
     def member(self) -> Identity:
         """A new ServiceAccount that `common` includes."""
-        who = service_account(self.estate.members, self._next("user"))
+        who = service_account(self.estate.members, self.own_name("user"))
         home, account = who.manifests()
         self.declare_common(home)
         self.declare(account)
@@ -65,7 +65,7 @@ class Grants(Models):
 
     def oidc_user(self, *groups: str, username: str | None = None) -> OidcUser:
         """A new user of the platform's issuer, in these groups; a name of its own unless the check gives one."""
-        return OidcUser(username or self._next("user"), groups)
+        return OidcUser(username or self.own_name("user"), groups)
 
     def group(self, name: str) -> str:
         """A group name that no other check uses."""
@@ -89,7 +89,7 @@ class Grants(Models):
         which run together would keep it busy with each other.
         """
         made = Subscription(
-            Ref(MAAS, "MaaSSubscription", self._next("sub"), self.wire.platform.namespaces.subscriptions),
+            Ref(MAAS, "MaaSSubscription", self.own_name("sub"), self.wire.platform.namespaces.subscriptions),
             People.of(owner),
             self._models(models),
             tuple(rates) or (Rate(limit, window),),
@@ -111,7 +111,7 @@ class Grants(Models):
     def policy(self, subjects: Who, *, models: Chosen = None, awaited: bool = True) -> Policy:
         """Access for the subjects to these models (by default the first)."""
         made = Policy(
-            Ref(MAAS, "MaaSAuthPolicy", self._next("policy"), self.wire.platform.namespaces.subscriptions),
+            Ref(MAAS, "MaaSAuthPolicy", self.own_name("policy"), self.wire.platform.namespaces.subscriptions),
             People.of(subjects),
             self._models(models),
         )

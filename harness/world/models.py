@@ -47,7 +47,7 @@ class Models(Objects):
 
     def ghost(self) -> ModelHandle:
         """A model that does not exist, and never will."""
-        return handle_of(self.original.namespace, self._next("ghost"))
+        return handle_of(self.original.namespace, self.own_name("ghost"))
 
     def new_model(
         self,
@@ -67,7 +67,7 @@ class Models(Objects):
         twin = twin_of(
             self.estate.cluster,
             self.original,
-            self._next("m"),
+            self.own_name("m"),
             refs=None if isinstance(named, str) else named,
             registered=registered,
             annotations=annotations,
@@ -102,6 +102,7 @@ class Models(Objects):
         self.declare(*own.manifests, until=forced)
         return own
 
-    def _next(self, kind: str) -> str:
+    def own_name(self, kind: str) -> str:
+        """A name for another object of that kind, which no other check uses."""
         self._count += 1
         return f"{self.name}-{kind}{self._count}"

@@ -46,10 +46,12 @@ class Tenant(World):
         self,
         parent: World,
         *,
+        name: str | None = None,
         oidc: Mapping[str, Any] | None = None,
         listeners: Sequence[Mapping[str, Any]] = (PLAIN_LISTENER,),
     ) -> None:
         super().__init__(parent.estate, parent.wire)
+        self.name = name or self.name
         places = parent.wire.platform.namespaces
         self._parent = parent
         self._own: list[ModelHandle] = []

@@ -86,7 +86,7 @@ class World(Grants):
         def post(body: Mapping[str, Any]) -> Exchange:
             return person.manage("POST", "/v1/api-keys", json=dict(body))
 
-        return ApiKey(post, self._next("key"), subscription.name if subscription else None, **options)
+        return ApiKey(post, self.own_name("key"), subscription.name if subscription else None, **options)
 
     def token(self, identity: Identity, *, audiences: tuple[str, ...] | None = None) -> Secret:
         """A fresh token of that ServiceAccount, by TokenRequest."""
@@ -170,6 +170,19 @@ class World(Grants):
         self._tenants += made
         open_tenants(made if opened else ())
         return made
+
+    def common_tenant(self) -> "Tenant":
+        """A tenant with a model that all checks of the run share, for those that leave it as it is; see `CommonTenant`."""
+        return self.common_tenants(1)[0]
+
+    def common_tenants(self, number: int) -> "tuple[Tenant, ...]":
+        """Several of them, in force and reachable. Raises NotReady as `tenants` does."""
+        from harness.world.common_tenant import CommonTenant, open_common
+
+        entered = tuple(CommonTenant(self, place) for place in range(number))
+        self._tenants += entered
+        open_common(entered)
+        return entered
 
     def remove(self) -> None:
         """Delete everything that was made, tenants first."""

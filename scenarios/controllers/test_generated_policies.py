@@ -94,8 +94,8 @@ def test_an_edit_that_changes_nothing_writes_nothing(world: World) -> None:
 
 @check("MAAS-CTRL-012", "MAAS-CTRL-015", needs={"kube", "models", "tenants", "kuadrant"})
 def test_the_gateways_policy_is_not_written_again_for_quota_and_access(world: World) -> None:
-    """A tenant's gateway is the check's own, so nobody else writes its policy meanwhile."""
-    tenant = world.tenant()
+    """A tenant that all checks leave as it is: what others do there meanwhile are quota and access as well."""
+    tenant = world.common_tenant()
     who = tenant.identity("team")
     subscription, policy = tenant.subscription(who), tenant.policy(who)
     tenant.settle()

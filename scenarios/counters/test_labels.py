@@ -142,7 +142,7 @@ def test_labels_appear_and_go_as_a_tenant_switches_them(world: World, estate: Es
 
 @check("MAAS-TOK-011", needs=TENANTS)
 def test_a_tenant_that_says_nothing_of_telemetry_has_the_documented_labels(world: World, estate: Estate) -> None:
-    tenant = world.tenant()
+    tenant = world.common_tenant()
     await_object(tenant, in_force(tenant, wanted({})))
     caller = consumer(tenant)
     expect_served(caller.infer())

@@ -49,7 +49,7 @@ def subscribed(tenant: Tenant, who: Identity, name: str) -> Subscription:
 
 @check("MAAS-MT-003", "MAAS-SETUP-007", needs=NEEDS)
 def test_a_key_of_one_tenant_is_nothing_at_another(world: World) -> None:
-    here, there = world.tenants(2)
+    here, there = world.common_tenants(2)
     customer, neighbour = here.customer(), there.customer()
     expect_served(customer.infer())
     expect_served(neighbour.infer())
@@ -62,8 +62,8 @@ def test_a_key_of_one_tenant_is_nothing_at_another(world: World) -> None:
 
 @check("MAAS-MT-003", "MAAS-SETUP-007", needs=NEEDS)
 def test_a_key_of_a_tenant_is_nothing_at_the_default_gateway_nor_the_other_way_round(world: World) -> None:
-    tenant = world.tenant()
-    inside, outside = tenant.customer(), world.customer()
+    tenant = world.common_tenant()
+    inside, outside = tenant.customer(), world.anybody()
     expect_served(inside.infer())
     expect_served(outside.infer())
     expect_stranger(world.caller(inside.credential).infer(), what="a tenant's key at the default gateway")
@@ -74,14 +74,12 @@ def test_a_key_of_a_tenant_is_nothing_at_the_default_gateway_nor_the_other_way_r
 
 @check("MAAS-MT-004", "MAAS-SETUP-007", needs=NEEDS)
 def test_what_is_known_of_a_key_is_known_to_its_tenant_alone(world: World) -> None:
-    here, there = world.tenants(2)
+    here, there = world.common_tenants(2)
     who = world.identity()
+    key = here.key(who, here.subscription(who))
+    there.subscription(who)
     for tenant in (here, there):
-        subscription = tenant.subscription(who)
         tenant.policy(who)
-        tenant.settle()
-        if tenant is here:
-            key = here.key(who, subscription)
     owner, namesake = here.person(who), there.person(who)
     path = f"/v1/api-keys/{key.id}"
     expect_status(owner.manage("GET", path), 200, when="the owner asks the tenant that the key belongs to")
@@ -102,7 +100,7 @@ def found(person: Caller) -> set[str]:
 
 @check("MAAS-MT-003", "MAAS-MT-005", "MAAS-RATE-024", "MAAS-SETUP-007", needs=NEEDS)
 def test_subscriptions_of_the_same_name_have_models_and_budgets_of_their_own(world: World) -> None:
-    here, there = world.tenants(2)
+    here, there = world.common_tenants(2)
     who, name = world.identity(), f"{world.name}-team"
     first, second = (subscribed(tenant, who, name) for tenant in (here, there))
     spender, other = here.subscriber(who, first), there.subscriber(who, second)
@@ -134,8 +132,8 @@ def listed(caller: Caller) -> dict[str, set[str]]:
 @check("MAAS-MT-006", needs=NEEDS)
 def test_a_tenants_model_is_reached_through_its_own_gateway_alone(world: World) -> None:
     """Elsewhere it is refused, or it is what a model is that never was: to a gateway that looks for a route first both are nothing."""
-    here, there = world.tenants(2)
-    customer, neighbour, outsider = here.customer(), there.customer(), world.customer()
+    here, there = world.common_tenants(2)
+    customer, neighbour, outsider = here.customer(), there.customer(), world.anybody()
     expect_served(customer.infer())
     journals, ghost = here.journals(), world.ghost()
     for caller, where in ((neighbour, "another tenant's gateway"), (outsider, "the default gateway")):

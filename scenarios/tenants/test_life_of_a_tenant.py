@@ -72,7 +72,7 @@ def test_a_tenant_has_a_namespace_and_a_gateway(world: World) -> None:
 
 @check("MAAS-MT-002", "MAAS-GW-008", "MAAS-GW-009", needs=(*NEEDS, "kuadrant"))
 def test_a_tenant_has_a_stack_of_its_own(world: World) -> None:
-    tenant = world.tenant()
+    tenant = world.common_tenant()
     workload = got(tenant, tenant.workload, requirement="MAAS-MT-002")
     container = workload["spec"]["template"]["spec"]["containers"][0]
     variables = {entry["name"]: entry.get("value") for entry in container["env"]}
@@ -149,7 +149,7 @@ def test_the_columns_that_kubectl_prints_of_tenants(world: World) -> None:
 
 @check("MAAS-MT-009", needs=(*NEEDS, "administrators"))
 def test_an_administrators_role_waits_to_be_bound(world: World) -> None:
-    tenant = world.tenant()
+    tenant = world.common_tenant()
     cluster, who = world.estate.cluster, world.identity()
     roles = [
         one

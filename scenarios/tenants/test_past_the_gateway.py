@@ -75,7 +75,7 @@ def member(tenant: Tenant) -> tuple[Identity, str]:
 @check("MAAS-API-015", "MAAS-API-016", "MAAS-API-017", needs=NEEDS)
 def test_without_the_gateways_word_nobody_is_anybody(world: World) -> None:
     """Strict operations fail, optional ones are empty, and half an identity is a fault everywhere."""
-    tenant = world.tenant()
+    tenant = world.common_tenant()
     who, _ = member(tenant)
     whole = {NAME: who.username, GROUPS: f'["{who.group}"]'}
     model = tenant.model().model_id
@@ -112,7 +112,7 @@ def test_without_the_gateways_word_nobody_is_anybody(world: World) -> None:
 
 @check("MAAS-API-018", needs=NEEDS)
 def test_groups_come_as_json_or_as_words_and_blank_ones_are_none(world: World) -> None:
-    tenant = world.tenant()
+    tenant = world.common_tenant()
     who, subscription = member(tenant)
     for groups in (f'["{who.group}"]', f"[{who.group} other]", f'["", " ", "{who.group}"]', f'["  {who.group} "]'):
         exchange = as_told(tenant, "GET", "/v1/subscriptions", {NAME: "somebody", GROUPS: groups})
@@ -131,7 +131,7 @@ def validated(tenant: Tenant, key: Secret) -> Exchange:
 
 @check("MAAS-KEY-100", "MAAS-KEY-101", "MAAS-KEY-102", needs=NEEDS)
 def test_whose_key_it_is_and_why_it_is_nobodys(world: World) -> None:
-    tenant = world.tenant()
+    tenant = world.common_tenant()
     who, name = member(tenant)
     subscription = tenant.subscription(who.group)
     key, revoked = tenant.key(who, subscription), tenant.key(who, subscription)
@@ -179,7 +179,7 @@ def test_whose_key_it_is_and_why_it_is_nobodys(world: World) -> None:
 @check("MAAS-KEY-105", needs=NEEDS)
 def test_a_cleanup_spares_what_may_still_be_asked_about(world: World) -> None:
     """Which keys stay; that an ephemeral one goes half an hour after its end is shown by the contract tests of the reference platform."""
-    tenant = world.tenant()
+    tenant = world.common_tenant()
     who, _ = member(tenant)
     subscription = tenant.subscription(who.group)
     ephemeral: dict[str, Any] = {"extra": {"ephemeral": True}}
@@ -208,7 +208,7 @@ def test_a_cleanup_spares_what_may_still_be_asked_about(world: World) -> None:
 
 @check("MAAS-KEY-106", needs=NEEDS)
 def test_an_instance_revokes_the_keys_of_its_own_tenant_and_of_no_other(world: World) -> None:
-    here, there = world.tenants(2)
+    here, there = world.tenant(), world.common_tenant()
     customers = {tenant.name: tenant.customer() for tenant in (here, there)}
     for customer in customers.values():
         expect_served(customer.infer())

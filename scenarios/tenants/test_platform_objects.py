@@ -142,7 +142,7 @@ def test_expired_keys_are_cleaned_up_every_quarter_of_an_hour(world: World) -> N
 @check("MAAS-KEY-104", needs=NEEDS)
 def test_the_errand_that_cleans_up_keys_runs(world: World) -> None:
     """As `kubectl create job --from=cronjob/…` starts it, rather than a quarter of an hour later."""
-    tenant = world.tenant()
+    tenant = world.common_tenant()
     cron = cleanup_of(tenant)
     expect_confined(cron)
     ref = Ref("batch/v1", "Job", f"{world.name}-cleanup", tenant.infra)

@@ -84,7 +84,7 @@ def test_a_configuration_says_what_its_tenant_lacks(world: World) -> None:
 
 @check("MAAS-MT-012", needs=NEEDS)
 def test_a_model_of_a_shared_namespace_is_given_to_a_tenant_and_taken_back(world: World) -> None:
-    tenant = world.tenant()
+    tenant = world.common_tenant()
     cluster, who = world.estate.cluster, world.identity()
     model = tenant.new_model(registered=False).handle
     tenant.declare(registration(model))
@@ -107,7 +107,7 @@ def test_a_model_of_a_shared_namespace_is_given_to_a_tenant_and_taken_back(world
 
 @check("MAAS-RATE-026", needs=NEEDS)
 def test_a_subscription_to_another_tenants_model_fails(world: World) -> None:
-    tenant = world.tenant()
+    tenant = world.common_tenant()
     who = world.identity()
     subscription = tenant.subscription(who, models=world.model(), awaited=False)
     tenant.settle()

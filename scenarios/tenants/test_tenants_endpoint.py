@@ -65,7 +65,7 @@ def gateway_of(exchange: Exchange) -> Mapping[str, Any]:
 
 @check("MAAS-TEN-001", "MAAS-TEN-002", "MAAS-TEN-003", needs=NEEDS)
 def test_only_a_token_of_the_cluster_may_ask(world: World) -> None:
-    tenant = world.tenant()
+    tenant = world.common_tenant()
     somebody, customer = token(tenant), tenant.customer()
     gateway_of(asked(tenant, somebody))
     for exchange in (asked(tenant, None), asked(tenant, somebody, scheme="Basic ")):
@@ -80,7 +80,7 @@ def test_only_a_token_of_the_cluster_may_ask(world: World) -> None:
 
 @check("MAAS-TEN-004", "MAAS-TEN-010", needs=NEEDS)
 def test_each_instance_tells_of_its_own_tenant_and_gateway(world: World) -> None:
-    tenants = world.tenants(2)
+    tenants = world.common_tenants(2)
     told = []
     for tenant in tenants:
         exchange = asked(tenant, token(tenant))
@@ -179,9 +179,8 @@ def test_a_gateway_that_nobody_outside_can_reach_has_no_address(world: World) ->
 @check("MAAS-TEN-009", needs=NEEDS)
 def test_the_endpoint_is_not_offered_behind_the_gateway(world: World) -> None:
     """The rewrite of `/maas-api` would lead there; the instance refuses what came by the gateway."""
-    tenant = world.tenant()
+    tenant = world.common_tenant()
     customer = tenant.customer()
-    tenant.settle()
     expect_status(customer.manage("GET", "/v1/subscriptions"), 200, when="the prefix leads to the management API")
     exchange = tenant.person(tenant.identity()).manage("GET", "/v1/tenants")
     expect_status(exchange, 404, when="somebody authenticated asks for the tenants through the gateway")
