@@ -8,7 +8,7 @@ DEFECTS: Final = "harness.selftest.defects"
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """A platform that breaks a promise. `requirements`: at least one of their checks must fail, each of them named in its failure.
+    """A platform that breaks a promise. `requirements`: each of them must be found broken, by a failed check that names it.
 
     `under`: settings without which there is nothing to break.
     """
@@ -37,7 +37,7 @@ class Defect:
 
 GALLERY: Final[tuple[Defect, ...]] = (
     Defect("authorizer-admits-everyone", "authorizer", "no credential is needed", ("MAAS-AUTH-001", "MAAS-AUTH-003")),
-    Defect("authorizer-denies-everyone", "authorizer", "every request is 403", ("MAAS-GW-004", "MAAS-AUTH-007")),
+    Defect("authorizer-denies-everyone", "authorizer", "every request is 403", ("MAAS-KEY-001", "MAAS-AUTH-007")),
     Defect(
         "authorizer-answers-403-for-401",
         "authorizer",
@@ -64,9 +64,9 @@ GALLERY: Final[tuple[Defect, ...]] = (
         "limiter-denies-one-too-late",
         "limiter",
         "a spent budget buys one request more",
-        ("MAAS-RATE-002", "MAAS-TOK-001"),
+        ("MAAS-RATE-002",),
     ),
-    Defect("limiter-denies-one-too-early", "limiter", "the last token buys nothing", ("MAAS-RATE-002", "MAAS-TOK-001")),
+    Defect("limiter-denies-one-too-early", "limiter", "the last token buys nothing", ("MAAS-RATE-002",)),
     Defect("limiter-shares-counters", "limiter", "users share one budget", ("MAAS-RATE-008",)),
     Defect("limiter-window-never-ends", "limiter", "a spent budget never returns", ("MAAS-RATE-004",)),
     Defect("limiter-window-slides", "limiter", "every charge opens the window anew", ("MAAS-RATE-004",)),
@@ -102,7 +102,12 @@ GALLERY: Final[tuple[Defect, ...]] = (
         "a header of the client says which model is meant",
         ("MAAS-AUTH-062",),
     ),
-    Defect("maas-api-honours-revoked-keys", "maas-api", "a revoked key goes on working", ("MAAS-AUTH-005",)),
+    Defect(
+        "maas-api-honours-revoked-keys",
+        "maas-api",
+        "a revoked or expired key goes on working",
+        ("MAAS-REV-001", "MAAS-KEY-108"),
+    ),
     Defect("maas-api-dry-run-revokes", "maas-api", "a dry run revokes", ("MAAS-KEY-084",)),
     Defect("maas-api-shows-stale-states", "maas-api", "an expired key looks active", ("MAAS-KEY-052",)),
     Defect("maas-api-ignores-phases", "maas-api", "a subscription serves in any phase", ("MAAS-AUTH-056",)),

@@ -8,9 +8,11 @@ import pytest
 
 from harness.outcome import ExitCode
 from harness.platforms.embedded.topology import COMPONENTS
+from harness.selftest.case import broken
 from harness.selftest.gallery import GALLERY, Defect, named
 from harness.selftest.overlay import must_stand_in
-from harness.selftest.trial import try_defect
+from harness.selftest.processes import Processes
+from harness.selftest.trial import attempt
 from harness.spec.catalogue import catalogue
 
 IDS = [defect.name for defect in GALLERY]
@@ -65,6 +67,6 @@ def test_a_replacement_that_takes_less_than_the_seam_is_called_with_is_refused()
 )
 def test_the_suite_notices(name: str, checks: str, tmp_path: Path) -> None:
     """One defect per part that says no, by the checks that must notice; `maas-conformance selftest` tries all, by all checks."""
-    trial = try_defect(named(name), tmp_path / "report", ["-k", checks, "-n", "0"])
-    assert trial.judgement.exit_code == ExitCode.NOT_CONFORMANT
-    assert trial.judgement.noticed & set(named(name).requirements), trial.judgement.noticed
+    trial = attempt(broken(named(name), workers=0).choosing("-k", checks), tmp_path / "report", Processes().run)
+    assert trial.judgement.exit_code == ExitCode.NOT_CONFORMANT, trial.fault
+    assert trial.judgement.broken & set(named(name).requirements), trial.judgement.broken
