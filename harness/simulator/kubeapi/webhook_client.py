@@ -1,16 +1,15 @@
 """Calling webhooks: by URL, or by Service through its endpoints, over TLS with the CA that the configuration names."""
 
-import base64
-import functools
 import ssl
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from harness.simulator.kubeapi.cluster import Cluster
+from harness.simulator.kubeapi.webhook_clients import Clients
 
 if TYPE_CHECKING:
-    import httpx
+    from aiohttp import ClientSession
 
 Json = dict[str, Any]
 ADDRESS = "maas-conformance.dev/address"
@@ -21,25 +20,36 @@ class UnreachableError(Exception):
     """A webhook that gave no usable answer, in the words of a cluster."""
 
 
-@functools.lru_cache(maxsize=64)
-def _client(bundle: str) -> "httpx.AsyncClient":
-    import httpx
+async def _posted(client: "ClientSession", url: str, name: str, seconds: float, body: bytes) -> tuple[int, bytes]:
+    """Status and body of the answer; `name` is what the certificate must carry where it is not the URL's own host."""
+    from aiohttp import ClientTimeout
+    from yarl import URL
 
-    context = ssl.create_default_context()
-    if bundle:
-        context = ssl.create_default_context(cadata=base64.b64decode(bundle).decode())
-    # Addresses of a Service are reached by number, while certificates carry its name: the call names it (`sni_hostname`).
-    return httpx.AsyncClient(verify=context, trust_env=False, timeout=10)
+    headers = {"content-type": "application/json", **({"host": name} if name else {})}
+    async with client.post(
+        URL(url, encoded=True),
+        data=body,
+        headers=headers,
+        timeout=ClientTimeout(total=seconds),
+        allow_redirects=False,
+        server_hostname=name or None,
+    ) as response:
+        return response.status, await response.read()
 
 
-async def _sent(client: "httpx.AsyncClient", request: "httpx.Request") -> "httpx.Response":
-    """The answer; asked again where the other side was just closing a connection that had been idle, as a cluster's client does."""
-    import httpx
+def _words(error: Exception) -> str:
+    """A failure without the addresses and settings that the client's own words are full of."""
+    from aiohttp import ClientConnectorCertificateError, ClientConnectorError, ServerDisconnectedError
 
-    try:
-        return await client.send(request)
-    except httpx.RemoteProtocolError:
-        return await client.send(request)
+    match error:
+        case ClientConnectorCertificateError():
+            return str(error.certificate_error)
+        case ClientConnectorError():
+            return "All connection attempts failed"
+        case ServerDisconnectedError():
+            return "Server disconnected without sending a response."
+        case _:
+            return str(error)
 
 
 class Caller:
@@ -47,34 +57,30 @@ class Caller:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+        self._clients = Clients()
 
     async def call(self, config: Json, seconds: float, body: Json) -> Json:
         """The answer of a webhook. Raises UnreachableError."""
-        import httpx
+        from aiohttp import ClientError, ServerDisconnectedError
 
         shown, url, name = self._destination(config)
-        shown = f"{shown}?timeout={seconds}s"
+        query = f"?timeout={seconds}s"
         try:
-            client = _client(config.get("caBundle") or "")
-            extensions = {"sni_hostname": name} if name else {}
-            request = client.build_request(
-                "POST",
-                f"{url}?timeout={seconds}s",
-                content=orjson.dumps(body),
-                headers={"content-type": "application/json", **({"host": name} if name else {})},
-                timeout=seconds,
-                extensions=extensions,
-            )
-            response = await _sent(client, request)
-            value = orjson.loads(response.content) if response.status_code == 200 else None
-        except httpx.TimeoutException as error:
-            raise UnreachableError(f'failed to call webhook: Post "{shown}": context deadline exceeded') from error
-        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, ValueError, OSError) as error:
-            raise UnreachableError(f'failed to call webhook: Post "{shown}": {error}') from error
+            client = self._clients.of(config.get("caBundle") or "")
+            call = (client, url + query, name, seconds, orjson.dumps(body))
+            try:
+                status, raw = await _posted(*call)
+            except ServerDisconnectedError:
+                # The other side was just closing a connection that had been idle: a cluster's client asks again too.
+                status, raw = await _posted(*call)
+            value = orjson.loads(raw) if status == 200 else None
+        except TimeoutError as error:
+            told = f'failed to call webhook: Post "{shown}{query}": context deadline exceeded'
+            raise UnreachableError(told) from error
+        except (ClientError, ssl.SSLError, ValueError, OSError) as error:
+            raise UnreachableError(f'failed to call webhook: Post "{shown}{query}": {_words(error)}') from error
         if not isinstance(value, dict):
-            raise UnreachableError(
-                f"failed to call webhook: the server answered {response.status_code} without a usable body"
-            )
+            raise UnreachableError(f"failed to call webhook: the server answered {status} without a usable body")
         return value
 
     def _destination(self, config: Json) -> tuple[str, str, str]:
