@@ -32,7 +32,9 @@ NEXT_KEY: Final = Secret("provider-takes-this-key-next")
 
 
 @check("MAAS-AUTH-037", "MAAS-SETUP-010", needs={"kube", "providers"})
-def test_the_provider_gets_its_own_key_and_nothing_of_the_callers(world: World, providers: Providers) -> None:
+def test_the_provider_gets_its_own_key_and_model_name_and_nothing_of_the_callers(
+    world: World, providers: Providers
+) -> None:
     model = providers.model()
     customer = world.customer(models=model.handle)
     arrival = providers.arrival(expect_served(customer.infer(BODY, headers=SESSION)))
@@ -42,14 +44,12 @@ def test_the_provider_gets_its_own_key_and_nothing_of_the_callers(world: World, 
         of="headers at the provider that speak of a person or hold a credential",
     )
     expect_equal(arrival.headers.get("host"), model.stand_in.host, of="the host that the provider is called by")
-
-
-@check("MAAS-SETUP-010", needs={"kube", "providers"})
-def test_the_provider_is_asked_for_the_model_by_its_own_name(world: World, providers: Providers) -> None:
-    model = providers.model()
-    customer = world.customer(models=model.handle)
-    arrival = providers.arrival(expect_served(customer.infer(BODY)))
-    expect_equal(arrival.model, model.stand_in.target, of="the model that the provider is asked for")
+    expect_equal(
+        arrival.model,
+        model.stand_in.target,
+        of="the model that the provider is asked for",
+        requirement="MAAS-SETUP-010",
+    )
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])

@@ -89,9 +89,9 @@ def test_a_token_lists_the_union_of_its_subscriptions(world: World) -> None:
 @check("MAAS-LIST-009", needs={"kube", "models"})
 def test_a_token_lists_no_model_without_a_subscription_of_the_callers_that_serves(world: World) -> None:
     """A policy alone lists nothing, nor does a subscription of somebody else's, or one that is being deleted; a degraded one lists."""
-    who, other = world.identity("apart"), world.identity("others")
-    allowed, foreign, served, leaving = (world.new_model(governed=False).handle for _ in range(4))
-    everything = (allowed, foreign, served, leaving)
+    who, other = world.identity("apart"), world.group("others")
+    foreign, served, leaving = world.model(0), world.model(1), world.new_model().handle
+    everything = (foreign, served, leaving)
     world.subscription(other, models=everything)
     world.policy((who, other), models=everything)
     degraded = world.subscription(who, models=(served, world.ghost()), awaited=False)
