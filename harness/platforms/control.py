@@ -5,12 +5,12 @@ done. Both want `Authorization: Bearer SECRET`. One thread serves one request af
 component dies with the thread that started it (Linux takes its end for the end of the parent).
 """
 
+import contextlib
 import hmac
 import json
 import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -34,7 +34,7 @@ class Control:
     secret: Secret
 
 
-@contextmanager
+@contextlib.contextmanager
 def control_of(supervisor: Supervisor) -> Iterator[Control]:
     """Serve the control for the length of the block. End the components before the block ends: those started again die with it."""
     secret = Secret(secrets.token_urlsafe(32))
@@ -54,6 +54,14 @@ class _Server(HTTPServer):
         super().__init__((LOOPBACK, 0), _Handler)
         self.supervisor = supervisor
         self.secret = secret
+
+    def service_actions(self) -> None:
+        """Between two requests, or after 0.05 s without one."""
+        super().service_actions()
+        with contextlib.suppress(
+            OSError
+        ):  # no process can be made now: the start of a component says so, if it comes to that
+            self.supervisor.look_ahead()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A caller that goes away midway is nobody's fault, and the terminal is not the place to tell of it."""

@@ -19,6 +19,8 @@ Endpoints = Mapping[str, Mapping[str, str]]
 """Component name → endpoint name → address, of the components that are ready."""
 START_BOUND_S: Final = 30.0
 LOOK_INTERVAL_S: Final = 0.005
+LOAD_INTERVAL_S: Final = 0.25
+"""Between two processes that are loaded ahead: about what loading takes, so that one core at most is busy with it."""
 STOP_BOUND_S: Final = 2.2
 """Components promise to end within 2 s of SIGTERM; what does not is killed."""
 
@@ -53,6 +55,7 @@ class Supervisor:
         self._commanded: dict[str, State] = {}
         self._held: dict[str, HeldPorts] = {}
         self._spare: dict[str, Component] = {}
+        self._next_load = float("inf")
         self._lock = threading.RLock()
         self._ending = False
 
@@ -142,7 +145,7 @@ class Supervisor:
                 "start": self._start_one,
                 "pause": self._pause_one,
                 "resume": self._resume_one,
-                "prepare": self._prepare,
+                "prepare": self._expect_absence,
             }
             steps[action](name)
             took = time.monotonic() - began
@@ -213,6 +216,21 @@ class Supervisor:
         if name not in self._held:
             self._held[name] = HeldPorts()
             self._held[name].hold(self._ready.get(name, {}).values())
+
+    def _expect_absence(self, name: str) -> None:
+        """Whoever takes one component away takes others away soon, each of which is to be back as soon as it can be."""
+        self._prepare(name)
+        self._next_load = min(self._next_load, time.monotonic() + LOAD_INTERVAL_S)
+
+    def look_ahead(self) -> None:
+        """Load the next process of one more component, once somebody expects absences. For the thread that acts, between actions."""
+        if time.monotonic() < self._next_load:
+            return
+        with self._lock:
+            name = next((name for name in self._components if name not in self._spare), None)
+            if name is not None and not self._ending:
+                self._prepare(name)
+                self._next_load = time.monotonic() + LOAD_INTERVAL_S
 
     def _prepare(self, name: str) -> None:
         """Load the next process of a component: most of a start is loading, and can be over before it is asked for."""

@@ -121,6 +121,30 @@ def test_the_next_process_loads_while_its_component_is_stopped_and_is_the_one_th
     assert started.act("leaf", "start").pid == spare != ended
 
 
+def test_what_is_prepared_changes_nothing_and_is_what_starts(started: Supervisor, control: LocalComponents) -> None:
+    before = {state.name: state.pid for state in control.states()}
+    assert control.act("leaf", "prepare").pid == before["leaf"]
+    assert {state.name: (state.state, state.pid) for state in control.states()} == {
+        name: ("running", pid) for name, pid in before.items()
+    }
+    prepared = started._spare["leaf"].pid
+    control.act("leaf", "kill")
+    assert control.act("leaf", "start").pid == prepared
+
+
+def test_whoever_expects_one_absence_finds_the_others_prepared_soon(
+    started: Supervisor, control: LocalComponents
+) -> None:
+    assert started._spare == {}
+    control.act("leaf", "prepare")
+    deadline = time.monotonic() + 60
+    while "base" not in started._spare and time.monotonic() < deadline:
+        control.states()
+    prepared = started._spare["base"].pid
+    control.act("base", "kill")
+    assert control.act("base", "start").pid == prepared
+
+
 def test_a_spare_process_that_dies_is_not_missed(started: Supervisor, lease: Lease) -> None:
     before = {process.pid for process in processes_of(lease.run_id)}
     started.act("leaf", "kill")

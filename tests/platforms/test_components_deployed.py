@@ -58,6 +58,7 @@ def test_a_deployment_is_scaled_to_nothing_and_back(cluster: Cluster, action: st
     ref = deploy(cluster, "limitador-limitador", HOME)
     components = DeployedComponents(cluster, {"limiter": ref})
     assert [(state.name, state.state) for state in components.states()] == [("limiter", "running")]
+    assert components.act("limiter", "prepare").state == "running"
     assert components.act("limiter", action).state == "stopped"  # type: ignore[arg-type] # one of the actions, by parameter
     assert [
         pod for pod in cluster.objects("v1", "Pod", namespace=HOME) if not pod["metadata"].get("deletionTimestamp")

@@ -8,9 +8,9 @@ from harness.simulator.gateway.envoy_config.typed import JSON
 _usual = filters.rate_limit
 
 
-def open_door(*, reserving: bool) -> JSON:
+def open_door(guarding: filters.Guarding) -> JSON:
     """The filter in the usual place, which takes silence for consent."""
-    made = _usual(reserving=reserving)
+    made = _usual(guarding)
     made["typed_config"]["failure_mode_deny"] = False
     return made
 

@@ -14,6 +14,7 @@ from harness.simulator import component
 from harness.simulator.gateway import options
 from harness.simulator.gateway.controller import ACCESS_LOG, Controller
 from harness.simulator.gateway.envoy_config.bootstrap import bootstrap
+from harness.simulator.gateway.envoy_config.filters import USUAL, Guarding
 from harness.simulator.gateway.envoy_files import EnvoyFiles, NotAcknowledgedError
 from harness.simulator.gateway.envoy_process import Envoy
 from harness.simulator.gateway.latency import scraped
@@ -52,6 +53,14 @@ def parser() -> argparse.ArgumentParser:
         default="check-then-report",
         help="the limiter's admission model; give both the same",
     )
+    for name, seconds in (("authorizer", USUAL.authorizer_s), ("limiter", USUAL.limiter_s)):
+        line.add_argument(
+            f"--{name}-patience",
+            type=options.patience,
+            default=seconds,
+            metavar="S",
+            help=f"how long a request waits for the {name}",
+        )
     line.add_argument(
         "--concurrency", type=int, default=1, help="Envoy's worker threads; with one, sequential accounting is exact"
     )
@@ -108,7 +117,11 @@ async def run(arguments: argparse.Namespace) -> None:
                 files,
                 limits,
                 Statuses(client, cluster.wrote),
-                reserving=arguments.admission != "check-then-report",
+                Guarding(
+                    arguments.admission != "check-then-report",
+                    arguments.authorizer_patience,
+                    arguments.limiter_patience,
+                ),
             )
             controller.prepare()
             await envoy.start()

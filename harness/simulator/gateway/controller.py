@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.simulator.gateway.certificates import Certificates
+from harness.simulator.gateway.envoy_config.filters import USUAL, Guarding
 from harness.simulator.gateway.envoy_config.listeners import ListenerConfig, listener
 from harness.simulator.gateway.envoy_config.typed import JSON
 from harness.simulator.gateway.envoy_files import EnvoyFiles, NotAcknowledgedError, routes_file
@@ -42,10 +43,9 @@ class Controller:
         files: EnvoyFiles,
         limiter: LimitsClient,
         statuses: Statuses,
-        *,
-        reserving: bool = False,
+        guarding: Guarding = USUAL,
     ) -> None:
-        self._reserving = reserving
+        self._guarding = guarding
         self._directory = directory
         self._ports = ports
         self._advertised = advertised
@@ -135,7 +135,7 @@ class Controller:
         certificate = None
         if is_https(item):
             certificate = self._certificates.files(item.name, host, item.listener, snapshot) if item.listener else None
-        config = ListenerConfig(item.name, host, port, item.hosting.governed, certificate, self._reserving)
+        config = ListenerConfig(item.name, host, port, item.hosting.governed, certificate, self._guarding)
         return listener(config, self._directory / routes_file(item.name), self._directory / ACCESS_LOG)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any
 
 import httpx
@@ -54,7 +54,7 @@ class LimitsClient:
         self._sent = wanted
 
     @contextlib.asynccontextmanager
-    async def presence(self) -> AsyncIterator[Callable[[float], Awaitable[None]]]:
+    async def presence(self) -> AsyncIterator[Callable[[float], Coroutine[Any, Any, None]]]:
         """A connection to the limiter's process, without a request: what is given returns when it breaks, or after so many seconds.
 
         The end of a process is so known at once, and a limiter that lives is not asked for it. Raises LimiterUnavailableError.

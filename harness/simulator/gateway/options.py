@@ -30,6 +30,17 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
     return line
 
 
+def patience(text: str) -> float:
+    """Seconds of an option, above 0 and at most 60. Raises argparse.ArgumentTypeError."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 60:
+        raise argparse.ArgumentTypeError(f"expected seconds above 0 and at most 60, got {text!r}")
+    return seconds
+
+
 def address(text: str) -> tuple[str, int]:
     """Host and port of `HOST:PORT` (`[HOST]:PORT` for IPv6). Raises ConfigurationError."""
     host, separator, port = text.rpartition(":")

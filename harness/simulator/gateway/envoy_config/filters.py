@@ -4,6 +4,9 @@ Order on the request path: read the body's model and stream (which makes Envoy c
 force usage reporting, route. The response runs back the same way, so usage is known before the stream ends and the report is sent.
 """
 
+from dataclasses import dataclass
+from typing import Final
+
 from harness.simulator.gateway.caller import FIELD, NOBODY
 from harness.simulator.gateway.envoy_config.bootstrap import AUTHORIZER, LIMITER
 from harness.simulator.gateway.envoy_config.scripts import script
@@ -14,6 +17,19 @@ RATE_LIMIT, LUA, ROUTER = "envoy.filters.http.ratelimit", "envoy.filters.http.lu
 REQUEST, USAGE = "maas.req", "maas.usage"
 EXTENSION = "envoy.extensions.filters.http."
 REQUEST_ID = "x-request-id"
+
+
+@dataclass(frozen=True, slots=True)
+class Guarding:
+    """How a governed gateway asks: `reserving` where the limiter holds tokens for running requests, and how many seconds a request waits
+    for a service that answers nothing before it is refused."""
+
+    reserving: bool = False
+    authorizer_s: float = 2.0
+    limiter_s: float = 1.0
+
+
+USUAL: Final = Guarding()
 
 
 def rule(path: tuple[str, ...], namespace: str, key: str, kind: str) -> JSON:
@@ -48,7 +64,7 @@ def json_to_metadata(*, reserving: bool) -> JSON:
     )
 
 
-def ext_authz() -> JSON:
+def ext_authz(guarding: Guarding) -> JSON:
     """No answer from the authorizer is an internal error, as on the stack this stands for."""
     patterns = [
         {"exact": "authorization"},
@@ -65,7 +81,7 @@ def ext_authz() -> JSON:
         status_on_error={"code": "InternalServerError"},
         metadata_context_namespaces=[REQUEST],
         allowed_headers={"patterns": [{**pattern, "ignore_case": True} for pattern in patterns]},
-        grpc_service={"envoy_grpc": {"cluster_name": AUTHORIZER}, "timeout": "2s"},
+        grpc_service={"envoy_grpc": {"cluster_name": AUTHORIZER}, "timeout": f"{guarding.authorizer_s:g}s"},
     )
 
 
@@ -95,9 +111,9 @@ def hold(phase: str) -> list[JSON]:
     return [{"request_headers": header}, *most]
 
 
-def rate_limit(*, reserving: bool) -> JSON:
+def rate_limit(guarding: Guarding) -> JSON:
     """Check before the backend, report when the stream is done. `rate_limits` sits in the filter: in a route `hits_addend` is ignored."""
-    check = [descriptor("check"), *(hold("check") if reserving else [])]
+    check = [descriptor("check"), *(hold("check") if guarding.reserving else [])]
     phase = {"generic_key": {"descriptor_key": "release", "descriptor_value": "stream"}}
     release = {"actions": [phase, *hold("release")], "hits_addend": {"number": 0}, "apply_on_stream_done": True}
     return http_filter(
@@ -106,7 +122,7 @@ def rate_limit(*, reserving: bool) -> JSON:
         domain="unrouted",
         failure_mode_deny=True,
         status_on_error={"code": "InternalServerError"},
-        timeout="1s",
+        timeout=f"{guarding.limiter_s:g}s",
         disable_x_envoy_ratelimited_header=True,
         rate_limit_service={
             "transport_api_version": "V3",
@@ -119,7 +135,7 @@ def rate_limit(*, reserving: bool) -> JSON:
                 "hits_addend": {"format": f"%DYNAMIC_METADATA({USAGE}:total_tokens)%"},
                 "apply_on_stream_done": True,
             },
-            *([release] if reserving else []),
+            *([release] if guarding.reserving else []),
         ],
     )
 
@@ -180,9 +196,10 @@ def router() -> JSON:
     return http_filter(ROUTER, EXTENSION + "router.v3.Router")
 
 
-def governed(*, reserving: bool = False) -> list[JSON]:
-    """The chain of a gateway that MaaS governs; `reserving` where the limiter holds tokens for running requests."""
-    return [json_to_metadata(reserving=reserving), ext_authz(), rate_limit(reserving=reserving), lua(), router()]
+def governed(guarding: Guarding = USUAL) -> list[JSON]:
+    """The chain of a gateway that MaaS governs."""
+    metadata = json_to_metadata(reserving=guarding.reserving)
+    return [metadata, ext_authz(guarding), rate_limit(guarding), lua(), router()]
 
 
 def standard() -> list[JSON]:

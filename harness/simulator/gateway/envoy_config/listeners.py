@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.simulator.gateway.envoy_config.filters import EXT_AUTHZ, REQUEST, USAGE, governed, standard
+from harness.simulator.gateway.envoy_config.filters import (
+    EXT_AUTHZ,
+    REQUEST,
+    USAGE,
+    USUAL,
+    Guarding,
+    governed,
+    standard,
+)
 from harness.simulator.gateway.envoy_config.typed import JSON, REQUEST_ID, socket_address, typed
 
 HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
@@ -27,7 +35,7 @@ class ListenerConfig:
     port: int
     governed: bool
     certificate: tuple[Path, Path] | None
-    reserving: bool = False
+    guarding: Guarding = USUAL
 
 
 def field(namespace: str, key: str) -> str:
@@ -78,7 +86,7 @@ def connection_manager(config: ListenerConfig, routes: Path, log: Path) -> JSON:
             "route_config_name": config.name,
             "config_source": {"resource_api_version": "V3", "path_config_source": {"path": str(routes)}},
         },
-        http_filters=governed(reserving=config.reserving) if config.governed else standard(),
+        http_filters=governed(config.guarding) if config.governed else standard(),
         access_log=[access_log(log)],
         use_remote_address=True,
         generate_request_id=True,
