@@ -4,7 +4,7 @@ for (const bar of document.querySelectorAll(".filters")) {
   const texts = rows.map(row => row.textContent.toLowerCase());
   const [search, state, status] = [bar.querySelector("input"), bar.querySelector("select"), bar.querySelector("[role=status]")];
   const apply = () => {
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const words = search.value.toLowerCase().replaceAll("scenarios/", "").split(/\s+/).filter(Boolean);
     let shown = 0;
     rows.forEach((row, index) => {
       row.hidden = (state.value && row.dataset.state !== state.value) || !words.every(word => texts[index].includes(word));

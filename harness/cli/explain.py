@@ -11,17 +11,12 @@ import orjson
 from harness.cli.suite import Suite, collect
 from harness.outcome import UsageFault
 from harness.reporting import check_pages
+from harness.reporting.outline import LEVELS
 from harness.spec.catalogue import catalogue
 from harness.spec.coverage import why_uncovered
 from harness.spec.profile import profiles
 from harness.spec.requirement import Requirement
 
-LEVELS: Final = {
-    "must": "breaking it makes a platform not conformant (core)",
-    "should": "breaking it makes a platform not conformant in the extended profile",
-    "may": "an option of the platform; judged only where it is offered",
-    "observe": "recorded and published, and judges nobody",
-}
 SCOPES: Final = {
     "neutral": "holds for any MaaS",
     "api": "holds for any deployment of this API and these CRDs",

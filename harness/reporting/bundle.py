@@ -1,9 +1,11 @@
 """`failures/`: for each failed check a folder with all that a person needs who was not there, ready to be attached to an issue."""
 
+import hashlib
 import re
 import shutil
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -18,6 +20,8 @@ from harness.reporting.outline import failure_lines
 
 FOLDER: Final = "failures"
 NAME_LIMIT: Final = 100
+_FAITHFUL: Final = re.compile(r"[^\[]*(\[[0-9a-z_.-]+\])?")
+"""Ids of which a name can be made that no other id has: what stands in brackets may be anything, the rest is Python's."""
 
 
 class BundleWriter:
@@ -39,8 +43,14 @@ class BundleWriter:
 
 
 def folder_name(check_id: str) -> str:
-    """A check's id as a name that every file system takes."""
-    return re.sub(r"[^0-9A-Za-z_.-]+", "-", check_id.removeprefix("scenarios/")).strip("-")[:NAME_LIMIT]
+    """A check's id as a name that every file system takes.
+
+    Where parts of it are lost (it is cut, or letters are replaced or differ in case alone), a digest keeps two checks apart.
+    """
+    name = re.sub(r"[^0-9A-Za-z_.-]+", "-", check_id.removeprefix("scenarios/")).strip("-")
+    if len(name) <= NAME_LIMIT and _FAITHFUL.fullmatch(check_id):
+        return name
+    return f"{name[:NAME_LIMIT]}-{hashlib.sha256(check_id.encode()).hexdigest()[:8]}"
 
 
 def _write(folder: Path, check: CheckRecord) -> None:
@@ -76,7 +86,7 @@ def har(exchanges: Iterable[ExchangeRecorded]) -> dict[str, Any]:
     return {
         "log": {
             "version": "1.2",
-            "creator": {"name": "maas-conformance", "version": "1"},
+            "creator": {"name": "maas-conformance", "version": version("maas-conformance")},
             "entries": [_entry(exchange) for exchange in exchanges],
         }
     }

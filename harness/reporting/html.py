@@ -14,7 +14,7 @@ from harness.outcome import ExitCode
 from harness.reporting.allure import http_text
 from harness.reporting.areas import area_of
 from harness.reporting.document import Document
-from harness.reporting.outline import BLAMES, WORDS, gravity, title_of
+from harness.reporting.outline import BLAMES, LEVELS, WORDS, decides, gravity, level_of, title_of
 from harness.reporting.page import template
 from harness.reporting.plot import Distribution, histogram, number
 from harness.reporting.timing import Timing
@@ -59,6 +59,7 @@ def page(record: RunRecord, timing: Timing) -> dict[str, Any]:
     joined = traced(record)
     end, start = record.finished, record.started
     code = end.exit_code if end else int(ExitCode.INVALID)
+    failed = sorted(record.having("failed"), key=gravity)
     return {
         "title": title_of(record),
         "tone": "odd" if code == 0 and record.counts["known_failure"] else {0: "good", 1: "bad"}.get(code, "odd"),
@@ -72,7 +73,9 @@ def page(record: RunRecord, timing: Timing) -> dict[str, Any]:
         "facts": list(_facts(record, joined.checks_s)),
         "areas": _areas(record),
         "words": WORDS,
-        "failures": [_failure(check) for check in sorted(record.having("failed"), key=gravity)],
+        "headline": _headline(record),
+        "failures": [_failure(check) for check in failed if decides(check)],
+        "weaknesses": [_failure(check) for check in failed if not decides(check)],
         "known": [_failure(check) for check in record.having("known_failure")],
         "problems": _problems(record),
         "checks": [_check(record, check) for check in record.checks.values()],
@@ -86,6 +89,30 @@ def page(record: RunRecord, timing: Timing) -> dict[str, Any]:
         "timings": [_plotted(name, values, "ms") for name, values in sorted(timing.samples.items())],
         "run_id": start.run_id if start else "",
     }
+
+
+def _headline(record: RunRecord) -> list[str]:
+    """What a reader asks first: whose platform, when, by which measure, and whether all of it was judged."""
+    start = record.started
+    if start is None:
+        return []
+    named = start.product
+    product = (
+        " ".join(filter(None, (named.organization, named.project, named.version, named.configuration))) if named else ""
+    )
+    left_out = len(record.proofs.keys() - record.checks.keys())
+    judged = (
+        f"{len(record.checks)} of the suite's {len(record.proofs)} checks"
+        if left_out
+        else f"all {len(record.checks)} checks"
+    )
+    return [
+        *([product] if product else []),
+        f"target {start.target} ({start.stack})",
+        f"profile {start.profile}: {judged}",
+        f"suite {start.suite_version}",
+        f"{datetime.fromtimestamp(start.at, UTC):%Y-%m-%d}",
+    ]
 
 
 def _facts(record: RunRecord, checks_s: float) -> Iterable[tuple[str, str]]:
@@ -128,11 +155,14 @@ def _areas(record: RunRecord) -> list[_Area]:
 def _failure(check: CheckRecord) -> dict[str, Any]:
     final = check.final
     taken = check.diagnostics[-1] if check.diagnostics else None
+    level = level_of(final.failure) if final and final.failure else None
     return {
         "id": check.planned.check_id,
         "title": check.planned.title,
         "where": f"{check.planned.file}:{check.planned.line}",
         "failure": final.failure if final else None,
+        "level": level,
+        "level_means": LEVELS[level] if level else "",
         "known": check.known,
         "attempts": len(check.attempts),
         "exchanges": [

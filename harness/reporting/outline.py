@@ -8,7 +8,9 @@ from harness.engine.canary import SILENT_LIMITS
 from harness.engine.events import Blame, Failure, Verdict
 from harness.engine.record import CheckRecord, RunRecord
 from harness.reporting.traced import traced
+from harness.spec.catalogue import catalogue
 from harness.spec.coverage import Uncovered
+from harness.spec.requirement import Level
 
 WORDS: Final[dict[Verdict, str]] = {
     "passed": "passed",
@@ -24,6 +26,13 @@ BLAMES: Final[dict[Blame, str]] = {
     "harness": "a fault of ours, please report it; nothing is said about the promise",
 }
 """What each answer to the question of whose fault it is means."""
+LEVELS: Final[dict[Level, str]] = {
+    "must": "breaking it makes a platform not conformant (core)",
+    "should": "breaking it makes a platform not conformant in the extended profile",
+    "may": "an option of the platform; judged only where it is offered",
+    "observe": "recorded and published, and judges nobody",
+}
+"""What each level of a requirement means."""
 _CODES = {
     0: "CONFORMANT",
     1: "NOT CONFORMANT",
@@ -45,6 +54,19 @@ def title_of(record: RunRecord) -> str:
     if code == 0 and record.counts["known_failure"]:
         return "CONFORMANT EXCEPT KNOWN FAILURES"
     return title_of_code(code)
+
+
+def level_of(failure: Failure) -> Level | None:
+    """Of the requirement that is broken; None where another catalogue judged."""
+    rows = catalogue()
+    return rows.get(failure.requirement).level if failure.requirement in rows else None
+
+
+def decides(check: CheckRecord) -> bool:
+    """Whether a failed check says something about conformance, as all do but those of rows that judge nobody."""
+    failure = check.final.failure if check.final else None
+    rows = catalogue()
+    return failure is None or failure.requirement not in rows or rows.get(failure.requirement).decides
 
 
 def known_line(check: CheckRecord) -> str:
@@ -74,13 +96,19 @@ def failure_lines(check: CheckRecord) -> list[str]:
     failure = final.failure if final else None
     if failure is None:
         return [f"FAILED {check.planned.check_id}", "  without a recorded failure: see the traceback in the journal"]
-    return [f"FAILED {failure.title}", f"  check    {check.planned.check_id}", *_told(failure), *_traced(check)]
+    word = "FAILED" if decides(check) else "WEAKNESS"
+    level = level_of(failure)
+    named = [f"  level    {level}: {LEVELS[level]}"] if level else []
+    return [f"{word} {failure.title}", f"  check    {check.planned.check_id}", *named, *_told(failure), *_traced(check)]
 
 
 def gravity(check: CheckRecord) -> int:
-    """What says something about the platform comes before what does not; a terminal shows it last, where the eye is."""
+    """What decides comes before what does not, and what says something about the platform before faults of others.
+
+    A terminal shows the gravest last, where the eye is.
+    """
     failure = check.final.failure if check.final else None
-    return tuple(BLAMES).index(failure.blame) if failure else len(BLAMES)
+    return (tuple(BLAMES).index(failure.blame) if failure else len(BLAMES)) + (0 if decides(check) else len(BLAMES) + 1)
 
 
 def canary_line(check: CheckRecord) -> str:

@@ -41,7 +41,7 @@ class _Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs), tuple(self._open)))
-        if tag not in {"meta", "input", "br", "link", "rect", "line"}:
+        if tag not in {"meta", "input", "br", "wbr", "link", "rect", "line"}:
             self._open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -98,6 +98,16 @@ def test_regions_are_named_by_what_exists(page: _Page) -> None:
     ]
     assert named
     assert set(named) <= ids
+
+
+def test_no_two_regions_have_one_name(page: _Page) -> None:
+    labels = [
+        str(attributes.get("aria-label") or attributes.get("aria-labelledby"))
+        for tag, attributes, _ in page.elements
+        if tag in {"section", "nav"} or attributes.get("role") == "region"
+    ]
+    assert "None" not in labels
+    assert len(labels) == len(set(labels))
 
 
 def test_what_scrolls_can_be_reached_by_keyboard(page: _Page) -> None:

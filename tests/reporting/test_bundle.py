@@ -1,13 +1,15 @@
 """What is handed on with a failure."""
 
 import json
+import re
 from pathlib import Path
 
 import msgspec
 
+from harness.cli.suite import collect
 from harness.engine.events import ExchangeRecorded, decode
 from harness.engine.record import RunRecord
-from harness.reporting.bundle import BundleWriter, folder_name
+from harness.reporting.bundle import NAME_LIMIT, BundleWriter, folder_name
 from tests.reporting.made_up_run import events
 
 
@@ -65,5 +67,12 @@ def test_the_archive_is_har_and_the_trace_is_named(out: Path) -> None:
 
 def test_a_name_fits_every_file_system() -> None:
     name = folder_name('scenarios/a/test_b.py::test_c[x/y:"z" é]')
-    assert name == "a-test_b.py-test_c-x-y-z"
-    assert len(folder_name("x" * 500)) == 100
+    assert re.fullmatch("a-test_b[.]py-test_c-x-y-z-[0-9a-f]{8}", name)
+    assert folder_name("scenarios/a/test_b.py::test_c[x-y]") == "a-test_b.py-test_c-x-y"
+    assert len(folder_name("x" * 500)) == NAME_LIMIT + 9
+
+
+def test_no_two_checks_of_the_suite_share_a_folder() -> None:
+    checks = collect("--maas-target", "embedded").proofs
+    assert any(len(name) > NAME_LIMIT + len("scenarios/") for name in checks)
+    assert len({folder_name(name).lower() for name in checks}) == len(checks)

@@ -6,14 +6,17 @@ import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from harness.engine.events import AnyEvent, CheckFinished, Product, RunStarted, SuiteCollected
 from harness.engine.record import RunRecord
 from harness.reporting.html import HtmlWriter
+from harness.reporting.page import breakable, code
 from harness.reporting.plot import Distribution, histogram
-from tests.reporting.made_up_run import events
+from tests.reporting.made_up_run import FAILURE, events
 
-VOID = {"meta", "input", "br", "line", "rect", "link"}
+VOID = {"meta", "input", "br", "wbr", "line", "rect", "link"}
 
 
 class _Structure(HTMLParser):
@@ -106,6 +109,74 @@ def test_every_value_is_in_one_bar() -> None:
 def test_quantiles_are_values_that_were_measured() -> None:
     seen = Distribution.of([float(value) for value in range(1, 101)])
     assert (seen.smallest, seen.median, seen.p95, seen.largest) == (1.0, 50.0, 95.0, 100.0)
+
+
+def _page_of(out: Path, story: list[AnyEvent]) -> str:
+    HtmlWriter(out).finish(RunRecord.of(story))
+    return (out / "report.html").read_text(encoding="utf-8")
+
+
+def _section(page: str, name: str) -> str:
+    return page.partition(f'<section aria-labelledby="{name}">')[2].partition("</section>")[0]
+
+
+def test_a_failure_says_what_its_requirement_weighs(page: str) -> None:
+    assert "MAAS-RATE-001</a> must <span" in _section(page, "failures")
+    assert "breaking it makes a platform not conformant (core)" in _section(page, "failures")
+    assert 'id="weaknesses"' not in page
+
+
+def test_a_weakness_that_decides_nothing_stands_apart_from_the_failures(out: Path) -> None:
+    observed = msgspec.structs.replace(FAILURE, requirement="MAAS-RATE-025")
+    page = _page_of(
+        out,
+        [
+            msgspec.structs.replace(event, failure=observed)
+            if isinstance(event, CheckFinished) and event.failure == FAILURE
+            else event
+            for event in events()
+        ],
+    )
+    assert "MAAS-RATE-025</a> observe" in _section(page, "weaknesses")
+    assert "MAAS-RATE-025" not in _section(page, "failures")
+    assert "KeyError" in _section(page, "failures")
+
+
+def test_the_head_says_whose_platform_when_and_how_much_was_judged(out: Path) -> None:
+    named = Product(organization="Example", project="MaaS", version="4.2")
+    story = [
+        msgspec.structs.replace(event, product=named)
+        if isinstance(event, RunStarted)
+        else msgspec.structs.replace(event, proofs={**event.proofs, "scenarios/x.py::test_x": ("MAAS-RATE-004",)})
+        if isinstance(event, SuiteCollected)
+        else event
+        for event in events()
+    ]
+    head = _page_of(out, story).partition("</header>")[0]
+    told = re.findall(r"<span>([^<]+)</span>", head)
+    assert told == [
+        "Example MaaS 4.2",
+        "target embedded (reference)",
+        "profile full: 7 of the suite&#39;s 8 checks",
+        "suite 0.1.0",
+        "1970-01-01",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "markup"),
+    [
+        ("a `b*c` **d** <e>", "a <code>b*c</code> <strong>d</strong> &lt;e&gt;"),
+        ("`**/x`, `y/**`", "<code>**/x</code>, <code>y/**</code>"),
+        ("2 ** 3", "2 ** 3"),
+    ],
+)
+def test_the_catalogues_marks_become_elements(text: str, markup: str) -> None:
+    assert code(text) == markup
+
+
+def test_a_long_name_breaks_after_its_parts() -> None:
+    assert breakable("a/test_b.py::c_<d>") == "a/<wbr>test_<wbr>b.py::<wbr>c_<wbr>&lt;d&gt;"
 
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
