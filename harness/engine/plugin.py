@@ -110,6 +110,9 @@ def _configure_controller(config: pytest.Config) -> None:
 
 
 def _configure_worker(config: pytest.Config) -> None:
+    from harness.engine.interruption import leave_quietly
+
+    leave_quietly()
     from harness.engine.alone import AloneChecks
     from harness.engine.execution import Execution
     from harness.engine.provided import EXECUTION, RUN_ID

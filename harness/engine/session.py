@@ -6,6 +6,7 @@ import pytest
 
 from harness.engine.control import INPUT_KEY, Control
 from harness.engine.execution import Execution, status_of
+from harness.engine.interruption import Postponement
 from harness.engine.provided import EXECUTION, RUN_ID
 from harness.engine.selection import selection_of
 from harness.outcome import Fault
@@ -26,6 +27,7 @@ class Session:
     def __init__(self, control: Control, summary: Summary) -> None:
         self._control = control
         self._summary = summary
+        self._postponement = Postponement()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -36,6 +38,18 @@ class Session:
             pytest.exit(str(fault), returncode=int(fault.code))
         if session.config.getoption("dist", "no") == "no":
             self._judge_here(session.config, platform)
+        else:
+            self._postponement.hold()  # xdist's own hook starts the workers next, and they inherit it
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        """The workers have been started: an interruption from here on reaches `pytest_sessionfinish`, which ends them."""
+        self._postponement.release()
+
+    @pytest.hookimpl
+    def pytest_unconfigure(self) -> None:
+        """However starting the workers ended."""
+        self._postponement.release()
 
     def _judge_here(self, config: pytest.Config, platform: Platform) -> None:
         control = self._control

@@ -51,8 +51,8 @@ class Worker:
         self._interruption = Interruption()
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionstart(self) -> None:
-        """Announce the process, so that an interrupted run can ask it to tear its worlds down."""
+    def pytest_collection(self) -> None:
+        """Announce the process, so that an interrupted run can ask it to tear its worlds down: from here on, pytest ends in order."""
         self._interruption.arm()
         self._given.pid_file.write_text(str(os.getpid()), encoding="ascii")
 
