@@ -18,9 +18,8 @@ class Remnant:
     forget: Callable[[], None]
 
     def __str__(self) -> str:
-        return (
-            f"{self.kind} {self.name}" if self.name.startswith(self.mark) else f"{self.kind} {self.name} ({self.mark})"
-        )
+        mark = Mark.of(self.mark)
+        return f"{self.kind} {self.name}" + (f" of run {mark.run_id}" if mark and self.name != self.mark else "")
 
 
 def left_behind(

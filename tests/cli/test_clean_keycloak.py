@@ -113,8 +113,8 @@ def test_clean_removes_what_a_killed_run_left_and_nothing_else(
     assert f"nothing was left behind in {server.url}" in capsys.readouterr().out, "a younger run may still be at work"
     assert server.names() == left
     assert run(["clean", *words, "--run", RUN]) == ExitCode.CONFORMANT
-    told = [line.split(" (")[0] for line in capsys.readouterr().out.splitlines() if line.startswith("deleted ")]
-    assert told[:2] == ["deleted user ann", "deleted group team"]
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("deleted ")]
+    assert told[:2] == [f"deleted user ann of run {RUN}", f"deleted group team of run {RUN}"]
     assert [line.rpartition(f" maas-conformance-{RUN}-")[0] for line in told[2:]] == [
         "deleted client",
         "deleted key provider",
