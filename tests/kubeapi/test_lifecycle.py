@@ -105,8 +105,7 @@ def test_an_object_whose_owner_never_was_is_collected(server: InProcess) -> None
     async def run() -> bool:
         ghost = {"metadata": {"name": "ghost", "uid": "00000000-0000-0000-0000-000000000000"}}
         assert (await server.call("POST", MAPS, owned_by(ghost, "child"))).code == 201
-        async with asyncio.timeout(5):
-            await server.cluster.store.log(("", "configmaps")).more()
+        await server.cluster.store.log(("", "configmaps")).follow().more(asyncio.get_running_loop().time() + 5)
         return await exists(server.call, f"{MAPS}/child")
 
     assert not asyncio.run(run())

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from harness.simulator.kubeapi import store as module
-from harness.simulator.kubeapi.store import Change, Store
+from harness.simulator.kubeapi import changes as module
+from harness.simulator.kubeapi import store as pages
+from harness.simulator.kubeapi.changes import Change
+from harness.simulator.kubeapi.store import Store
 
 BUCKET = ("example.com", "widgets")
 
@@ -63,12 +65,9 @@ def test_history_is_bounded_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(module, "HISTORY", 3)
     store = Store()
     revisions = [store.put(BUCKET, thing(f"n{i}")).revision for i in range(6)]
-    log = store.log(BUCKET)
-    assert log.position_after(revisions[0]) is None
+    assert store.log(BUCKET).after(revisions[0]) is None
     assert store.past(BUCKET, revisions[0]) is None
-    position = log.position_after(revisions[3])
-    assert position is not None
-    changes = log.since(position)
+    changes = store.log(BUCKET).after(revisions[3])
     assert changes is not None
     assert [change.entry.revision for change in changes] == revisions[4:]
 
@@ -77,44 +76,73 @@ def test_history_is_bounded_in_bytes_too(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(module, "HISTORY_BYTES", 5000)
     store = Store()
     first = store.put(BUCKET, thing("a", annotations={"x": "y" * 1000})).revision
-    for number in range(20):
-        store.put(BUCKET, thing("a", annotations={"x": str(number) * 1000}))
-    log = store.log(BUCKET)
-    assert log.position_after(first) is None
-    kept = log.since(log.end - 2)
+    revisions = [store.put(BUCKET, thing("a", annotations={"x": str(i) * 1000})).revision for i in range(20)]
+    assert store.log(BUCKET).after(first) is None
+    kept = store.log(BUCKET).after(revisions[-3])
     assert kept is not None
     assert len(kept) == 2
 
 
-def test_a_reader_that_fell_behind_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("bound", "most"), [("HISTORY", 2), ("HISTORY_BYTES", 300)])
+def test_a_reader_that_fell_behind_is_told(monkeypatch: pytest.MonkeyPatch, bound: str, most: int) -> None:
+    monkeypatch.setattr(module, bound, most)
+    store = Store()
+    feed = store.log(BUCKET).follow()
+    for number in range(4):
+        assert not feed.lost or number > 1
+        store.put(BUCKET, thing(f"n{number}"))
+    assert feed.lost
+
+
+def test_a_reader_that_keeps_up_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "HISTORY", 2)
     store = Store()
-    position = store.log(BUCKET).end
-    for number in range(4):
+    feed = store.log(BUCKET).follow()
+    seen = []
+    for number in range(9):
         store.put(BUCKET, thing(f"n{number}"))
-    assert store.log(BUCKET).since(position) is None
+        seen += [change.entry.name for change in feed.take()]
+    assert (seen, feed.lost) == ([f"n{number}" for number in range(9)], False)
+
+
+def test_a_reader_of_one_object_hears_of_that_object_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HISTORY", 2)
+    store = Store()
+    feed = store.log(BUCKET).follow(("ns", "a"))
+    for name in ("b", "a", "c", "d", "e"):
+        store.put(BUCKET, thing(name))
+    assert ([change.entry.name for change in feed.take()], feed.lost) == (["a"], False)
 
 
 def test_waiting_readers_wake_with_a_change() -> None:
-    async def run() -> bool:
+    async def run() -> list[str]:
         store = Store()
-        waiter = store.log(BUCKET).more()
+        feed = store.log(BUCKET).follow()
+        waiting = asyncio.create_task(feed.more(asyncio.get_running_loop().time() + 600))
+        await asyncio.sleep(0)
         store.put(BUCKET, thing("a"))
-        return waiter.done()
+        async with asyncio.timeout(60):
+            await waiting
+        return [change.entry.name for change in feed.take()]
 
-    assert asyncio.run(run())
+    assert asyncio.run(run()) == ["a"]
 
 
-def test_a_forgotten_reader_is_not_kept() -> None:
-    async def run() -> bool:
-        store = Store()
-        log = store.log(BUCKET)
-        waiter = log.more()
-        log.forget(waiter)
-        store.put(BUCKET, thing("a"))
-        return waiter.done()
+def test_waiting_ends_with_its_time() -> None:
+    async def run() -> None:
+        async with asyncio.timeout(60):
+            await Store().log(BUCKET).follow().more(asyncio.get_running_loop().time())
 
-    assert not asyncio.run(run())
+    asyncio.run(run())
+
+
+def test_a_reader_that_left_is_fed_no_more() -> None:
+    store = Store()
+    log = store.log(BUCKET)
+    feed = log.follow()
+    log.leave(feed)
+    store.put(BUCKET, thing("a"))
+    assert feed.take() == []
 
 
 def test_dependents_follow_owner_references() -> None:
@@ -135,7 +163,7 @@ def test_listeners_hear_what_was_before() -> None:
 
 
 def test_kept_pages_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SNAPSHOTS", 2)
+    monkeypatch.setattr(pages, "SNAPSHOTS", 2)
     store = Store()
     tickets = [store.keep_rest(1, []) for _ in range(3)]
     assert store.rest(tickets[0]) is None

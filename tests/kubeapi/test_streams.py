@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.simulator.kubeapi import reads
+from harness.simulator.kubeapi import watches
 from harness.simulator.kubeapi.asgi import Application
 from harness.simulator.kubeapi.logs import ANNOTATION
 from harness.simulator.kubeapi.router import Router
@@ -65,8 +65,28 @@ def test_a_watch_ends_when_its_client_leaves() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("turns", range(4))
+def test_a_watch_ends_when_its_client_leaves_in_the_moment_of_an_event(turns: int) -> None:
+    async def run() -> bool:
+        server = InProcess()
+        client = Client(server, MAPS, "watch=1&timeoutSeconds=600")
+        client.start()
+        await client.chunks.get()
+        await asyncio.sleep(0)  # by now it waits for more
+        meta = {"name": "x", "namespace": "default", "uid": "u"}
+        server.cluster.store.put(("", "configmaps"), {"kind": "ConfigMap", "apiVersion": "v1", "metadata": meta})
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        client.leave()
+        assert client.task is not None
+        done, _ = await asyncio.wait({client.task}, timeout=20)
+        return client.task in done
+
+    assert asyncio.run(run())
+
+
 def test_an_idle_watch_sends_bookmarks_only_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reads, "BOOKMARK_SECONDS", 0.01)
+    monkeypatch.setattr(watches, "BOOKMARK_SECONDS", 0.01)
 
     async def run() -> tuple[bytes, int]:
         server = InProcess()

@@ -9,11 +9,12 @@ import jsonpatch
 import jsonpointer
 
 from harness.simulator.kubeapi.cel import CONDITION_VARIABLES, CelError, compile_rule
+from harness.simulator.kubeapi.changes import Change
 from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.resources import Resource
 from harness.simulator.kubeapi.selectors import labels_match, of_label_selector
 from harness.simulator.kubeapi.status import ApiError, forbidden, internal
-from harness.simulator.kubeapi.store import Bucket, Change
+from harness.simulator.kubeapi.store import Bucket
 from harness.simulator.kubeapi.webhook_client import Caller, UnreachableError
 
 if TYPE_CHECKING:

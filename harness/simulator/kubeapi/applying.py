@@ -4,6 +4,7 @@ from copy import deepcopy
 from typing import Any
 
 from harness.simulator.kubeapi import metadata, special
+from harness.simulator.kubeapi.changes import Entry
 from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.managers import Manager, apply_fields
 from harness.simulator.kubeapi.ownership import repeated_item
@@ -17,7 +18,6 @@ from harness.simulator.kubeapi.requests import (
     writer_of,
 )
 from harness.simulator.kubeapi.status import ApiError, bad_request, conflict, not_found
-from harness.simulator.kubeapi.store import Entry
 from harness.simulator.kubeapi.structural import prune
 from harness.simulator.kubeapi.writes import RETRIES, admit_create, commit, update
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from harness.simulator.kubeapi import crds
 from harness.simulator.kubeapi.builtin import DEFINITION, schema_of
+from harness.simulator.kubeapi.changes import Change
 from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.managers import now
 from harness.simulator.kubeapi.status import ApiError, Cause
-from harness.simulator.kubeapi.store import Bucket, Change
+from harness.simulator.kubeapi.store import Bucket
 from harness.simulator.kubeapi.validation import validate
 
 Json = dict[str, Any]

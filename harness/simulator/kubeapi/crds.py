@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.simulator.kubeapi.cel import CelError, compile_rule
+from harness.simulator.kubeapi.changes import Change
 from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.managers import now
 from harness.simulator.kubeapi.metadata import LABEL_1035_TEXT
@@ -13,7 +14,7 @@ from harness.simulator.kubeapi.resources import Column, Resource, Scale
 from harness.simulator.kubeapi.rules import compile_all
 from harness.simulator.kubeapi.schema_shape import shape_errors
 from harness.simulator.kubeapi.status import Cause, bad_request
-from harness.simulator.kubeapi.store import Bucket, Change
+from harness.simulator.kubeapi.store import Bucket
 from harness.simulator.kubeapi.structural import Schema, compile_schema
 from harness.simulator.kubeapi.validation import invalid_value, required
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from harness.simulator.kubeapi.changes import Change, Entry
 from harness.simulator.kubeapi.cluster import Cluster
-from harness.simulator.kubeapi.store import Bucket, Change, Entry
+from harness.simulator.kubeapi.store import Bucket
 
 NAMESPACES: Bucket = ("", "namespaces")
 PODS: Bucket = ("", "pods")

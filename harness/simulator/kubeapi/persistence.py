@@ -15,8 +15,9 @@ from typing import Literal
 
 import orjson
 
+from harness.simulator.kubeapi.changes import Change, Entry, entry_of
 from harness.simulator.kubeapi.status import internal
-from harness.simulator.kubeapi.store import Bucket, Change, Entry, entry_of
+from harness.simulator.kubeapi.store import Bucket
 
 _log = logging.getLogger("kubeapi")
 _SCHEMA = """

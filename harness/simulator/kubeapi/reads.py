@@ -1,14 +1,14 @@
-"""Reading: get, list (paged at a fixed revision) and watch."""
+"""Reading: which objects, and lists (paged at a fixed revision)."""
 
-import asyncio
 import base64
 import binascii
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from harness.simulator.kubeapi.changes import Entry, Key
 from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.resources import Resource
 from harness.simulator.kubeapi.selectors import (
@@ -20,10 +20,8 @@ from harness.simulator.kubeapi.selectors import (
     parse_labels,
 )
 from harness.simulator.kubeapi.status import ApiError, Cause, bad_request, expired, invalid
-from harness.simulator.kubeapi.store import Change, Entry
 from harness.simulator.kubeapi.validation import unsupported
 
-BOOKMARK_SECONDS = 30.0
 Render = Callable[[Sequence[Entry]], Awaitable[list[bytes]]]
 
 
@@ -34,6 +32,8 @@ class Selection:
     namespace: str
     labels: LabelSelector
     fields: tuple[FieldClause, ...]
+    key: Key | None = None
+    """The one object that can belong to the selection, where it names one."""
 
     def wants(self, entry: Entry) -> bool:
         """Whether an object belongs to the selection."""
@@ -64,7 +64,9 @@ def select(resource: Resource, namespace: str, labels: str, fields: str, name: s
     clauses = parse_fields(fields, supported)
     if name:
         clauses = (*clauses, FieldClause("metadata.name", name, equal=True))
-    return Selection(namespace, parse_labels(labels), clauses)
+    named = next((clause.value for clause in clauses if clause.path == "metadata.name" and clause.equal), None)
+    one = named is not None and (bool(namespace) or not resource.namespaced)
+    return Selection(namespace, parse_labels(labels), clauses, (namespace, named or "") if one else None)
 
 
 def renderer(cluster: Cluster, resource: Resource) -> Render:
@@ -163,13 +165,23 @@ def _first_pages(cluster: Cluster, resource: Resource, selection: Selection, wan
             "retryAfterSeconds": 1,
         }
         raise ApiError(504, "Timeout", message, details)
-    found: list[Entry] | None = store.objects(resource.bucket, selection.namespace)
-    at = store.revision
-    if wanted.exact:
-        found, at = store.past(resource.bucket, number), number
-        if found is None:
-            raise expired("The resourceVersion for the provided list is too old.")
-    return [entry for entry in found or () if selection.wants(entry)], at
+    if not wanted.exact:
+        return present(cluster, resource, selection), store.revision
+    found = store.past(resource.bucket, number)
+    if found is None:
+        raise expired("The resourceVersion for the provided list is too old.")
+    return [entry for entry in found if selection.wants(entry)], number
+
+
+def present(cluster: Cluster, resource: Resource, selection: Selection) -> list[Entry]:
+    """The current objects of a selection, in key order."""
+    store = cluster.store
+    if selection.key is None:
+        found = store.objects(resource.bucket, selection.namespace)
+    else:
+        one = store.get(resource.bucket, *selection.key)
+        found = [one] if one is not None else []
+    return [entry for entry in found if selection.wants(entry)]
 
 
 def parse_revision(text: str) -> int:
@@ -204,99 +216,3 @@ async def list_body(page: Page, resource: Resource, render: Render) -> bytes:
             meta["remainingItemCount"] = page.remaining
     head = {"kind": resource.list_kind or f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": meta}
     return orjson.dumps(head)[:-1] + b',"items":[' + b",".join(await render(page.entries)) + b"]}"
-
-
-@dataclass(frozen=True, slots=True)
-class WatchOptions:
-    """How a watch begins and ends."""
-
-    revision: str
-    seconds: float
-    bookmarks: bool
-    initial_events: bool
-
-
-def _event(kind: str, raw: bytes) -> bytes:
-    return b'{"type":"' + kind.encode() + b'","object":' + raw + b"}\n"
-
-
-def _bookmark(resource: Resource, revision: int, *, initial: bool = False) -> bytes:
-    meta: dict[str, Any] = {"resourceVersion": str(revision), "creationTimestamp": None}
-    if initial:
-        meta["annotations"] = {"k8s.io/initial-events-end": "true"}
-    return _event(
-        "BOOKMARK", orjson.dumps({"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta})
-    )
-
-
-def _seen(change: Change, selection: Selection) -> tuple[str, Entry] | None:
-    """A change as a selecting watcher sees it: objects enter and leave the selection."""
-    now = selection.wants(change.entry)
-    if change.type == "ADDED":
-        return ("ADDED", change.entry) if now else None
-    before = change.before is not None and selection.wants(change.before)
-    if change.type == "DELETED":
-        return ("DELETED", change.entry) if before else None
-    if now:
-        return ("MODIFIED" if before else "ADDED", change.entry)
-    return ("DELETED", change.entry) if before else None
-
-
-async def watch(
-    cluster: Cluster, resource: Resource, selection: Selection, options: WatchOptions, render: Render
-) -> AsyncIterator[bytes]:
-    """Events as lines of JSON until the time is over, the server closes, or history is lost (an ERROR event with 410)."""
-    log = cluster.store.log(resource.bucket)
-    start = parse_revision(options.revision)
-    gone = expired(f"too old resource version: {start} ({cluster.store.revision})")
-    if start == 0:
-        position: int | None = log.end
-        current = [
-            entry for entry in cluster.store.objects(resource.bucket, selection.namespace) if selection.wants(entry)
-        ]
-        first = [_event("ADDED", raw) for raw in await render(current)]
-        if options.initial_events:
-            first.append(_bookmark(resource, cluster.store.revision, initial=True))
-        yield b"".join(first)
-    else:
-        position = log.position_after(start)
-        yield b""
-    loop = asyncio.get_running_loop()
-    ends = loop.time() + options.seconds
-    next_bookmark = loop.time() + BOOKMARK_SECONDS if options.bookmarks else ends
-    while not cluster.closing:
-        changes = log.since(position) if position is not None else None
-        if changes is None or position is None:
-            yield _event("ERROR", orjson.dumps(gone.body()))
-            return
-        if changes:
-            position += len(changes)
-            seen = [found for change in changes if (found := _seen(change, selection)) is not None]
-            if seen:
-                raws = await render([entry for _, entry in seen])
-                yield b"".join([_event(kind, raw) for (kind, _), raw in zip(seen, raws, strict=True)])
-            continue
-        now = loop.time()
-        if now >= ends:
-            if options.bookmarks:
-                yield _bookmark(resource, cluster.store.revision)
-            return
-        if now >= next_bookmark:
-            next_bookmark = now + BOOKMARK_SECONDS
-            yield _bookmark(resource, cluster.store.revision)
-        await _more(cluster, log.more(), min(ends, next_bookmark) - now, log.forget)
-
-
-async def _more(
-    cluster: Cluster, waiter: asyncio.Future[None], seconds: float, forget: Callable[[asyncio.Future[None]], None]
-) -> None:
-    if cluster.closing:
-        forget(waiter)
-        return
-    try:
-        await asyncio.wait_for(waiter, max(seconds, 0.0))
-    except TimeoutError:
-        forget(waiter)
-    except asyncio.CancelledError:
-        forget(waiter)
-        raise

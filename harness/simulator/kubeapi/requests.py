@@ -5,13 +5,13 @@ from dataclasses import replace as with_changes
 from typing import Any
 
 from harness.simulator.kubeapi import checks, metadata, special
+from harness.simulator.kubeapi.changes import Entry
 from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.identity import User
 from harness.simulator.kubeapi.managers import Manager, now
 from harness.simulator.kubeapi.resources import Resource
 from harness.simulator.kubeapi.rules import check_rules, has_rules
 from harness.simulator.kubeapi.status import Cause, bad_request, forbidden, invalid, not_found
-from harness.simulator.kubeapi.store import Entry
 from harness.simulator.kubeapi.structural import apply_defaults, drop_nulls, prune
 from harness.simulator.kubeapi.validation import invalid_value, validate
 

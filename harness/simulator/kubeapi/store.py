@@ -1,139 +1,15 @@
-"""Objects in memory with one revision counter, a log of changes per resource, and snapshots for paged lists.
+"""Objects in memory with one revision counter, a log of changes per resource, and snapshots for paged lists."""
 
-An object is kept as the JSON bytes that go over the wire. So nobody can alter a stored object by accident, a list or a watch event
-costs a concatenation, and a reader who wants to change an object pays for a decode.
-"""
-
-import asyncio
-import itertools
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
+from harness.simulator.kubeapi.changes import Change, ChangeLog, Entry, Key, entry_of
 
 Bucket = tuple[str, str]
-Key = tuple[str, str]
 
-HISTORY = 4096
-HISTORY_BYTES = 16 * 1024 * 1024
 SNAPSHOTS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One stored state of one object; `raw` is its JSON, the rest is what lookups need without decoding."""
-
-    namespace: str
-    name: str
-    uid: str
-    revision: int
-    raw: bytes
-    labels: dict[str, str]
-    owners: tuple[str, ...]
-    deleting: bool
-
-    @property
-    def key(self) -> Key:
-        """Namespace and name."""
-        return (self.namespace, self.name)
-
-    def decode(self) -> dict[str, Any]:
-        """A fresh copy that the caller may change."""
-        value: dict[str, Any] = orjson.loads(self.raw)
-        return value
-
-
-def entry_of(value: dict[str, Any], revision: int) -> Entry:
-    """Freeze an object at a revision; writes `metadata.resourceVersion`."""
-    meta = value["metadata"]
-    meta["resourceVersion"] = str(revision)
-    return Entry(
-        namespace=meta.get("namespace") or "",
-        name=meta["name"],
-        uid=meta["uid"],
-        revision=revision,
-        raw=orjson.dumps(value),
-        labels=dict(meta.get("labels") or {}),
-        owners=tuple(owner.get("uid", "") for owner in meta.get("ownerReferences") or ()),
-        deleting="deletionTimestamp" in meta,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One event: ADDED, MODIFIED or DELETED, the state that it led to and the one before."""
-
-    type: str
-    entry: Entry
-    before: Entry | None
-
-
-class ChangeLog:
-    """The recent changes of one resource; readers keep a position and wait for more."""
-
-    def __init__(self, start: int) -> None:
-        self._changes: deque[Change] = deque()
-        self._first = 0
-        self._bytes = 0
-        self.oldest = start
-        self._waiters: list[asyncio.Future[None]] = []
-
-    @property
-    def end(self) -> int:
-        """The position after the newest change."""
-        return self._first + len(self._changes)
-
-    def append(self, change: Change) -> None:
-        """Add a change and wake everyone who waits."""
-        self._changes.append(change)
-        self._bytes += len(change.entry.raw)
-        while len(self._changes) > 1 and (len(self._changes) > HISTORY or self._bytes > HISTORY_BYTES):
-            dropped = self._changes.popleft()
-            self._bytes -= len(dropped.entry.raw)
-            self._first += 1
-            self.oldest = dropped.entry.revision
-        self.wake()
-
-    def wake(self) -> None:
-        """Let every waiting reader look again."""
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-
-    def position_after(self, revision: int) -> int | None:
-        """Where changes newer than the revision begin; None when the log no longer reaches back so far."""
-        if revision < self.oldest:
-            return None
-        position = self.end
-        for change in reversed(self._changes):
-            if change.entry.revision <= revision:
-                break
-            position -= 1
-        return position
-
-    def since(self, position: int) -> list[Change] | None:
-        """Changes from a position on; None when the reader fell so far behind that some are gone."""
-        if position < self._first:
-            return None
-        newest = list(
-            itertools.islice(reversed(self._changes), self.end - position)
-        )  # from the end: a deque is slow in its middle
-        newest.reverse()
-        return newest
-
-    def more(self) -> asyncio.Future[None]:
-        """Done when something was appended after this call."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        return waiter
-
-    def forget(self, waiter: asyncio.Future[None]) -> None:
-        """A reader no longer waits."""
-        if waiter in self._waiters:
-            self._waiters.remove(waiter)
 
 
 @dataclass(slots=True)
@@ -184,9 +60,7 @@ class Store:
 
     def past(self, bucket: Bucket, revision: int) -> list[Entry] | None:
         """The objects as they were at a revision, in key order; None when history no longer reaches back so far."""
-        log = self.log(bucket)
-        start = log.position_after(revision)
-        changes = log.since(start) if start is not None else None
+        changes = self.log(bucket).after(revision)
         if changes is None:
             return None
         objects = dict(self._objects.get(bucket, {}))

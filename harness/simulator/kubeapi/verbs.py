@@ -25,6 +25,7 @@ from harness.simulator.kubeapi.status import (
     not_found,
     unsupported_media_type,
 )
+from harness.simulator.kubeapi.watches import Watch, WatchOptions
 
 Json = dict[str, Any]
 
@@ -82,14 +83,14 @@ async def _collection(exchange: Exchange) -> Response:
     selection = reads.select(resource, target.namespace, labels, fields, target.name)
     render = reads.renderer(exchange.cluster, resource)
     if exchange.verb == "watch":
-        options = reads.WatchOptions(
+        options = WatchOptions(
             revision=query.get("resourceVersion", ""),
             seconds=float(_number(query.get("timeoutSeconds", ""), "timeoutSeconds") or 1800),
             bookmarks=request.flag("allowWatchBookmarks"),
             initial_events=request.flag("sendInitialEvents"),
         )
         reads.parse_revision(options.revision)
-        events = reads.watch(exchange.cluster, resource, selection, options, render)
+        events = Watch(exchange.cluster, resource, selection, options, render).events()
         return Response(200, stream=exchange.reshaped(events) if exchange.form else events)
     wanted = reads.Wanted(
         limit=_number(query.get("limit", ""), "limit"),

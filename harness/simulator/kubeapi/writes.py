@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.simulator.kubeapi import escalation, metadata, special
+from harness.simulator.kubeapi.changes import Entry
 from harness.simulator.kubeapi.cluster import Cluster
 from harness.simulator.kubeapi.lifecycle import finish_if_free
 from harness.simulator.kubeapi.managers import record_update
@@ -19,7 +20,6 @@ from harness.simulator.kubeapi.requests import (
 )
 from harness.simulator.kubeapi.resources import Resource
 from harness.simulator.kubeapi.status import ApiError, Cause, already_exists, bad_request, conflict, invalid
-from harness.simulator.kubeapi.store import Entry
 
 Json = dict[str, Any]
 RETRIES = 8
