@@ -93,8 +93,8 @@ GALLERY: Final[tuple[Defect, ...]] = (
     Defect(
         "gateway-hides-usage",
         "gateway",
-        "streams of responses and messages state no usage",
-        ("MAAS-TOK-008", "MAAS-TOK-006"),
+        "streams of responses state no usage",
+        ("MAAS-TOK-008",),
     ),
     Defect(
         "authorizer-believes-the-model-header",
