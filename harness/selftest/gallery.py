@@ -136,7 +136,7 @@ GALLERY: Final[tuple[Defect, ...]] = (
         "controller-asks-for-access-alone",
         "maas-controller",
         "a model is Ready although nobody has quota for it",
-        ("MAAS-STAT-001", "MAAS-STAT-003", "MAAS-STAT-005"),
+        ("MAAS-STAT-003",),
     ),
     Defect(
         "controller-spares-keys-of-deleted-tenants",
