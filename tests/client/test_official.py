@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from harness.client import official
 from harness.client.completion import last_counts, text_of
 from harness.client.exchange import Exchange
 from harness.client.official import RAISES, OfficialCall, OfficialClients
@@ -51,6 +52,36 @@ def test_an_answer_has_its_text_and_counts_in_every_protocol(clients, server, pa
     assert (last_counts(exchange) is not None) == asked_for_usage
     assert bool(exchange.events) == stream
     assert (exchange.ttft_s is not None) == stream
+
+
+def test_the_time_that_a_library_takes_to_load_is_no_part_of_an_answer(clients, server, monkeypatch):
+    clock = {"seconds": 0.0}
+    load = official._library
+
+    def slowly(name):
+        clock["seconds"] += 100.0
+        return load(name)
+
+    monkeypatch.setattr(official, "_library", slowly)
+    monkeypatch.setattr(official.time, "perf_counter", lambda: clock["seconds"])
+    assert clients.send(call(server)).duration_s == 0.0
+
+
+def test_garbage_is_collected_again_once_a_library_is_loaded():
+    script = """
+import gc
+from harness.client import official
+
+seen = []
+official.importlib.import_module = lambda name: seen.append(gc.isenabled())
+official._library("never_loaded")
+seen.append(gc.isenabled())
+gc.disable()
+official._library("never_loaded")
+print(seen, gc.isenabled())
+"""
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[False, True, False] False"
 
 
 def test_what_was_sent_is_kept_without_the_credential(clients, server):
