@@ -1,5 +1,7 @@
 """The recorder that a check gets: writes its exchanges and measurements into the journal, masked."""
 
+from collections import deque
+
 from harness.client.curl import curl_line
 from harness.client.exchange import Exchange
 from harness.engine.events import CharacteristicMeasured, ExchangeRecorded
@@ -7,23 +9,27 @@ from harness.engine.journal import JournalPart
 from harness.engine.redaction import redact
 
 BODY_LIMIT = 4096
+LATEST = 10
+"""Exchanges whose entries in the books are kept with a failure."""
 
 
 class CheckRecorder:
     """One check's way into the journal; `last` is its latest exchange, the evidence of a failure that names none.
 
-    `request_ids` are those of all its exchanges, by which components' logs speak of them.
+    `request_ids` are those of all its exchanges, by which components' logs speak of them; `latest` are the last few, oldest first.
     """
 
     def __init__(self, part: JournalPart, check_id: str) -> None:
         self._part = part
         self._check_id = check_id
         self.last: Exchange | None = None
+        self.latest: deque[Exchange] = deque(maxlen=LATEST)
         self.request_ids: set[str] = set()
 
     def exchange(self, exchange: Exchange) -> None:
         """Keep one exchange; bodies are cut to 4,096 characters after masking, so that no credential is cut in two."""
         self.last = exchange
+        self.latest.append(exchange)
         self.request_ids.add(exchange.request_id)
         request = exchange.request
         self._part.write(

@@ -152,22 +152,30 @@ class CheckFinished(Event, frozen=True, kw_only=True, tag="check_finished"):
 
 
 class ObjectState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an object said of itself when a check failed; `conditions` are lines `Type=Status Reason: message`."""
+    """What an object said of itself when a check failed, and what was said of it.
+
+    `conditions` are lines `Type=Status Reason: message`, `events` are lines `Type Reason (xCount): message`, the latest last.
+    """
 
     kind: str
     namespace: str
     name: str
     phase: str | None
     conditions: tuple[str, ...]
+    events: tuple[str, ...] = ()
 
 
 class DiagnosticsTaken(Event, frozen=True, kw_only=True, tag="diagnostics"):
-    """The surroundings of a failure, taken before anything was torn down; `unavailable` says what could not be read and why."""
+    """The surroundings of a failure, taken before anything was torn down; `unavailable` says what could not be read and why.
+
+    `books` has for each of the three books of tokens the lines that speak of the check's latest requests and of its subscriptions.
+    """
 
     check_id: str
     attempt: int
     objects: tuple[ObjectState, ...] = ()
     logs: dict[str, str] = {}
+    books: dict[str, tuple[str, ...]] = {}
     traceback: str = ""
     unavailable: tuple[str, ...] = ()
 

@@ -16,6 +16,8 @@ LOG_LIMIT: Final = 16_384
 """Characters of a component's log that a report carries: the last ones of what concerns the check."""
 READ_LIMIT: Final = 4_194_304
 """Bytes of the interval that are looked through: beside hundreds of checks, most lines are of others."""
+EVENTS: Final = 10
+"""Latest events of one object that a report carries."""
 _ORDINARY: Final = (" INFO ", " DEBUG ", "[info]", "[debug]")
 """What marks a line as one of daily life: it is kept only where it names something of the check; all others are trouble."""
 _KINDS: Final = (
@@ -74,21 +76,41 @@ def object_states(platform: Platform, since: str) -> tuple[tuple[ObjectState, ..
     states: list[ObjectState] = []
     unavailable: list[str] = []
     try:
-        cluster = _cluster(platform.kubeconfig)
+        cluster = connected(platform.kubeconfig)
     except Fault as fault:
         return (), (f"objects: {fault}",)
+    said = _events(cluster, unavailable)
     for api_version, kind in _KINDS:
         try:
             found = cluster.objects(api_version, kind)
         except Fault as fault:
             unavailable.append(f"{kind}: {fault}")
             continue
-        states += [_state(item) for item in found if _is_young(item, since) or not _is_well(item)]
+        states += [_state(item, said) for item in found if _is_young(item, since) or not _is_well(item)]
     return tuple(states), tuple(unavailable)
 
 
+def _events(cluster: Cluster, unavailable: list[str]) -> Mapping[str, list[str]]:
+    """What was said of each object, by its uid, the latest last."""
+    try:
+        found = cluster.objects("v1", "Event")
+    except Fault as fault:
+        unavailable.append(f"Event: {fault}")
+        return {}
+    said: dict[str, list[str]] = {}
+    for event in sorted(found, key=_last_seen):
+        line = f"{event.get('type')} {event.get('reason')} (x{event.get('count') or 1}): {event.get('message')}"
+        said.setdefault(str((event.get("involvedObject") or {}).get("uid")), []).append(redact(line))
+    return said
+
+
+def _last_seen(event: Mapping[str, Any]) -> str:
+    times = (event.get("lastTimestamp"), event.get("eventTime"), event.get("metadata", {}).get("creationTimestamp"))
+    return next((str(at) for at in times if at), "")
+
+
 @cache
-def _cluster(kubeconfig: Path) -> Cluster:
+def connected(kubeconfig: Path) -> Cluster:
     """One connection a process: discovery costs more than all the lists."""
     return Cluster.connect(kubeconfig)
 
@@ -133,7 +155,7 @@ def _conditions(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [*(status.get("conditions") or []), *parents]
 
 
-def _state(item: Mapping[str, Any]) -> ObjectState:
+def _state(item: Mapping[str, Any], said: Mapping[str, list[str]]) -> ObjectState:
     metadata = item.get("metadata", {})
     return ObjectState(
         kind=str(item.get("kind")),
@@ -141,6 +163,7 @@ def _state(item: Mapping[str, Any]) -> ObjectState:
         name=str(metadata.get("name", "")),
         phase=(item.get("status") or {}).get("phase"),
         conditions=tuple(redact(_line(entry)) for entry in _conditions(item)),
+        events=tuple(said.get(str(metadata.get("uid")), ())[-EVENTS:]),
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from _pytest.runner import runtestprotocol  # the documented way to run one item again, if not a public name
 
 from harness.engine.alone import AloneChecks
+from harness.engine.book_slices import book_slices
 from harness.engine.canary import CanaryGate
 from harness.engine.check_recorder import CheckRecorder
 from harness.engine.declaration import CheckDeclaration, declaration_of
@@ -137,7 +138,8 @@ class Execution:
         if attempt is None or call.excinfo is None or attempt.failure is not None:
             return
         attempt.failure = failure_of(call.excinfo.value, attempt.declaration, self._catalogue, attempt.recorder.last)
-        objects, unavailable = object_states(self._platform, attempt.began_at)
+        objects, unseen = object_states(self._platform, attempt.began_at)
+        books, unread = book_slices(self._platform, attempt.recorder.latest, _objects_of(node))
         self._part.write(
             DiagnosticsTaken(
                 at=self._part.now(),
@@ -146,8 +148,9 @@ class Execution:
                 attempt=attempt.number,
                 objects=objects,
                 logs=attempt.logs.since(self._platform, attempt.recorder.request_ids | _objects_of(node)),
+                books=books,
                 traceback=redact(report.longreprtext)[-TRACEBACK_LIMIT:],
-                unavailable=unavailable,
+                unavailable=unseen + unread,
             )
         )
 

@@ -5,7 +5,7 @@ A server that cannot be read raises `JournalUnreadable`: silence must never be t
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import httpx
 
@@ -13,6 +13,8 @@ from harness.client.trace import TRACEPARENT, trace_id
 from harness.client.trust import trust
 from harness.outcome import EnvironmentFault
 
+ADMIN_URL: Final = "maas-conformance.dev/admin-url"
+"""Annotation of a model server's Pod: where its journal is."""
 _TIMEOUT_S = 10.0
 
 

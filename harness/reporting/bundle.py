@@ -3,7 +3,7 @@
 import hashlib
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -70,8 +70,17 @@ def _write(folder: Path, check: CheckRecord) -> None:
         (folder / "objects.json").write_bytes(
             orjson.dumps([msgspec.to_builtins(state) for state in taken.objects], option=orjson.OPT_INDENT_2)
         )
+        if taken.books:
+            (folder / "books.txt").write_text("\n".join(book_lines(taken.books)) + "\n", encoding="utf-8")
         for component, log in taken.logs.items():
             (folder / f"{folder_name(component)}.log").write_text(log, encoding="utf-8")
+
+
+def book_lines(books: Mapping[str, tuple[str, ...]]) -> Iterable[str]:
+    """The slice of each book of tokens, below its name."""
+    for name, lines in books.items():
+        yield f"book of the {name}"
+        yield from (f"  {line}" for line in lines)
 
 
 def _traces(exchanges: Iterable[ExchangeRecorded]) -> Iterable[str]:

@@ -13,6 +13,7 @@ from harness.engine.record import CheckRecord, RunRecord
 from harness.outcome import ExitCode
 from harness.reporting.allure import http_text
 from harness.reporting.areas import area_of
+from harness.reporting.bundle import book_lines
 from harness.reporting.document import Document
 from harness.reporting.outline import BLAMES, LEVELS, WORDS, decides, gravity, level_of, title_of
 from harness.reporting.page import template
@@ -175,6 +176,7 @@ def _failure(check: CheckRecord) -> dict[str, Any]:
         ],
         "blame": BLAMES[final.failure.blame] if final and final.failure else "",
         "objects": taken.objects if taken else (),
+        "books": "\n".join(book_lines(taken.books)) if taken else "",
         "logs": taken.logs if taken else {},
         "traceback": taken.traceback if taken else "",
         "unavailable": taken.unavailable if taken else (),

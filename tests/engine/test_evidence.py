@@ -43,7 +43,7 @@ def test_objects_that_are_young_or_not_well_are_shown(monkeypatch: pytest.Monkey
         _object("old-and-broken", OLD, ("Ready", "False"), phase="Failed"),
         _object("young", NEW, ("Ready", "True")),
     ]
-    monkeypatch.setattr(evidence, "_cluster", lambda _: _Cluster(items))
+    monkeypatch.setattr(evidence, "connected", lambda _: _Cluster(items))
     states, unavailable = object_states(_platform(kubeconfig=Path("k")), since=NOW)
     assert [state.name for state in states] == ["old-and-broken", "young"]
     assert (states[0].phase, states[0].conditions) == ("Failed", ("Ready=False Because: so",))
@@ -52,16 +52,37 @@ def test_objects_that_are_young_or_not_well_are_shown(monkeypatch: pytest.Monkey
 
 def test_conditions_of_a_routes_parents_count(monkeypatch: pytest.MonkeyPatch) -> None:
     route = _object("route", OLD, parents=[{"conditions": [{"type": "Accepted", "status": "False"}]}])
-    monkeypatch.setattr(evidence, "_cluster", lambda _: _Cluster([route]))
+    monkeypatch.setattr(evidence, "connected", lambda _: _Cluster([route]))
     states, _ = object_states(_platform(kubeconfig=Path("k")), since=NOW)
     assert states[0].conditions == ("Accepted=False",)
+
+
+def test_what_was_said_of_an_object_is_shown_with_it_the_latest_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    item = _object("young", NEW)
+    item["metadata"]["uid"] = "u1"
+    told = [
+        {"involvedObject": {"uid": uid}, "type": "Warning", "reason": reason, "message": "so", "count": count, **at}
+        for uid, reason, count, at in (
+            ("u1", "Later", 3, {"lastTimestamp": NEW}),
+            ("u1", "Earlier", None, {"eventTime": NOW}),
+            ("u2", "Other", 1, {"lastTimestamp": NEW}),
+        )
+    ]
+
+    class Talkative(_Cluster):
+        def objects(self, version: str, kind: str) -> list[dict[str, Any]]:
+            return told if kind == "Event" else super().objects(version, kind)
+
+    monkeypatch.setattr(evidence, "connected", lambda _: Talkative([item]))
+    (state,), _ = object_states(_platform(kubeconfig=Path("k")), since=NOW)
+    assert state.events == ("Warning Earlier (x1): so", "Warning Later (x3): so")
 
 
 def test_an_api_that_does_not_answer_is_told_and_hides_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: Path) -> None:
         raise EnvironmentFault("the Kubernetes API does not answer")
 
-    monkeypatch.setattr(evidence, "_cluster", refuse)
+    monkeypatch.setattr(evidence, "connected", refuse)
     assert object_states(_platform(kubeconfig=Path("k")), since=NOW) == (
         (),
         ("objects: the Kubernetes API does not answer",),

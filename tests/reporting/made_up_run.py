@@ -139,6 +139,7 @@ def _diagnostics() -> DiagnosticsTaken:
         name="maas-trlp-m",
         phase=None,
         conditions=("Enforced=False",),
+        events=("Warning Conflict (x2): another one",),
     )
     return DiagnosticsTaken(
         at=4.5,
@@ -146,6 +147,7 @@ def _diagnostics() -> DiagnosticsTaken:
         attempt=1,
         objects=(policy,),
         logs={"limiter": "no usage\n"},
+        books={"client": ("r POST: 200, 3 tokens",), "platform": ("authorized_hits{subscription=s} 0",)},
         traceback="Traceback of fails",
     )
 

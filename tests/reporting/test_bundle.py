@@ -32,8 +32,15 @@ def test_the_bundle_holds_words_curl_archive_journal_objects_and_logs(record: Ru
         "journal.ndjson",
         "traceback.txt",
         "objects.json",
+        "books.txt",
         "limiter.log",
     }
+    assert (folder / "books.txt").read_text(encoding="utf-8").splitlines() == [
+        "book of the client",
+        "  r POST: 200, 3 tokens",
+        "book of the platform",
+        "  authorized_hits{subscription=s} 0",
+    ]
     assert "expected 429" in (folder / "failure.txt").read_text(encoding="utf-8")
     assert "$MAAS_KEY" in (folder / "repeat.sh").read_text(encoding="utf-8")
     story = [decode(line) for line in (folder / "journal.ndjson").read_bytes().splitlines()]

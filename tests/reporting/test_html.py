@@ -73,6 +73,8 @@ def test_verdict_failures_and_traceability_are_on_it(page: str) -> None:
         "curl -H",
         "$MAAS_KEY",
         "Enforced=False",
+        "event: Warning Conflict (x2): another one",
+        "authorized_hits{subscription=s} 0",
         "no usage",
         "Traceback of fails",
         "Authorization: Bearer &lt;secret&gt;",
