@@ -178,6 +178,59 @@ GALLERY: Final[tuple[Defect, ...]] = (
         "one tenant's keys are good at every gateway",
         ("MAAS-MT-003",),
     ),
+    Defect("authorizer-takes-any-audience", "authorizer", "a token for another service counts", ("MAAS-AUTH-008",)),
+    Defect("authorizer-passes-identity-on", "authorizer", "a model server sees identity headers", ("MAAS-AUTH-036",)),
+    Defect("maas-api-needs-no-policy", "maas-api", "a subscription opens models by itself", ("MAAS-AUTH-050",)),
+    Defect(
+        "maas-api-serves-degraded-models",
+        "maas-api",
+        "a model is served whose limits are not in force",
+        ("MAAS-AUTH-057",),
+    ),
+    Defect(
+        "maas-api-takes-everybody-for-an-administrator",
+        "maas-api",
+        "anybody reads, finds and revokes the keys of others",
+        ("MAAS-KEY-051", "MAAS-KEY-061", "MAAS-KEY-082"),
+    ),
+    Defect(
+        "maas-api-tells-which-subscriptions-exist",
+        "maas-api",
+        "names of others' subscriptions can be probed",
+        ("MAAS-KEY-033",),
+    ),
+    Defect("maas-api-ephemeral-keys-last", "maas-api", "an ephemeral key lives two hours", ("MAAS-KEY-021",)),
+    Defect(
+        "maas-api-writes-every-mint-down-as-a-success",
+        "maas-api",
+        "refused mints are counted as successes",
+        ("MAAS-TOK-014",),
+    ),
+    Defect("gateway-forgets-its-default-denial", "gateway", "a route without limits is free", ("MAAS-GW-010",)),
+    Defect(
+        "controller-admits-rules-outside-tenants",
+        "maas-controller",
+        "quota and access may be written into any namespace",
+        ("MAAS-WH-001", "MAAS-WH-002"),
+    ),
+    Defect(
+        "controller-takes-over-what-others-control",
+        "maas-controller",
+        "objects of another controller are overwritten",
+        ("MAAS-CTRL-022",),
+    ),
+    Defect(
+        "controller-gives-all-tenants-one-name",
+        "maas-controller",
+        "tenants keep their keys in one place, and are each other's",
+        ("MAAS-MT-003", "MAAS-MT-004"),
+    ),
+    Defect(
+        "limiter-knows-subscriptions-by-bare-name",
+        "limiter",
+        "subscriptions of the same name share one budget across tenants",
+        ("MAAS-RATE-024",),
+    ),
 )
 
 
