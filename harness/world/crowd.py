@@ -7,6 +7,7 @@ from harness.client.exchange import Exchange
 from harness.kube.wait import Bound
 from harness.world.calling import Calling
 from harness.world.expectations import any_refusal, describe, expect, expect_served, expect_status
+from harness.world.lent import MODEST, spendable
 from harness.world.quota import spend
 from harness.world.world import World
 
@@ -15,7 +16,6 @@ SPENT: Final = "somebody over quota"
 STRANGER: Final = "a stranger"
 FEW: Final = 3
 """Answers of each caller that show a state: one could have been on its way before."""
-LIMIT: Final = 30
 ANSWERED: Final = Bound("answers come while a component is down", 60)
 
 
@@ -25,10 +25,10 @@ class Crowd:
     def __init__(self, world: World) -> None:
         self._world = world
         self.entitled = world.anybody()
-        self.spent = world.customer(limit=LIMIT)
+        self.spent = spendable(world).caller
         self.stranger = world.caller(None)
         expect_served(self.entitled.infer())
-        spend(self.spent.infer, limit=LIMIT)
+        spend(self.spent.infer, limit=MODEST)
         expect_status(self.stranger.infer(), 401, when="there is no credential")
 
     def calling(self) -> Calling:

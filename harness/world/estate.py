@@ -45,6 +45,8 @@ class Estate:
     """Objects that checks of this worker share: no check removes them, they go when the worker leaves."""
     lasting: set[Ref] = field(default_factory=set)
     """Those of them that are in force, and need not be applied by every check."""
+    listed: set[Ref] = field(default_factory=set)
+    """Those subscriptions of them whose models were listed to a member: what stands behind the gateway knows them."""
     tenants: dict[str, Platform] = field(default_factory=dict)
     """Tenants that checks of the whole run share, as far as this worker has found them usable; they go with the run."""
     number: int = field(default_factory=lambda: next(_NUMBERS))
@@ -85,10 +87,10 @@ class Estate:
         """Where identities of this worker live that need no group of their own."""
         return f"{_LABEL}-{self.run_id}-{self.worker}-{self.number}"[:63].rstrip("-")
 
-    @property
-    def members(self) -> str:
-        """Where identities live that the worker's common subscription includes; it is called so too."""
-        return f"{self.namespace[: 63 - len(_MEMBERS)]}{_MEMBERS}"
+    def members(self, limit: int) -> str:
+        """Where identities live that the worker's common subscription of that limit includes; it is called so too."""
+        suffix = f"{_MEMBERS}-{limit}"
+        return f"{self.namespace[: 63 - len(suffix)]}{suffix}"
 
     @cached_property
     def has_limit_policies(self) -> bool:

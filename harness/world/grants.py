@@ -37,26 +37,26 @@ class Grants(Models):
         self.declare(account)
         return who
 
-    def member(self) -> Identity:
-        """A new ServiceAccount that `common` includes."""
-        who = service_account(self.estate.members, self.own_name("user"))
+    def member(self, limit: int = AMPLE) -> Identity:
+        """A new ServiceAccount that `common` of that limit includes, and no other."""
+        who = service_account(self.estate.members(limit), self.own_name("user"))
         home, account = who.manifests()
         self.declare_common(home)
         self.declare(account)
         return who
 
-    def common(self) -> Subscription:
-        """A subscription to the platform's first model, with access to it, that checks of this worker share: it is made once.
+    def common(self, limit: int = AMPLE) -> Subscription:
+        """A subscription to the platform's first model, with access to it, that checks of this worker share: it is made once for a limit.
 
-        For checks that need somebody who is entitled and leave the entitlement as it is. They do not meet in it: each makes its own
-        members, and quota is counted by user.
+        For checks that need somebody who is entitled, or has an hour's budget to spend, and leave the entitlement as it is. They do not
+        meet in it: each makes its own members, and quota is counted by user.
         """
-        name, namespace = self.estate.members, self.wire.platform.namespaces.subscriptions
+        name, namespace = self.estate.members(limit), self.wire.platform.namespaces.subscriptions
         who, models = People.of(service_account(name, "any").group), (self.model(),)
-        rates, priority = (Rate(AMPLE, "1h"),), -1 - zlib.crc32(name.encode()) // 4
+        rates, priority = (Rate(limit, "1h"),), -1 - zlib.crc32(name.encode()) // 4
         made = Subscription(Ref(MAAS, "MaaSSubscription", name, namespace), who, models, rates, priority)
         entry = Policy(Ref(MAAS, "MaaSAuthPolicy", name, namespace), who, models)
-        self._subscriptions.append(made)
+        self._subscriptions += [made] if made.ref not in self.estate.listed else []
         self._policies.append(entry)
         limited = subscription_in_force(made, with_limits=self.estate.has_limit_policies)
         self.declare_common(made.manifest(), until=limited)
@@ -146,6 +146,7 @@ class Grants(Models):
         return edited
 
     def _granted(self, identity: Person) -> frozenset[str]:
+        """Ids of models that were granted, and of which nobody knows yet that the platform lists them."""
         paid = {one.model_id for made in self._subscriptions if made.owner.include(identity) for one in made.models}
         allowed = {one.model_id for made in self._policies if made.subjects.include(identity) for one in made.models}
         return frozenset(paid & allowed)

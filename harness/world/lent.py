@@ -71,7 +71,7 @@ def spendable(world: World) -> Budget:
     """A budget for the check to spend. Raises NotReady where none was allowed."""
     platform = world.wire.platform
     if platform.provides.get("kube"):
-        return Budget(world.customer(limit=MODEST), MODEST)
+        return Budget(world.subscriber(world.member(MODEST), world.common(MODEST)), MODEST)
     caller = world.caller(_given(platform.credentials.exhaustible_api_key, "key whose budget may be spent"))
     return Budget(caller, platform.exhaustible_tokens or MODEST, untouched=False)
 

@@ -17,8 +17,9 @@ from harness.kube.access import service_account_token
 from harness.kube.wait import Bound
 from harness.platforms.platform import ModelHandle
 from harness.world.apikey import ApiKey
-from harness.world.caller import Caller, Credential, Given
+from harness.world.caller import Caller, Credential, Given, Wire
 from harness.world.entitlement import Entitlements, entitlements_of
+from harness.world.estate import Estate
 from harness.world.expectations import describe, expect, listed_ids
 from harness.world.governance import Subscription
 from harness.world.grants import Chosen, Grants
@@ -50,6 +51,7 @@ class Token:
             self._text = self.world.token(self.identity, audiences=self.audiences)
             if self.audiences is None:
                 self.world.await_listed(self.identity, self._text)
+                self.world.remember(self.identity, self)
         return self._text
 
 
@@ -57,6 +59,10 @@ class World(Grants):
     """The objects of one check; `name` makes their names unique on the platform."""
 
     _tenants: "tuple[Tenant, ...]" = ()
+
+    def __init__(self, estate: Estate, wire: Wire) -> None:
+        super().__init__(estate, wire)
+        self._tokens: dict[Person, tuple[frozenset[str], Credential]] = {}
 
     # --- credentials and callers ------------------------------------------------------------------------------------------
 
@@ -80,13 +86,24 @@ class World(Grants):
                 raise TypeError(f"nobody gives tokens to {person!r}")
 
     def key(self, identity: Person, subscription: Subscription | None = None, **options: Any) -> ApiKey:
-        """An API key of that user, bound to the subscription; minted when it is first used."""
-        person = self.caller(self.token_of(identity))
+        """An API key of that user, bound to the subscription; minted when it is first used, with a token that the user has."""
 
         def post(body: Mapping[str, Any]) -> Exchange:
-            return person.manage("POST", "/v1/api-keys", json=dict(body))
+            return self.caller(self._known_token(identity)).manage("POST", "/v1/api-keys", json=dict(body))
 
         return ApiKey(post, self.own_name("key"), subscription.name if subscription else None, **options)
+
+    def remember(self, person: Person, token: Credential) -> None:
+        """This token is in use, and the platform knows what its user has been granted so far."""
+        self._tokens[person] = (self._granted(person), token)
+
+    def _known_token(self, person: Person) -> Credential:
+        """A token to mint keys with; another one when more was granted since, for its first use waits until that is known."""
+        granted, token = self._tokens.get(person, (None, None))
+        if token is None or granted != self._granted(person):
+            token = self.token_of(person)
+            self.remember(person, token)
+        return token
 
     def token(self, identity: Identity, *, audiences: tuple[str, ...] | None = None) -> Secret:
         """A fresh token of that ServiceAccount, by TokenRequest."""
@@ -105,6 +122,9 @@ class World(Grants):
         call = Call("GET", f"{self.wire.platform.endpoints.gateway}/v1/models", credential=token)
         answer, _ = until(lambda: self.estate.client.send(call), lambda seen: granted <= listed_ids(seen), CACHES)
         self.estate.lists_late = not granted <= listed_ids(answer)
+        if not self.estate.lists_late:
+            shown = {made.ref for made in self._subscriptions if made.owner.include(identity)}
+            self.estate.listed |= shown & self.estate.common
 
     def caller(
         self,

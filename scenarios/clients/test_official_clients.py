@@ -15,7 +15,7 @@ from harness.world.answer import expect_whole, tokens_of
 from harness.world.books import Books
 from harness.world.expectations import expect, expect_equal, expect_refused, expect_served, quota_refusal
 from harness.world.inference import Ask, Endpoint
-from harness.world.lent import MODEST, Budget
+from harness.world.lent import spendable
 from harness.world.sandwich import Sandwich, arrivals
 from harness.world.twin import Variant
 from harness.world.world import World
@@ -101,9 +101,9 @@ def test_who_may_not_meets_a_permission_error(world: World, sandwich: Sandwich, 
 @check("MAAS-RATE-001", "MAAS-RATE-005", needs=MESSAGES)
 def test_who_has_spent_the_budget_meets_a_rate_limit_error(world: World, via: Via, *, stream: bool) -> None:
     """The budget is spent by chat, whatever is asked for afterwards: it is one for the model, not for a protocol."""
-    customer = world.customer(limit=MODEST)
-    Budget(customer, MODEST).exhaust()
-    refusal = customer.over(via).infer(shortest(via, stream=stream))
+    budget = spendable(world)
+    budget.exhaust()
+    refusal = budget.caller.over(via).infer(shortest(via, stream=stream))
     expect_refused(refusal, 429, quota_refusal, when=f"{via} calls with a spent budget")
     expect_equal(refusal.events, (), of="events of a refused call", exchange=refusal)
 

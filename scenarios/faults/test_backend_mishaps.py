@@ -14,6 +14,7 @@ from harness.world.caller import Caller
 from harness.world.estate import Estate
 from harness.world.expectations import describe, expect, expect_equal, expect_error, expect_served
 from harness.world.inference import Ask
+from harness.world.lent import MODEST, spendable
 from harness.world.mishap import failing
 from harness.world.patience import until
 from harness.world.quota import spend
@@ -34,12 +35,11 @@ def served(caller: Caller) -> Caller:
 @pytest.mark.parametrize("status", [400, 404, 500, 503])
 @check("MAAS-RATE-028", needs=NEEDS)
 def test_an_error_of_the_model_stays_an_error_and_costs_nothing(world: World, status: int) -> None:
-    limit = 100
-    caller, fault = world.customer(limit=limit), failing("error", status=status)  # again, when a gateway tries it again
+    caller, fault = spendable(world).caller, failing("error", status=status)  # again, when a gateway tries it again
     answers = [expect_error(caller.infer(headers=fault), when=f"the model answers {status}") for _ in range(5)]
     told = sum(answer.status == status for answer in answers)
     world.wire.recorder.characteristic(f"model_error_{status}_passed_on", told / len(answers), "of 1")
-    spend(caller.infer, limit=limit, requirement="MAAS-RATE-028")
+    spend(caller.infer, limit=MODEST, requirement="MAAS-RATE-028")
 
 
 @check("MAAS-TOK-005", needs=NEEDS)

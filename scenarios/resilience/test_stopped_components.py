@@ -14,7 +14,6 @@ from harness.world.crowd import (
     ANSWERED,
     ENTITLED,
     FEW,
-    LIMIT,
     SPENT,
     STRANGER,
     Crowd,
@@ -23,6 +22,7 @@ from harness.world.crowd import (
 )
 from harness.world.expectations import expect, expect_equal, expect_served, expect_status, fail
 from harness.world.inference import Ask
+from harness.world.lent import MODEST, spendable
 from harness.world.quota import spend
 from harness.world.twin import registration
 from harness.world.world import World
@@ -63,9 +63,9 @@ def test_while_the_authorizer_keeps_silent_nobody_is_served(world: World, compon
 @check("MAAS-RATE-023", "MAAS-RATE-022", needs=NEEDS, alone=True)
 def test_without_the_limiter_nobody_is_served_and_afterwards_limits_hold(world: World, components: Components) -> None:
     components.expect_absence("limiter")
-    saver = world.customer(limit=LIMIT)
+    saver = spendable(world).caller
     crowd = Crowd(world)
-    spend(saver.infer, limit=LIMIT)
+    spend(saver.infer, limit=MODEST)
     with crowd.calling() as traffic:
         with components.without("limiter"):
             down = traffic.gather(FEW, ANSWERED)
@@ -78,7 +78,7 @@ def test_without_the_limiter_nobody_is_served_and_afterwards_limits_hold(world: 
     world.wire.recorder.characteristic("spent_budgets_kept_by_a_limiter_started_again", float(kept), "of 1")
     if not kept:  # counters in memory: the whole budget is there again, and not a token more
         answers = iter([first])
-        spend(lambda: next(answers, None) or saver.infer(), limit=LIMIT, requirement="MAAS-RATE-022")
+        spend(lambda: next(answers, None) or saver.infer(), limit=MODEST, requirement="MAAS-RATE-022")
 
 
 @check("MAAS-RATE-023", needs=NEEDS, alone=True)

@@ -14,7 +14,7 @@ from harness.world.caller import Caller
 from harness.world.clients import EACH_CLIENT
 from harness.world.expectations import expect, expect_equal, expect_refused, quota_refusal
 from harness.world.inference import Ask, Endpoint
-from harness.world.lent import MODEST, Budget
+from harness.world.lent import spendable
 from harness.world.mishap import failing
 from harness.world.world import World
 
@@ -108,9 +108,9 @@ def together(caller: Caller, asks: list[Ask]) -> list[Exchange]:
 @EACH_CLIENT
 @check("MAAS-RATE-001", needs={"kube"})
 def test_a_stream_without_budget_is_refused_before_it_begins(world: World, via: Via) -> None:
-    customer = world.customer(limit=MODEST)
-    Budget(customer, MODEST).exhaust()
-    refusal = customer.over(via).infer(Ask(stream=True, include_usage=True))
+    budget = spendable(world)
+    budget.exhaust()
+    refusal = budget.caller.over(via).infer(Ask(stream=True, include_usage=True))
     expect_refused(refusal, 429, quota_refusal, when="the budget is spent")
     expect_equal(refusal.events, (), of="events of a refused stream", exchange=refusal)
 
