@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import uvloop
-from lightkube import AsyncClient, KubeConfig
+from lightkube import KubeConfig
 from lightkube.core.exceptions import ConfigError
 
 from harness.simulator import component
@@ -23,6 +23,7 @@ from harness.simulator.gateway.plan.plan import Endpoint
 from harness.simulator.gateway.ports import Ports
 from harness.simulator.gateway.statuses import Statuses
 from harness.simulator.gateway.watch import Cluster
+from harness.simulator.transport import kubernetes_client
 from harness.simulator.web import serving
 
 
@@ -97,7 +98,7 @@ async def run(arguments: argparse.Namespace) -> None:
     wanted = dict(listen_option(item) for item in arguments.listen)
     advertised = dict(advertise_option(item) for item in arguments.advertise)
     try:
-        client = AsyncClient(config=KubeConfig.from_file(arguments.kubeconfig), trust_env=False)
+        client = kubernetes_client(KubeConfig.from_file(arguments.kubeconfig))
     except (ConfigError, OSError) as error:
         raise options.ConfigurationError(f"expected a kubeconfig at {arguments.kubeconfig}: {error}") from error
     directory = prepared_directory(arguments)

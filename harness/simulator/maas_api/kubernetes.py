@@ -7,10 +7,11 @@ from typing import Any, Protocol
 
 import yaml
 from lightkube.config.kubeconfig import KubeConfig
-from lightkube.core.async_client import AsyncClient
 from lightkube.core.exceptions import ApiError, ConfigError
 from lightkube.generic_resource import create_global_resource, create_namespaced_resource
 from lightkube.resources.core_v1 import Service
+
+from harness.simulator.transport import kubernetes_client
 
 _TokenReview = create_global_resource("authentication.k8s.io", "v1", "TokenReview", "tokenreviews")
 _AccessReview = create_global_resource("authorization.k8s.io", "v1", "SubjectAccessReview", "subjectaccessreviews")
@@ -54,7 +55,7 @@ class Kubernetes:
     def __init__(self, kubeconfig: Path | None) -> None:
         try:
             config = KubeConfig.from_file(kubeconfig) if kubeconfig else KubeConfig.from_env()
-            self.client = AsyncClient(config=config, trust_env=False)
+            self.client = kubernetes_client(config)
         except (ConfigError, OSError, AssertionError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
             reason = " ".join(str(error).split())
             raise KubernetesError(

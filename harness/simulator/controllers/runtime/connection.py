@@ -5,6 +5,8 @@ from pathlib import Path
 from lightkube import AsyncClient, KubeConfig
 from lightkube.core.exceptions import ConfigError
 
+from harness.simulator.transport import kubernetes_client
+
 
 class UnusableConnectionError(Exception):
     """The kubeconfig cannot be used; the text is one sentence for the person at the terminal."""
@@ -15,7 +17,7 @@ def connect(kubeconfig: Path | None, field_manager: str) -> AsyncClient:
     where = str(kubeconfig) if kubeconfig is not None else "the Pod's ServiceAccount"
     try:
         config = KubeConfig.from_service_account() if kubeconfig is None else KubeConfig.from_file(kubeconfig)
-        return AsyncClient(config=config.get(), field_manager=field_manager, trust_env=False)
+        return kubernetes_client(config, field_manager)
     except ConfigError as error:
         raise UnusableConnectionError(f"cannot use {where} to reach the Kubernetes API: {error}") from error
     except (OSError, KeyError, TypeError, ValueError) as error:

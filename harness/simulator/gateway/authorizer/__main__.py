@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import uvloop
-from lightkube import AsyncClient, KubeConfig
+from lightkube import KubeConfig
 from lightkube.core.exceptions import ConfigError
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -24,6 +24,7 @@ from harness.simulator.gateway.authorizer.metrics import AuthMetrics
 from harness.simulator.gateway.authorizer.quirks import Quirk
 from harness.simulator.gateway.authorizer.seen import Seen
 from harness.simulator.gateway.grpc_server import grpc_serving
+from harness.simulator.transport import kubernetes_client
 from harness.simulator.web import serving
 
 LOG = logging.getLogger("authorizer")
@@ -119,7 +120,7 @@ def admin(found: AuthMetrics) -> Starlette:
 async def run(arguments: argparse.Namespace) -> None:
     """Serve until asked to stop."""
     try:
-        cluster = AsyncClient(config=KubeConfig.from_file(arguments.kubeconfig), trust_env=False)
+        cluster = kubernetes_client(KubeConfig.from_file(arguments.kubeconfig))
     except (ConfigError, OSError) as error:
         raise options.ConfigurationError(f"expected a kubeconfig at {arguments.kubeconfig}: {error}") from error
     trust = Trust(trusted("--maas-api-ca", arguments.maas_api_ca), trusted("--oidc-ca", arguments.oidc_ca))

@@ -17,6 +17,9 @@ RATE_LIMIT, LUA, ROUTER = "envoy.filters.http.ratelimit", "envoy.filters.http.lu
 REQUEST, USAGE = "maas.req", "maas.usage"
 EXTENSION = "envoy.extensions.filters.http."
 REQUEST_ID = "x-request-id"
+SCRIPTED: Final = ("/v1/messages", "responses", "%")
+"""What stands in the paths of requests that the script has to see: Anthropic's usage states no total, some responses are refused, and what is
+escaped may be either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,8 @@ def rate_limit(guarding: Guarding) -> JSON:
 
 
 def lua() -> JSON:
-    """Usage of streams and of messages; see usage.lua. Skipped for all others: running a script costs a fifth of the whole path.
+    """Usage of streams and of messages (usage.lua), and no kept responses (kept.lua). Skipped for all others: running a script costs a
+    fifth of the whole path.
 
     A call streams when `stream` is anything but absent, null or false, because lenient servers stream for 1 and "true" too.
     """
@@ -149,7 +153,7 @@ def lua() -> JSON:
     no = {"or_match": {"value_matchers": [{"bool_match": False}, {"null_match": {}}]}}
     streams = {"and_matcher": {"predicate": [stream_is({"present_match": True}), stream_is(no, invert=True)]}}
     skip = {"name": "skip", "typed_config": typed("envoy.extensions.filters.common.matcher.action.v3.SkipFilter")}
-    read = {"or_matcher": {"predicate": [streams, speaks_messages()]}}
+    read = {"or_matcher": {"predicate": [streams, *map(path_has, SCRIPTED)]}}
     matchers = [{"predicate": {"not_matcher": read}, "on_match": {"action": skip}}]
     return http_filter(
         LUA,
@@ -164,15 +168,10 @@ def usage_script() -> str:
     return script("usage")
 
 
-def speaks_messages() -> JSON:
-    """A predicate over the path: usage of Anthropic's protocol states no total, so a script has to add it up."""
+def path_has(text: str) -> JSON:
+    """A predicate over the path and its query. The script looks closer; a pattern would cost every request."""
     path = typed("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", header_name=":path")
-    return {
-        "single_predicate": {
-            "input": {"name": "path", "typed_config": path},
-            "value_match": {"contains": "/v1/messages"},  # the script looks closer; a pattern would cost every request
-        }
-    }
+    return {"single_predicate": {"input": {"name": "path", "typed_config": path}, "value_match": {"contains": text}}}
 
 
 def stream_is(value: JSON, *, invert: bool = False) -> JSON:

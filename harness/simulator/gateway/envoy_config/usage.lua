@@ -64,6 +64,9 @@ local function forced(text)
 end
 
 function envoy_on_request(handle)
+  if refused_as_kept(handle) then
+    return
+  end
   if speaks_messages(handle) then
     handle:streamInfo():dynamicMetadata():set("maas.gateway", "messages", true)
     return
