@@ -1,6 +1,5 @@
 """What a key tells of itself over its life, and how it is found again."""
 
-import re
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -13,13 +12,13 @@ from harness.kube.wait import Bound
 from harness.world.apikey import ApiKey
 from harness.world.caller import Caller
 from harness.world.expectations import expect, expect_equal, expect_refused, expect_served, expect_status, flat_error
+from harness.world.moment import expect_moment
 from harness.world.patience import until
 from harness.world.world import World
 
 SEARCH: Final = "/v1/api-keys/search"
 WRITTEN: Final = Bound("the use of a key is written down", 10)
 SETTLED: Final = Bound("a further use would have been written down by now", 0.5)
-RFC3339_UTC: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
 def owner_of_keys(world: World, **options: Any) -> tuple[Caller, ApiKey]:
@@ -62,9 +61,8 @@ def test_a_key_is_described_as_it_was_made(world: World) -> None:
     for name, source in (
         ("creationDate", document), ("expirationDate", document), ("createdAt", key.document), ("expiresAt", key.document)
     ):  # fmt: skip
-        text = str(source.get(name))
-        expect(RFC3339_UTC.fullmatch(text) is not None, expected=f"{name} as RFC 3339 in UTC", observed=text)
-    lifetime = _moment(document["expirationDate"]) - _moment(document["creationDate"])
+        expect_moment(source, name, requirement="MAAS-KEY-001" if source is key.document else "MAAS-KEY-050")
+    lifetime = expect_moment(document, "expirationDate") - expect_moment(document, "creationDate")
     expect_equal(round(lifetime / timedelta(hours=1), 3), 2.0, of="lifetime in hours", requirement="MAAS-KEY-050")
 
 
@@ -184,7 +182,7 @@ def test_the_last_use_is_written_down_but_not_every_use(world: World) -> None:
     document, _ = until(lambda: described(person, key), lambda seen: bool(seen.get("lastUsedAt")), WRITTEN)
     first = document.get("lastUsedAt")
     expect(
-        isinstance(first, str) and RFC3339_UTC.fullmatch(first) is not None and _moment(first) > before,
+        expect_moment(document, "lastUsedAt") > before,
         expected="lastUsedAt, a moment of this check",
         observed=repr(first),
     )
@@ -222,7 +220,3 @@ def test_whoever_has_no_subscription_learns_nothing_of_those_of_others(world: Wo
         expect_status(exchange, 400, when=f"a key is asked for with {wish}")
         expected = {"error": "Unable to resolve a subscription for this API key", "code": "invalid_subscription"}
         expect_equal(exchange.json(), expected, of="the body", exchange=exchange)
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)

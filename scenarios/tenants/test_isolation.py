@@ -105,8 +105,9 @@ def test_subscriptions_of_the_same_name_have_models_and_budgets_of_their_own(wor
     first, second = (subscribed(tenant, who, name) for tenant in (here, there))
     spender, other = here.subscriber(who, first), there.subscriber(who, second)
     for tenant, caller in ((here, spender), (there, other)):
-        expect_equal(listed(caller), {name: {tenant.model().name}}, of=f"subscriptions at tenant {tenant.name}")
-        expect_equal(model_ids(caller.models()), (tenant.model().model_id,), of=f"models at tenant {tenant.name}")
+        wanted, own = {name: {tenant.model().name}}, (tenant.model().model_id,)
+        expect_equal(listed(caller), wanted, of=f"subscriptions at tenant {tenant.name}", requirement="MAAS-MT-005")
+        expect_equal(model_ids(caller.models()), own, of=f"models at tenant {tenant.name}", requirement="MAAS-MT-005")
     spend(spender.infer, limit=LIMIT, requirement="MAAS-RATE-024")
     expect_status(
         other.infer(),

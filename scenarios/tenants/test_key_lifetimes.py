@@ -1,11 +1,12 @@
 """How long keys of a tenant may live, as its MaasTenantConfig says."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from harness.client.exchange import Exchange
 from harness.engine.declaration import check
 from harness.platforms.platform import Need
 from harness.world.expectations import expect_equal, expect_refused, expect_status, flat_error
+from harness.world.moment import expect_lifetime
 from harness.world.world import World
 
 NEEDS: tuple[Need, ...] = ("kube", "models", "tenants")
@@ -34,7 +35,7 @@ def test_a_tenant_says_how_long_its_keys_may_live(world: World) -> None:
         made = person.manage("POST", "/v1/api-keys", json={**body, **wish})
         expect_status(made, 201, when=f"a key is minted with {wish or 'no wish'}", requirement="MAAS-KEY-020")
         document = made.json()
-        lives = datetime.fromisoformat(document["expiresAt"]) - datetime.fromisoformat(document["createdAt"])
+        lives = expect_lifetime(document, exchange=made, requirement="MAAS-KEY-020")
         days = round(lives / timedelta(days=1), 3)
         expect_equal(days, float(DAYS), of="lifetime in days", exchange=made, requirement="MAAS-KEY-020")
     refused = person.manage("POST", "/v1/api-keys", json={**body, "expiresIn": f"{DAYS + 1}d"})

@@ -8,6 +8,7 @@ from harness.client.secret import Secret
 from harness.engine.declaration import check
 from harness.kube.wait import Bound
 from harness.platforms.platform import Need
+from harness.world.apikey import ApiKey
 from harness.world.expectations import (
     expect,
     expect_equal,
@@ -38,6 +39,7 @@ NAME, GROUPS = "X-MaaS-Username", "X-MaaS-Group"
 FORMLESS: Final = Secret("nonsense")
 NEVER_ISSUED: Final = Secret("sk-oai-FFFFFFFFFFFFFFFF_5555555555555555555555555555555555555555555")
 SECOND: Final = Bound("the second that the key lives", 5)
+WRITTEN: Final = Bound("the last use of a key is written down", 10)
 
 
 def sent(tenant: Tenant, method: str, path: str, *, json: Any = None, **headers: str) -> Exchange:
@@ -73,7 +75,7 @@ def member(tenant: Tenant, number: int = 1) -> tuple[Identity, list[Subscription
     return who, subscriptions
 
 
-@check("MAAS-API-015", "MAAS-API-016", "MAAS-API-017", needs=NEEDS)
+@check("MAAS-API-015", "MAAS-API-016", "MAAS-API-017", "MAAS-LIST-001", "MAAS-LIST-013", needs=NEEDS)
 def test_without_the_gateways_word_nobody_is_anybody(world: World) -> None:
     """Strict operations fail, optional ones are empty, and half an identity is a fault everywhere."""
     tenant = world.common_tenant()
@@ -81,6 +83,10 @@ def test_without_the_gateways_word_nobody_is_anybody(world: World) -> None:
     whole = {NAME: who.username, GROUPS: f'["{who.group}"]'}
     model = tenant.model().model_id
     expect_equal(model_ids(as_told(tenant, "GET", "/v1/models", whole)), (model,), of="models of somebody known")
+    exchange = as_told(tenant, "GET", "/v1/models", {NAME: "somebody", GROUPS: '["without-quota"]'})
+    expect_status(exchange, 200, when="somebody without a subscription lists models", requirement="MAAS-LIST-013")
+    nothing = {"object": "list", "data": []}
+    expect_equal(expect_json(exchange), nothing, of="an empty list", exchange=exchange, requirement="MAAS-LIST-001")
     lacking: tuple[tuple[dict[str, str], str], ...] = (
         ({}, "001"),
         ({GROUPS: '["a"]'}, "001"),
@@ -94,7 +100,7 @@ def test_without_the_gateways_word_nobody_is_anybody(world: World) -> None:
             when = f"{method} {path} is called with {sorted(given) or 'no identity headers'}"
             expect_broken(exchange, reference, when=when, requirement="MAAS-API-015")
     empty: tuple[tuple[str, str, Any], ...] = (
-        ("GET", "/v1/models", {"object": "list", "data": []}),
+        ("GET", "/v1/models", nothing),
         ("GET", "/v1/subscriptions", []),
         ("POST", SEARCH, {"object": "list", "data": [], "has_more": False}),
     )
@@ -128,6 +134,29 @@ def test_groups_come_as_json_or_as_words_and_blank_ones_are_none(world: World) -
 def validated(tenant: Tenant, key: Secret) -> Exchange:
     """What the instance says of a key to the gateway."""
     return sent(tenant, "POST", "/internal/v1/api-keys/validate", json={"key": key.reveal()})
+
+
+@check("MAAS-KEY-103", needs=NEEDS)
+def test_uses_within_a_minute_are_written_down_once(world: World) -> None:
+    """Said to the instance itself: a gateway may remember who a key stands for, and then one use is all that the instance hears of."""
+    tenant = world.common_tenant()
+    who, [subscription] = member(tenant)
+    key, later = tenant.key(who, subscription), tenant.key(who, subscription)
+    person = tenant.person(who)
+
+    def last_used(of: ApiKey) -> Any:
+        return expect_json(expect_served(person.manage("GET", f"{KEYS}/{of.id}"))).get("lastUsedAt")
+
+    def used(of: ApiKey) -> Any:
+        expect_status(validated(tenant, of.secret()), 200, when="the gateway asks whose key it is")
+        return until(lambda: last_used(of), bool, WRITTEN)[0]
+
+    first = used(key)
+    expect(bool(first), expected="lastUsedAt of a key that was used", observed=repr(first))
+    for _ in range(3):
+        expect_status(validated(tenant, key.secret()), 200, when="the gateway asks whose key it is once more")
+    expect(bool(used(later)), expected="lastUsedAt of a key that was used after it", observed="none")
+    expect_equal(last_used(key), first, of="lastUsedAt after further uses within a minute")
 
 
 @check("MAAS-KEY-100", "MAAS-KEY-101", "MAAS-KEY-102", needs=NEEDS)

@@ -2,7 +2,6 @@
 
 import re
 import uuid
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from harness.world.expectations import (
     expect_status,
     flat_error,
 )
+from harness.world.moment import expect_lifetime
 from harness.world.world import World
 
 
@@ -239,7 +239,7 @@ def test_ephemeral_keys_are_short_lived_and_out_of_sight(world: World) -> None:
         observed=repr(document.get("name")),
         requirement="MAAS-KEY-012",
     )
-    lifetime = datetime.fromisoformat(document["expiresAt"]) - datetime.fromisoformat(document["createdAt"])
+    lifetime = expect_lifetime(document, requirement="MAAS-KEY-021")
     expect_equal(round(lifetime.total_seconds()), 3600, of="lifetime in seconds", requirement="MAAS-KEY-021")
     for body, wanted in (({}, {lasting.id}), ({"filters": {"includeEphemeral": True}}, {lasting.id, brief.id})):
         exchange = expect_served(person.manage("POST", "/v1/api-keys/search", json=body))
@@ -307,8 +307,7 @@ def test_how_a_lifetime_may_be_written(world: World, lifetime: str | float, seco
     person, subscription = person_with_subscription(world)
     body = {"name": "lifetime", "subscription": subscription, "expiresIn": lifetime}
     exchange = expect_status(person.manage("POST", "/v1/api-keys", json=body), 201, when=f"expiresIn is {lifetime!r}")
-    document = exchange.json()
-    lives = datetime.fromisoformat(document["expiresAt"]) - datetime.fromisoformat(document["createdAt"])
+    lives = expect_lifetime(exchange.json(), exchange=exchange)
     expect_equal(round(lives.total_seconds()), seconds, of=f"lifetime of {lifetime!r} in seconds", exchange=exchange)
 
 
