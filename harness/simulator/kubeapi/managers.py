@@ -1,12 +1,27 @@
 """The `managedFields` of an object: recording updates and performing server-side apply."""
 
+import functools
+import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from harness.simulator.kubeapi.ownership import Contested, FieldSet, decode, encode, lookup, merge, remove, tracked
+from harness.simulator.kubeapi.ownership import (
+    Contested,
+    FieldSet,
+    Path,
+    decode,
+    differing,
+    encode,
+    lookup,
+    merge,
+    remove,
+    tracked,
+)
 from harness.simulator.kubeapi.status import ApiError
 from harness.simulator.kubeapi.structural import Schema
+
+Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +51,12 @@ class Manager:
 
 def now() -> str:
     """The current time as Kubernetes prints it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _printed(int(time.time()))
+
+
+@functools.lru_cache(maxsize=1)
+def _printed(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def read_managers(value: dict[str, Any]) -> list[Manager]:
@@ -57,21 +77,22 @@ def read_managers(value: dict[str, Any]) -> list[Manager]:
 
 def write_managers(value: dict[str, Any], managers: list[Manager]) -> None:
     """Put the managers that own something on the object."""
-    entries = []
-    for each in managers:
-        if not each.paths:
-            continue
-        entry: dict[str, Any] = {
-            "manager": each.name,
-            "operation": each.operation,
-            "apiVersion": each.api_version,
-            "time": each.time,
-            "fieldsType": "FieldsV1",
-            "fieldsV1": encode(each.paths),
-        }
-        if each.subresource:
-            entry["subresource"] = each.subresource
-        entries.append(entry)
+    _put_entries(value, [_entry(each, encode(each.paths)) for each in managers if each.paths])
+
+
+def _entry(manager: Manager, tree: Json) -> Json:
+    entry = {
+        "manager": manager.name,
+        "operation": manager.operation,
+        "apiVersion": manager.api_version,
+        "time": manager.time,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": tree,
+    }
+    return {**entry, "subresource": manager.subresource} if manager.subresource else entry
+
+
+def _put_entries(value: Json, entries: list[Json]) -> None:
     if entries:
         value["metadata"]["managedFields"] = entries
     else:
@@ -87,36 +108,70 @@ def record_update(old: dict[str, Any] | None, new: dict[str, Any], schema: Schem
         # Nobody's fields are known, so the writer cannot be told from those before it: tracking begins with an apply.
         new["metadata"].pop("managedFields", None)
         return
-    # Parts that are as they were (the spec, when a status is written) have the owners that they had: they are left out.
-    parts = {name: part for name, part in new.items() if old is None or name not in old or old[name] != part}
-    former = {name: part for name, part in (old or {}).items() if name in parts or name not in new}
-    before, after = tracked(former, schema), tracked(parts, schema)
-    changed = {
-        path for path in after if path not in before or lookup(former, path, schema) != lookup(parts, path, schema)
-    }
-    gone = before - after
-    if old is not None and not changed and not gone:
-        new["metadata"]["managedFields"] = old["metadata"]["managedFields"]
+    difference = _difference(old or {}, new, schema)
+    entries: list[Json] = old["metadata"]["managedFields"] if old is not None else []
+    if old is not None and not difference.roots:
+        new["metadata"]["managedFields"] = entries
         return
-    touched = {f"f:{name}" for name in (*parts, *former)}
-    managers = [
-        replace(
-            each,
-            paths=frozenset(
-                path
-                for path in each.paths
-                if path[0] not in touched
-                or (path in after and (path not in changed or each.identity == writer.identity))
-            ),
-        )
-        for each in (read_managers(old) if old else [])
-    ]
-    if changed:
-        mine = next((each for each in managers if each.identity == writer.identity), None)
-        owned = frozenset(changed) | (mine.paths if mine else frozenset())
-        managers = [each for each in managers if each.identity != writer.identity]
-        managers.append(replace(writer, paths=owned))
-    write_managers(new, managers)
+    owned: Json = {}
+    kept: list[Json] = []
+    for entry in entries:
+        own = _identity(entry) == writer.identity
+        tree = difference.left_of(entry.get("fieldsV1") or {}, own=own)
+        if own and difference.changed:
+            owned = tree
+        elif tree:
+            kept.append({**entry, "fieldsV1": tree})
+    if difference.changed:
+        kept.append(_entry(writer, encode(difference.changed | set(decode(owned)))))
+    _put_entries(new, kept)
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """What an update does to owned paths: those that have another value, and those that are gone; `new` is the state it leads to."""
+
+    new: Json
+    schema: Schema
+    changed: FieldSet
+    gone: FieldSet
+
+    @property
+    def roots(self) -> set[str]:
+        """The first steps of all paths concerned."""
+        return {path[0] for path in self.changed | self.gone}
+
+    def left_of(self, tree: Json, *, own: bool) -> Json:
+        """What a manager still owns of its `fieldsV1`; `own`: it is the writer. Trees that are not concerned stay as they are."""
+        roots = self.roots & tree.keys()
+        if not roots:
+            return tree
+        rest = {step: below for step, below in tree.items() if step not in roots}
+        paths = decode({step: tree[step] for step in roots})
+        left = encode(path for path in paths if not self._loses(path, own=own))
+        return dict(sorted({**rest, **left}.items()))
+
+    def _loses(self, path: Path, *, own: bool) -> bool:
+        if path in self.gone:
+            return True
+        if path in self.changed:
+            return not own
+        return not lookup(self.new, path, self.schema)[0]  # nor does anybody own what is not there
+
+
+def _difference(old: Json, new: Json, schema: Schema) -> _Difference:
+    former, parts = differing(old, new, schema)
+    before, after = tracked(former, schema), tracked(parts, schema)
+    changed = frozenset(
+        path for path in after if path not in before or lookup(former, path, schema) != lookup(parts, path, schema)
+    )
+    return _Difference(new, schema, changed, before - after)
+
+
+def _identity(entry: Json) -> tuple[str, str, str, str]:
+    operation = entry.get("operation", "Update")
+    version = "" if operation == "Apply" else entry.get("apiVersion", "")
+    return (entry.get("manager", ""), operation, version, entry.get("subresource", ""))
 
 
 def apply_fields(

@@ -4,7 +4,7 @@ A field set is a set of paths. A path is a tuple of steps as `managedFields` spe
 keyed list, `v:"x"` for an item of a set, and `.` for the presence of an item or an object itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import orjson
 
 from harness.simulator.kubeapi.structural import ANYTHING, Schema
 
+Json = dict[str, Any]
 Path = tuple[str, ...]
 FieldSet = frozenset[Path]
 
@@ -98,12 +99,31 @@ def repeated_item(value: Any, schema: Schema, path: str = "", *, root: bool = Tr
     )
 
 
+def differing(old: Json, new: Json, schema: Schema, *, root: bool = True) -> tuple[Json, Json]:
+    """Both objects without what they share, so that the paths of the rest alone need to be compared."""
+    former = {name: each for name, each in old.items() if name not in new}
+    parts = {name: each for name, each in new.items() if name not in old}
+    for name in old.keys() & new.keys():
+        before, after = old[name], new[name]
+        if before == after:
+            continue
+        child = _child(schema, name, root=root)
+        if isinstance(before, dict) and isinstance(after, dict) and child.map_type != "atomic":
+            below = differing(before, after, child, root=False)
+            # Nothing left of an object that held something says nothing; an empty object is a leaf of its own.
+            former.update({name: below[0]} if below[0] or not before else {})
+            parts.update({name: below[1]} if below[1] or not after else {})
+        else:
+            former[name], parts[name] = before, after
+    return former, parts
+
+
 def tracked(value: dict[str, Any], schema: Schema) -> FieldSet:
     """The paths of an object that managers can own: not identity and server-kept metadata."""
     return frozenset(path for path in fields_of(value, schema) if path not in _UNTRACKED and path[:2] not in _UNTRACKED)
 
 
-def encode(paths: FieldSet) -> dict[str, Any]:
+def encode(paths: Iterable[Path]) -> dict[str, Any]:
     """A field set as `fieldsV1`."""
     tree: dict[str, Any] = {}
     for path in sorted(paths):
