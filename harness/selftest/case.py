@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from harness.platforms.embedded.quirks import QUIRKS
+from harness.platforms.embedded.quirks import QUIRKS, weaknesses_of
 from harness.selftest.gallery import Defect
 
 INTACT: Final = "intact"
@@ -87,7 +87,7 @@ def controls(defects: Iterable[Defect], workers: int | None = None) -> list[Case
 
 def weaknesses() -> Case:
     """The platform that repeats every weakness of upstream, judged by every check."""
-    must = frozenset(QUIRKS)
+    must = weaknesses_of(QUIRKS)
     return Case(WEAKNESSES, "every weakness of upstream", "weaknesses", must, ("--quirks", WEAKNESSES))
 
 

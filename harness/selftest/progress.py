@@ -98,7 +98,8 @@ def table_of(trials: Sequence[Trial]) -> Table:
     table.add_column("s", justify="right", no_wrap=True)
     table.add_column("found broken by", overflow="fold")
     for trial in trials:
-        cells = (trial.case.name, trial.case.wrong, outcome(trial), f"{trial.seconds:.0f}", reason(trial))
+        found = reason(trial).replace("; ", "\n")
+        cells = (trial.case.name, trial.case.wrong, outcome(trial), f"{trial.seconds:.0f}", found)
         # as texts: names of checks have brackets, which would be taken for markup
         table.add_row(*map(Text, cells), style="" if trial.passed else "bold red")
     return table

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from harness.outcome import ExitCode
-from harness.platforms.embedded.quirks import QUIRKS
+from harness.platforms.embedded.quirks import QUIRKS, weaknesses_of
 from harness.selftest.case import Case, broken, controls, until_noticed, weaknesses
 from harness.selftest.gallery import GALLERY, Defect
 from harness.selftest.trial import Trial, attempt
+from harness.spec.catalogue import catalogue
 
 ONE, TWO, OTHER = "MAAS-AUTH-001", "MAAS-AUTH-003", "MAAS-KEY-001"
 DEFECT = Defect("made-up", "limiter", "something", (ONE, TWO))
@@ -95,14 +96,26 @@ def test_the_intact_platform_breaks_nothing(
     ("more", "passed"), [([], True), ([finding(OTHER)], False), ([finding(OTHER, "harness")], False)]
 )
 def test_upstreams_weaknesses_are_found_exactly(more: list[dict[str, Any]], passed: bool, tmp_path: Path) -> None:
-    assert OTHER not in QUIRKS
-    each = [finding(row) for row in QUIRKS]
-    assert tried(weaknesses(), tmp_path, ExitCode.NOT_CONFORMANT, *each, *more).passed is passed
+    assert OTHER not in weaknesses_of(QUIRKS)
+    each = [finding(row) for row in weaknesses_of(QUIRKS)]
+    assert tried(weaknesses(), tmp_path, ExitCode.CONFORMANT, *each, *more).passed is passed
+
+
+def test_upstreams_weaknesses_judge_nobody(tmp_path: Path) -> None:
+    each = [finding(row) for row in weaknesses_of(QUIRKS)]
+    assert not tried(weaknesses(), tmp_path, ExitCode.NOT_CONFORMANT, *each).passed
+    levels = {row.id: row.level for row in catalogue()}
+    assert {levels[row] for row in weaknesses_of(QUIRKS)} == {"observe"}
+
+
+def test_an_open_door_to_internal_operations_breaks_the_rows_of_each() -> None:
+    assert weaknesses_of(["MAAS-SEC-001"]) == {"MAAS-SEC-001", "MAAS-SEC-002", "MAAS-SEC-003"}
+    assert weaknesses_of(["MAAS-SEC-006"]) == {"MAAS-SEC-006"}
 
 
 def test_a_weakness_that_is_not_found_is_named(tmp_path: Path) -> None:
-    first, *others = sorted(QUIRKS)
-    trial = tried(weaknesses(), tmp_path, ExitCode.NOT_CONFORMANT, *map(finding, others))
+    first, *others = sorted(weaknesses_of(QUIRKS))
+    trial = tried(weaknesses(), tmp_path, ExitCode.CONFORMANT, *map(finding, others))
     assert trial.missing == [first]
     assert not trial.passed
 

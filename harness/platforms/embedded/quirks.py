@@ -4,7 +4,7 @@ The ids are requirements of the catalogue. Data here rather than imports: the co
 is told its own alone. docs/quirks.md says what each one does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Final
 
@@ -34,6 +34,8 @@ QUIRKS: Final[Mapping[str, tuple[str, ...]]] = {
     "MAAS-RATE-025": (AUTHORIZER, CONTROLLER),
     "MAAS-GW-017": (CONTROLLER,),
 }
+ENTAILED: Final[Mapping[str, tuple[str, ...]]] = {"MAAS-SEC-001": ("MAAS-SEC-002", "MAAS-SEC-003")}
+"""Rows that speak of a part of what a weakness opens: whoever repeats it breaks them too. They are no quirks that could be chosen."""
 
 
 def chosen(text: str) -> tuple[str, ...]:
@@ -54,6 +56,11 @@ def chosen(text: str) -> tuple[str, ...]:
                 f"--quirks takes none, upstream, or some of {', '.join(QUIRKS)} with commas between; {row!r} is no quirk{hint}"
             )
     return tuple(row for row in QUIRKS if row in wanted)
+
+
+def weaknesses_of(rows: Iterable[str]) -> frozenset[str]:
+    """Every requirement that a platform with these quirks must be seen to break."""
+    return frozenset(row for quirk in rows for row in (quirk, *ENTAILED.get(quirk, ())))
 
 
 def arguments_of(component: str, rows: tuple[str, ...]) -> tuple[str, ...]:
