@@ -75,7 +75,7 @@ class OfficialClients:
 
     def send(self, call: OfficialCall, *, observer: Observer | None = None) -> Exchange:
         """Make one attempt and return what came, and which error the client made of it. Raises only for a call that it cannot form."""
-        library = _library(call.client)
+        library = load_library(call.client)
         reading = _Reading(call)  # its time begins now: loading a library is no part of an answer
         try:
             answer = self._method(library, call)(**call.body, **_extras(library, call, reading))
@@ -121,7 +121,7 @@ class OfficialClients:
         return holder.with_raw_response.create
 
 
-def _library(name: str) -> Any:
+def load_library(name: str) -> Any:
     """Load it, without garbage collections meanwhile: its thousands of definitions stay, and looking at them took a sixth of that time."""
     if name in sys.modules:
         return importlib.import_module(name)

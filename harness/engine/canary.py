@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -26,11 +27,13 @@ class CanaryGate:
         """Let the others start."""
         self._path.touch()
 
-    def wait(self) -> None:
-        """Return when the gate is open, when the session that would open it is gone, or after `BOUND_S`."""
+    def wait(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Return when the gate is open, when the session that would open it is gone, or after `BOUND_S`; `meanwhile` only if it is shut."""
         if self._seen:
             return
         parent, deadline = os.getppid(), time.monotonic() + BOUND_S
+        if not self._path.exists():
+            meanwhile()
         while not self._path.exists() and os.getppid() == parent and time.monotonic() < deadline:
             time.sleep(POLL_S)
         self._seen = True

@@ -16,6 +16,7 @@ from harness.engine.declaration import CheckDeclaration, declaration_of
 from harness.engine.events import CheckFinished, CheckStarted, DiagnosticsTaken, Failure, Outcome
 from harness.engine.evidence import LogPosition, object_states
 from harness.engine.journal import JournalPart
+from harness.engine.preloading import libraries_of, preload
 from harness.engine.redaction import redact
 from harness.engine.selection import NOT_RUNNABLE
 from harness.engine.verdict import failure_of
@@ -92,7 +93,7 @@ class Execution:
                 None  # what this worker shares among checks goes now: later, a stopped component could be in its way
             )
         if self._gate and not declaration.canary:
-            self._gate.wait()
+            self._gate.wait(lambda: preload(libraries_of(item.session.items)))
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         last = 1 if declaration.canary else 1 + self._retries
         for number in range(1, last + 1):

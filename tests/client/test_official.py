@@ -56,13 +56,13 @@ def test_an_answer_has_its_text_and_counts_in_every_protocol(clients, server, pa
 
 def test_the_time_that_a_library_takes_to_load_is_no_part_of_an_answer(clients, server, monkeypatch):
     clock = {"seconds": 0.0}
-    load = official._library
+    load = official.load_library
 
     def slowly(name):
         clock["seconds"] += 100.0
         return load(name)
 
-    monkeypatch.setattr(official, "_library", slowly)
+    monkeypatch.setattr(official, "load_library", slowly)
     monkeypatch.setattr(official.time, "perf_counter", lambda: clock["seconds"])
     assert clients.send(call(server)).duration_s == 0.0
 
@@ -74,10 +74,10 @@ from harness.client import official
 
 seen = []
 official.importlib.import_module = lambda name: seen.append(gc.isenabled())
-official._library("never_loaded")
+official.load_library("never_loaded")
 seen.append(gc.isenabled())
 gc.disable()
-official._library("never_loaded")
+official.load_library("never_loaded")
 print(seen, gc.isenabled())
 """
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
