@@ -8,6 +8,7 @@ from harness.engine.declaration import check
 from harness.world.books import Books
 from harness.world.expectations import expect, expect_served
 from harness.world.inference import Ask
+from harness.world.lent import MODEST, spendable
 from harness.world.quota import spend
 from harness.world.world import World
 
@@ -44,7 +45,7 @@ def test_streams_that_do_not_ask_for_usage_are_charged_all_the_same(
 
 @check("MAAS-TOK-002", needs={"kube"})
 def test_streaming_without_asking_for_usage_does_not_evade_the_limit(world: World) -> None:
-    customer = world.customer(limit=70)
+    customer = spendable(world).caller
     answers = []
     for _ in range(40):
         answers.append(customer.infer(Ask(max_tokens=16, stream=True)))
@@ -53,7 +54,7 @@ def test_streaming_without_asking_for_usage_does_not_evade_the_limit(world: Worl
         expect_served(answers[-1], when="the budget is not known to be spent")
     expect(
         answers[-1].status == 429 and len(answers) > 1,
-        expected="429 once 70 tokens were streamed, whether or not the client asked for usage",
+        expected=f"429 once {MODEST} tokens were streamed, whether or not the client asked for usage",
         observed=f"{len(answers)} streams of 16 tokens and more, the last answered with {answers[-1].status}",
         exchange=answers[-1],
     )
@@ -70,8 +71,8 @@ def test_text_completions_are_charged_like_chat(world: World, books: Books) -> N
 
 @check("MAAS-TOK-007", needs={"kube"})
 def test_text_completions_spend_the_budget(world: World) -> None:
-    customer = world.customer(limit=70)
-    spend(lambda: customer.infer(Ask(endpoint="completions")), limit=70)
+    budget = spendable(world)
+    spend(lambda: budget.caller.infer(Ask(endpoint="completions")), limit=budget.limit)
 
 
 @check("MAAS-TOK-008", needs={"kube", "backends", "metrics"})

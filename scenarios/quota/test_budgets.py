@@ -7,6 +7,7 @@ from itertools import cycle
 from harness.client.exchange import Exchange
 from harness.client.secret import Secret
 from harness.engine.declaration import check
+from harness.world.caller import Caller
 from harness.world.expectations import (
     expect,
     expect_error,
@@ -27,9 +28,14 @@ SMALL = 70
 """A few requests of the default size; not a multiple of any cost, so that counting requests cannot pass for counting tokens."""
 
 
+def spender(world: World, limit: int) -> Caller:
+    """Somebody whose budget of so many tokens nobody has touched; the limit itself is that of others too, and stays as it is."""
+    return world.subscriber(world.member(limit), world.common(limit))
+
+
 @check("MAAS-RATE-001", "MAAS-TOK-001", needs={"kube"})
 def test_the_budget_ends_at_the_request_that_finds_it_spent(world: World) -> None:
-    spending = spend(world.customer(limit=SMALL).infer, limit=SMALL)
+    spending = spend(spender(world, SMALL).infer, limit=SMALL)
     expect(
         len(spending.allowed) >= 2,
         expected="several requests before the refusal",
@@ -47,7 +53,7 @@ def test_answers_of_very_different_length_are_counted_by_their_tokens(world: Wor
 
 @check("MAAS-RATE-002", needs={"kube"})
 def test_the_request_that_crosses_the_limit_still_succeeds(world: World) -> None:
-    customer = world.customer(limit=1)
+    customer = spender(world, 1)
     expect_status(
         customer.infer(), 200, when="one token is left, however large the request", requirement="MAAS-RATE-002"
     )
@@ -56,7 +62,7 @@ def test_the_request_that_crosses_the_limit_still_succeeds(world: World) -> None
 
 @check("MAAS-RATE-005", "MAAS-RATE-006", needs={"kube"})
 def test_a_refusal_says_that_it_is_about_quota(world: World) -> None:
-    customer = world.customer(limit=1)
+    customer = spender(world, 1)
     expect_served(customer.infer())
     refusal = expect_refused(
         customer.infer(), 429, quota_refusal, when="the budget is spent", requirement="MAAS-RATE-005"
@@ -67,7 +73,7 @@ def test_a_refusal_says_that_it_is_about_quota(world: World) -> None:
 
 @check("MAAS-RATE-001", needs={"kube", "backends"})
 def test_a_refused_request_never_reaches_the_model(world: World) -> None:
-    customer, bystander = world.customer(limit=1), world.anybody()
+    customer, bystander = spender(world, 1), world.anybody()
     expect_served(customer.infer())
     journals = world.journals()
     assert journals is not None
@@ -95,9 +101,7 @@ def test_keys_and_tokens_of_one_user_spend_one_budget_together(world: World) -> 
 
 @check("MAAS-RATE-007", needs={"kube"})
 def test_two_keys_of_one_user_share_a_budget(world: World) -> None:
-    who = world.identity()
-    subscription = world.subscription(who, limit=SMALL)
-    world.policy(who)
+    who, subscription = world.member(SMALL), world.common(SMALL)
     first, second = world.subscriber(who, subscription), world.subscriber(who, subscription)
     token = partial(world.person(who, subscription).infer, headers={"X-MaaS-Subscription": subscription.name})
     bystander = world.anybody()
@@ -111,9 +115,7 @@ def test_two_keys_of_one_user_share_a_budget(world: World) -> None:
 
 @check("MAAS-RATE-008", needs={"kube"})
 def test_two_users_of_a_group_have_budgets_of_their_own(world: World) -> None:
-    alice, bob = world.identity("team"), world.identity("team")
-    subscription = world.subscription(alice.group, limit=SMALL)
-    world.policy(alice.group)
+    alice, bob, subscription = world.member(SMALL), world.member(SMALL), world.common(SMALL)
     spender, other = world.subscriber(alice, subscription), world.subscriber(bob, subscription)
     spend(spender.infer, limit=SMALL)
     expect_status(other.infer(), 200, when="only another member of the group has spent their budget")
@@ -139,7 +141,7 @@ def test_two_models_of_a_subscription_have_budgets_of_their_own(world: World) ->
 
 @check("MAAS-RATE-012", "MAAS-LIST-024", needs={"kube"})
 def test_listing_costs_nothing_and_works_when_the_budget_is_spent(world: World) -> None:
-    customer = world.customer(limit=SMALL)
+    customer = spender(world, SMALL)
     own_list = f"{customer.model.path}/v1/models"
     for _ in range(20):
         model_ids(customer.models())
@@ -151,7 +153,7 @@ def test_listing_costs_nothing_and_works_when_the_budget_is_spent(world: World) 
 
 @check("MAAS-RATE-013", needs={"kube"})
 def test_both_url_styles_burn_one_budget(world: World) -> None:
-    customer = world.customer(limit=SMALL)
+    customer = spender(world, SMALL)
     styles = iter([Ask(style="path"), Ask(style="body")] * 50)
     spend(lambda: customer.infer(next(styles)), limit=SMALL)
     for style in ("path", "body"):
@@ -163,9 +165,7 @@ def test_both_url_styles_burn_one_budget(world: World) -> None:
 @check("MAAS-RATE-027", needs={"kube"})
 def test_requests_with_a_bad_credential_burn_no_budget(world: World) -> None:
     """Neither made-up keys nor a revoked one of the same user for the same subscription, of which a platform could know whom to charge."""
-    who = world.identity()
-    subscription = world.subscription(who, limit=SMALL)
-    world.policy(who)
+    who, subscription = world.member(SMALL), world.common(SMALL)
     key, customer = world.key(who, subscription), world.subscriber(who, subscription)
     revoked, replay = world.caller(key, model=customer.model), oracle().replay(SMALL)
 
@@ -188,7 +188,7 @@ def test_requests_with_a_bad_credential_burn_no_budget(world: World) -> None:
 
 @check("MAAS-RATE-028", needs={"kube"})
 def test_requests_that_the_model_rejects_burn_no_budget(world: World) -> None:
-    customer = world.customer(limit=SMALL)
+    customer = spender(world, SMALL)
     for _ in range(10):
         expect_error(customer.infer(Ask(max_tokens=-1)), when="max_tokens is -1")
     spend(customer.infer, limit=SMALL, requirement="MAAS-RATE-028")
@@ -225,7 +225,7 @@ def test_consumption_survives_an_edit_of_the_amount(world: World) -> None:
 
 @check("MAAS-RATE-025", "MAAS-SEC-004", needs={"kube"})
 def test_a_query_string_does_not_evade_the_limit(world: World) -> None:
-    customer = world.customer(limit=1)
+    customer = spender(world, 1)
     expect_served(customer.infer())
     path = f"{customer.model.path}/v1/chat/completions?x=/v1/models"
     exchange = customer.gateway("POST", path, json=Ask().body(customer.model))
@@ -234,7 +234,7 @@ def test_a_query_string_does_not_evade_the_limit(world: World) -> None:
 
 @check("MAAS-RATE-001", needs={"kube"})
 def test_a_spent_budget_is_spent_for_every_way_of_asking(world: World) -> None:
-    customer = world.customer(limit=1)
+    customer = spender(world, 1)
     expect_served(customer.infer())
     for ask in (Ask(), Ask(endpoint="completions"), Ask(stream=True), Ask(style="body")):
         expect_refused(customer.infer(ask), 429, quota_refusal, when=f"the budget is spent ({ask})")
