@@ -14,6 +14,7 @@ import orjson
 
 from harness.engine.events import AnyEvent, CheckFinished, DiagnosticsTaken, ExchangeRecorded, RunStarted
 from harness.engine.record import CheckRecord, RunRecord
+from harness.reporting.bundle import book_lines
 from harness.reporting.junit import level_of
 from harness.spec.catalogue import catalogue
 
@@ -188,9 +189,12 @@ def _surroundings(taken: DiagnosticsTaken) -> Iterable[tuple[str, str, str]]:
         lines = [
             f"{state.kind} {state.namespace}/{state.name} {state.phase or ''}\n"
             + "".join(f"  {condition}\n" for condition in state.conditions)
+            + "".join(f"  event: {event}\n" for event in state.events)
             for state in taken.objects
         ]
-        yield "conditions of objects", "text/plain", "".join(lines)
+        yield "conditions and events of objects", "text/plain", "".join(lines)
+    if taken.books:
+        yield "books of tokens", "text/plain", "\n".join(book_lines(taken.books)) + "\n"
     for component, text in taken.logs.items():
         yield f"log of {component}", "text/plain", text
     if taken.unavailable:

@@ -8,7 +8,7 @@ from typing import Final, TextIO
 from harness.engine.events import AnyEvent
 from harness.engine.record import CheckRecord, RunRecord
 from harness.reporting.areas import areas_of
-from harness.reporting.outline import WORDS, canary_line, counts_line, known_line, title_of
+from harness.reporting.outline import WORDS, canary_line, counts_line, decides, gravity, known_line, title_of
 from harness.reporting.traced import traced
 
 MOST: Final = 10
@@ -32,7 +32,7 @@ class GitHubReporter:
             self._append(f"**Corrected:** {record.finished.reason if record.finished else ''}\n")
             return
         self._told = True
-        for check in record.having("failed")[:MOST]:
+        for check in _gravest(record):
             self._terminal.write(annotation(check) + "\n")
         self._terminal.flush()
         self._append(markdown(record))
@@ -49,10 +49,10 @@ def on_github(environment: Mapping[str, str] = os.environ) -> bool:
 
 
 def annotation(check: CheckRecord) -> str:
-    """One workflow command: `error` for the platform's fault, `warning` for others'."""
+    """One workflow command: `error` for the platform's fault, `warning` for others', `notice` for what decides nothing."""
     final, planned = check.final, check.planned
     failure = final.failure if final else None
-    kind = "error" if failure and failure.blame == "platform" else "warning"
+    kind = "notice" if not decides(check) else "error" if failure and failure.blame == "platform" else "warning"
     title = failure.title if failure else planned.title
     message = f"expected {failure.expected}\nobserved {failure.observed}\n{failure.curl or ''}" if failure else "failed"
     place = f"file={_property(planned.file)},line={planned.line},title={_property(title)}"
@@ -75,7 +75,7 @@ def markdown(record: RunRecord) -> str:
     if record.checks:
         lines += ["", "| area | checks | failed |", "| --- | ---: | ---: |"]
         lines += [f"| {area.name} | {area.total} | {area.failed or ''} |" for area in areas_of(record)]
-    for check in record.having("failed")[:MOST]:
+    for check in _gravest(record):
         lines += ["", *_folded(check)]
     more = len(record.having("failed")) - MOST
     if more > 0:
@@ -87,6 +87,11 @@ def markdown(record: RunRecord) -> str:
     return "\n".join([*lines, "", *dict.fromkeys(reasons), ""])
 
 
+def _gravest(record: RunRecord) -> list[CheckRecord]:
+    """As many failures as GitHub shows: what decides before what does not."""
+    return sorted(record.having("failed"), key=gravity)[:MOST]
+
+
 def _folded(check: CheckRecord) -> list[str]:
     failure = check.final.failure if check.final else None
     if failure is None:
@@ -95,7 +100,7 @@ def _folded(check: CheckRecord) -> list[str]:
     return [
         f"<details><summary>{_text(failure.title)}</summary>",
         "",
-        f"`{check.planned.check_id}` ({failure.blame})",
+        f"`{check.planned.check_id}` ({failure.blame}{'' if decides(check) else '; decides nothing'})",
         "",
         f"expected {_text(failure.expected)}<br>observed {_text(failure.observed)}",
         "",

@@ -1,6 +1,7 @@
 """Joining the journals of shards into that of one run."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -63,8 +64,36 @@ def _agreed(folders: Sequence[Path], records: Sequence[RunRecord], *, resumed: b
             raise UsageFault(f"{folder} and {folders[0]} are no parts of one run: {name} is {its!r} and {first!r}")
         if record.proofs != records[0].proofs:
             raise UsageFault(f"{folder} and {folders[0]} are no parts of one run: their suites differ")
+    if not resumed:
+        _refuse_gaps(folders, starts)
     earliest = min(starts, key=lambda start: start.at)
     return msgspec.structs.replace(starts[0], at=earliest.at)
+
+
+def _refuse_gaps(folders: Sequence[Path], starts: Sequence[RunStarted]) -> None:
+    """A whole with a shard missing, or with one given twice, would say less than it seems to."""
+    dealt: dict[str, Path] = {}
+    for folder, start in zip(folders, starts, strict=True):
+        shard = _shard(start)
+        if shard is None:
+            return  # dealt out by hand: nobody but whoever did knows how many there are
+        if shard in dealt:
+            raise UsageFault(f"{folder} and {dealt[shard]} are both shard {shard}: give each shard once")
+        dealt[shard] = folder
+    counts = {shard.partition("/")[2] for shard in dealt}
+    if len(counts) > 1:
+        raise UsageFault(f"these are shards of several runs: {', '.join(dealt)}")
+    count = int(counts.pop())
+    missing = [name for number in range(1, count + 1) if (name := f"{number}/{count}") not in dealt]
+    if missing:
+        raise UsageFault(f"shard {missing[0]} is missing: {len(dealt)} of {count} were given")
+
+
+def _shard(start: RunStarted) -> str | None:
+    """`I/N`, as the run was told on its command line."""
+    words = [word for argument in start.arguments for word in argument.partition("=")[::2] if word]
+    told = [after for before, after in pairwise(words) if before == "--maas-shard"]
+    return told[-1] if told else None
 
 
 def _owners(records: Sequence[RunRecord]) -> dict[str, int]:

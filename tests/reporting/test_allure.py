@@ -88,9 +88,15 @@ def test_the_evidence_of_a_failure_is_attached(folder: Path) -> None:
         attached["name"]: (folder / attached["source"]).read_text(encoding="utf-8")
         for attached in result["attachments"]
     }
-    assert set(texts) == {"repeat with curl", "POST 200", "conditions of objects", "log of limiter"}
+    assert set(texts) == {
+        "repeat with curl",
+        "POST 200",
+        "conditions and events of objects",
+        "books of tokens",
+        "log of limiter",
+    }
     assert texts["log of limiter"] == "no usage\n"
-    assert "Enforced=False" in texts["conditions of objects"]
+    assert "Enforced=False" in texts["conditions and events of objects"]
     assert "Authorization: Bearer <secret>" in texts["POST 200"]
 
 

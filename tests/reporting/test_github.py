@@ -3,6 +3,8 @@
 import io
 from pathlib import Path
 
+import msgspec
+
 from harness.engine.record import RunRecord
 from harness.reporting.github import MOST, GitHubReporter, annotation, on_github
 from tests.reporting.made_up_run import FAILURE, finished, planned
@@ -38,6 +40,22 @@ def test_no_more_annotations_than_are_shown() -> None:
     terminal = io.StringIO()
     GitHubReporter({}, terminal).finish(record)
     assert len(terminal.getvalue().splitlines()) == MOST
+
+
+def test_what_decides_is_told_before_what_does_not() -> None:
+    observed = msgspec.structs.replace(FAILURE, requirement="MAAS-RATE-025", title="MAAS-RATE-025: seen")
+    names = [f"check_{number}" for number in range(MOST + 1)]
+    record = RunRecord.of(
+        [
+            *map(planned, names),
+            *(finished(name, "failed", failure=observed) for name in names[:-1]),
+            finished(names[-1], "failed", failure=FAILURE),
+        ]
+    )
+    terminal = io.StringIO()
+    GitHubReporter({}, terminal).finish(record)
+    kinds = [line.split(" ", 1)[0] for line in terminal.getvalue().splitlines()]
+    assert kinds == ["::error", *["::notice"] * (MOST - 1)]
 
 
 def test_other_places_are_not_github() -> None:

@@ -126,6 +126,28 @@ def test_runs_of_different_suites_or_targets_are_not_joined(shards: tuple[Path, 
         join([shards[0], other])
 
 
+def test_a_shard_that_is_missing_or_given_twice_is_refused(shards: tuple[Path, Path], tmp_path: Path) -> None:
+    def renamed(name: str, shard: str) -> Path:
+        folder = Path(shutil.copytree(shards[0], tmp_path / name))
+        events = [
+            msgspec.structs.replace(
+                event, arguments=tuple(shard if word == "1/2" else word for word in event.arguments)
+            )
+            if isinstance(event, RunStarted)
+            else event
+            for event in read_journal(folder)
+        ]
+        write_joined(events, folder)
+        return folder
+
+    with pytest.raises(UsageFault, match="are both shard 1/2: give each shard once"):
+        join([shards[0], shards[0]])
+    with pytest.raises(UsageFault, match="shard 2/3 is missing: 2 of 3 were given"):
+        join([renamed("first", "1/3"), renamed("third", "3/3")])
+    with pytest.raises(UsageFault, match="shards of several runs: 1/4, 2/2"):
+        join([renamed("another", "1/4"), shards[1]])
+
+
 def test_the_command_joins_and_exits_as_the_whole_would(
     shards: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

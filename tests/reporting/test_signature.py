@@ -132,7 +132,7 @@ FORGERIES: dict[str, Callable[[Path, Runs, Vendor], object]] = {
     "the journal changed afterwards": _touch("journal.ndjson"),
     "the page changed afterwards": _touch("report.html"),
     "a failure added afterwards": lambda folder, _runs, _stranger: (
-        (folder / "failures").mkdir(exist_ok=True),
+        (folder / "failures").mkdir(exist_ok=True),  # type: ignore[func-returns-value]  # a step of a lambda
         (folder / "failures" / "x.txt").write_text("x", encoding="utf-8"),
     ),
     "a file left out of the statement": lambda folder, _runs, _stranger: _statement(
