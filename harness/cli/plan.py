@@ -21,12 +21,34 @@ from harness.spec.catalogue import catalogue
 from harness.spec.coverage import Coverage, coverage_of
 from harness.spec.profile import DEFAULT_PROFILE, profile_named
 
-OBJECTS: Final[dict[Need, tuple[str, ...]]] = {
-    "kube": ("Namespace", "ServiceAccount", "MaaSSubscription", "MaaSAuthPolicy"),
-    "models": ("LLMInferenceService", "MaaSModelRef"),
-    "administrators": ("Role", "RoleBinding"),
+KINDS: Final[dict[str, str]] = {
+    "namespaces": "Namespace",
+    "serviceaccounts": "ServiceAccount",
+    "maassubscriptions": "MaaSSubscription",
+    "maasauthpolicies": "MaaSAuthPolicy",
+    "maastenantconfigs": "MaasTenantConfig",
+    "aitenants": "AITenant",
+    "configs": "Config",
+    "externalmodels": "ExternalModel",
+    "externalproviders": "ExternalProvider",
+    "llminferenceservices": "LLMInferenceService",
+    "maasmodelrefs": "MaaSModelRef",
+    "roles": "Role",
+    "rolebindings": "RoleBinding",
+    "gateways": "Gateway",
+    "httproutes": "HTTPRoute",
+    "authpolicies": "AuthPolicy",
+    "tokenratelimitpolicies": "TokenRateLimitPolicy",
+    "deployments": "Deployment",
+    "services": "Service",
+    "secrets": "Secret",
+    "configmaps": "ConfigMap",
+    "jobs": "Job",
+    "validatingwebhookconfigurations": "ValidatingWebhookConfiguration",
 }
-"""Kinds that checks with this need create; all carry the run's labels and go with it."""
+"""What a right to create is a right to leave behind; all of it carries the run's labels and goes with it."""
+QUESTIONS: Final = frozenset({"serviceaccounts/token", "subjectaccessreviews"})
+"""What is created only in name: the API answers it and keeps nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,14 +214,23 @@ def _order(check: CheckPlanned) -> str:
 
 
 def objects(plan: Plan) -> list[str]:
-    """Kinds that the run would create."""
-    return [kind for need, kinds in OBJECTS.items() if need in plan.needs for kind in kinds]
+    """Kinds of which the run may create objects: those that its permissions to create are for."""
+    needed = rights_needed(plan.platform.namespaces)
+    created = (
+        KINDS[right.resource]
+        for need, rights in needed.items()
+        if need in plan.needs
+        for right in rights
+        if right.verb == "create" and right.resource not in QUESTIONS
+    )
+    return list(dict.fromkeys(created))
 
 
 def permissions(plan: Plan) -> list[str]:
     """What the kubeconfig's identity has to be allowed."""
     needed = rights_needed(plan.platform.namespaces)
-    return [str(right) for need, rights in needed.items() if need in plan.needs for right in rights]
+    asked = (str(right) for need, rights in needed.items() if need in plan.needs for right in rights)
+    return list(dict.fromkeys(asked))  # several needs ask for the same
 
 
 def _grouped(rights: list[str]) -> list[str]:

@@ -62,7 +62,10 @@ class PlainConsole:
         area = next(area for area in areas_of(record) if area.name == name)
         if self._verbosity == 0 and area.done == area.total and name not in self._told:
             self._told.add(name)
-            self._say(f"{name}: {area.total} checks" + (f", {area.failed} failed" if area.failed else ""))
+            self._say(
+                f"{name}: {area.total} check{'s' if area.total > 1 else ''}"
+                + (f", {area.failed} failed" if area.failed else "")
+            )
 
     def _end(self, record: RunRecord) -> None:
         if self._ended:

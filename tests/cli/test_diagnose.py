@@ -59,7 +59,7 @@ def _settled(diagnose: Diagnose, *arguments: str, step: str, where: str = "") ->
     """Diagnose until the platform has taken the damage over."""
 
     def seen(last: dict[str, Any]) -> bool:
-        return last["name"] == step and last["state"] == "wrong" and last["object"].startswith(where)
+        return bool(last["name"] == step and last["state"] == "wrong" and last["object"].startswith(where))
 
     found, _ = until(lambda: diagnose(*arguments), seen, BOUND)
     assert seen(found), found

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.plan import KINDS, QUESTIONS
 from harness.cli.run import default_workers
 from harness.outcome import ExitCode
-from harness.platforms.platform import Platform
+from harness.platforms.platform import Namespaces, Platform
+from harness.platforms.rights import rights_needed
 from tests.cli.black_box import black_box
 from tests.command_line import maas
 
@@ -27,11 +29,19 @@ def test_a_plan_starts_nothing_and_names_what_it_would_do(tmp_path: Path) -> Non
     plan = json.loads(done.stdout)
     assert list(tmp_path.iterdir()) == []
     assert plan["checks"][0]["canary"] is True
-    assert {"MaaSSubscription", "LLMInferenceService"} <= set(plan["objects"])
+    assert {"MaaSSubscription", "LLMInferenceService", "Gateway", "AITenant", "Job"} <= set(plan["objects"])
     assert "create serviceaccounts/token" in plan["permissions"]
+    assert len(plan["permissions"]) == len(set(plan["permissions"]))
     assert plan["requirements"]["covered"] > 30
     expected = plan["expected"]
     assert (expected["measured_on"], expected["seconds"] > 1, expected["tokens"] > 100) == ("embedded", True, True)
+
+
+def test_every_right_to_create_is_a_kind_that_a_plan_names() -> None:
+    created = {
+        right.resource for rights in rights_needed(Namespaces()).values() for right in rights if right.verb == "create"
+    }
+    assert created == KINDS.keys() | QUESTIONS
 
 
 def test_a_plan_says_what_cannot_run_and_why(tmp_path: Path, platform_file: Path) -> None:
