@@ -18,8 +18,7 @@ REQUEST, USAGE = "maas.req", "maas.usage"
 EXTENSION = "envoy.extensions.filters.http."
 REQUEST_ID = "x-request-id"
 SCRIPTED: Final = ("/v1/messages", "responses", "%")
-"""What stands in the paths of requests that the script has to see: Anthropic's usage states no total, some responses are refused, and what is
-escaped may be either."""
+"""What paths hold that the script has to see: Anthropic's usage states no total, kept responses are refused, and escapes may hide either."""
 
 
 @dataclass(frozen=True, slots=True)
