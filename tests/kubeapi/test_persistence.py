@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -100,6 +101,18 @@ def test_revisions_go_on_above_everything_that_was_seen(tmp_path: Path) -> None:
     assert b'"code":410' in stale.raw
 
 
+def test_the_revision_of_a_removal_is_not_handed_out_again(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    server = InProcess(archive)
+    server.do("POST", MAPS, {"metadata": {"name": "a"}})
+    server.do("DELETE", f"{MAPS}/a")
+    removed = server.cluster.store.revision
+    archive.close()
+    again = Archive(tmp_path)
+    assert again.revision() == removed + REVISION_GAP
+    again.close()
+
+
 def test_definitions_are_served_again_after_a_restart(tmp_path: Path) -> None:
     crd = {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -122,10 +135,11 @@ def test_definitions_are_served_again_after_a_restart(tmp_path: Path) -> None:
     again.close()
 
 
+@pytest.mark.parametrize("survives", ["machine", "process"])
 def test_a_disk_that_refuses_is_told_to_the_client_and_the_write_is_kept_for_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survives: Literal["machine", "process"]
 ) -> None:
-    archive = Archive(tmp_path)
+    archive = Archive(tmp_path, survives=survives)
     server = InProcess(archive)
 
     def refuse(_rows: object) -> None:

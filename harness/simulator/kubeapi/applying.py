@@ -5,7 +5,7 @@ from typing import Any
 
 from harness.simulator.kubeapi import metadata, special
 from harness.simulator.kubeapi.changes import Entry
-from harness.simulator.kubeapi.cluster import Cluster
+from harness.simulator.kubeapi.cluster import Cluster, State
 from harness.simulator.kubeapi.managers import Manager, apply_fields
 from harness.simulator.kubeapi.ownership import repeated_item
 from harness.simulator.kubeapi.requests import (
@@ -24,7 +24,7 @@ from harness.simulator.kubeapi.writes import RETRIES, admit_create, commit, upda
 Json = dict[str, Any]
 
 
-async def apply(cluster: Cluster, body: Any, write: Write) -> tuple[int, Json]:
+async def apply(cluster: Cluster, body: Any, write: Write) -> tuple[int, State]:
     """Server-side apply: create or merge by field ownership."""
     if not isinstance(body, dict):
         raise bad_request("the body of the request must be one object")
@@ -66,7 +66,7 @@ def _present(cluster: Cluster, write: Write) -> Entry | None:
     return cluster.store.get(write.resource.bucket, write.namespace, write.name)
 
 
-async def _applied(cluster: Cluster, entry: Entry | None, value: Json, write: Write) -> tuple[int, Json]:
+async def _applied(cluster: Cluster, entry: Entry | None, value: Json, write: Write) -> tuple[int, State]:
     """One attempt on the object as it is now. Raises _OvertakenError; conflicts of field owners are final."""
     writer = writer_of(write, "Apply")
     if entry is None:
@@ -99,7 +99,7 @@ async def _applied(cluster: Cluster, entry: Entry | None, value: Json, write: Wr
         raise
 
 
-async def _create_applied(cluster: Cluster, value: Json, write: Write, writer: Manager) -> Json:
+async def _create_applied(cluster: Cluster, value: Json, write: Write, writer: Manager) -> State:
     resource = write.resource
     if resource.status_subresource:
         value.pop("status", None)

@@ -1,5 +1,6 @@
 """Request bodies: JSON and YAML, with limits on size and depth."""
 
+import functools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -79,11 +80,20 @@ def _repeated(value: Any, path: str) -> Iterator[str]:
 
 
 def _yaml(raw: bytes) -> Any:
+    """YAML; most of what clients send as such is JSON, which is YAML too."""
+    if raw.startswith(b"{"):
+        try:
+            return _shallow(orjson.loads(raw))
+        except orjson.JSONDecodeError:
+            pass  # a flow mapping, or broken: the other parser tells
+    return _any_yaml(raw)
+
+
+def _any_yaml(raw: bytes) -> Any:
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        value = yaml.load(raw, Loader=_plain(loader))  # noqa: S506 - a safe loader without timestamps
+        value = yaml.load(raw, Loader=_plain(getattr(yaml, "CSafeLoader", yaml.SafeLoader)))  # noqa: S506 - a safe loader without timestamps
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise bad_request(f"error converting YAML to JSON: yaml: {str(error).splitlines()[0]}") from error
     try:
@@ -92,6 +102,7 @@ def _yaml(raw: bytes) -> Any:
         raise bad_request(f"error converting YAML to JSON: {error}") from error
 
 
+@functools.cache
 def _plain(loader: Any) -> Any:
     """A loader that leaves dates as text, as JSON would."""
     resolvers = {

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.simulator.kubeapi.changes import Entry
 from harness.simulator.kubeapi.identity import Identities
 from harness.simulator.kubeapi.persistence import Archive
 from harness.simulator.kubeapi.resources import Registry, Resource
@@ -12,6 +13,9 @@ from harness.simulator.kubeapi.tally import Tally
 if TYPE_CHECKING:
     from harness.simulator.kubeapi.admission import Admission
     from harness.simulator.kubeapi.conversion import Converter
+
+State = Entry | dict[str, Any]
+"""An object as it is stored, or one that is not (yet): the outcome of a write, or of one that was only tried."""
 
 
 @dataclass(slots=True)
@@ -40,6 +44,10 @@ class Cluster:
     async def from_storage(self, value: dict[str, Any], resource: Resource) -> dict[str, Any]:
         """A stored object in the version that a request asks for. Raises ApiError 500."""
         return await self.converted(value, resource, resource.api_version)
+
+    async def shown(self, state: State, resource: Resource) -> dict[str, Any]:
+        """A state, stored or not, in the version that a request asks for. Raises ApiError 500."""
+        return await self.from_storage(state.decode() if isinstance(state, Entry) else state, resource)
 
     async def converted(self, value: dict[str, Any], resource: Resource, api_version: str) -> dict[str, Any]:
         """An object in any version of its kind. Raises ApiError 500."""

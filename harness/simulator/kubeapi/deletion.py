@@ -3,7 +3,7 @@
 from typing import Any
 
 from harness.simulator.kubeapi import special
-from harness.simulator.kubeapi.cluster import Cluster
+from harness.simulator.kubeapi.cluster import Cluster, State
 from harness.simulator.kubeapi.lifecycle import Manner, mark_deleted
 from harness.simulator.kubeapi.requests import Write, live
 from harness.simulator.kubeapi.resources import Resource
@@ -12,7 +12,7 @@ from harness.simulator.kubeapi.status import Cause, bad_request, conflict, inval
 Json = dict[str, Any]
 
 
-async def delete(cluster: Cluster, write: Write, options: Json) -> tuple[int, Json]:
+async def delete(cluster: Cluster, write: Write, options: Json) -> tuple[int, State]:
     """Delete an object: at once, or by marking it where finalizers or dependents must go first."""
     resource = write.resource
     entry = live(cluster, write)
@@ -31,7 +31,7 @@ async def delete(cluster: Cluster, write: Write, options: Json) -> tuple[int, Js
     special.on_delete(entry.decode(), resource)
     remaining = mark_deleted(cluster, resource.bucket, entry, manner)
     if remaining is not None:
-        return 200, await cluster.from_storage(remaining.decode(), resource)
+        return 200, remaining
     return 200, success(resource.plural, resource.group, entry.name, entry.uid)
 
 

@@ -9,8 +9,10 @@ import orjson
 
 from harness.simulator.kubeapi.asgi import Request, Response, json_response
 from harness.simulator.kubeapi.bodies import decode_body, media_type, repeated_fields
-from harness.simulator.kubeapi.cluster import Cluster
+from harness.simulator.kubeapi.changes import Entry
+from harness.simulator.kubeapi.cluster import Cluster, State
 from harness.simulator.kubeapi.identity import User
+from harness.simulator.kubeapi.reads import renderer
 from harness.simulator.kubeapi.requests import Write
 from harness.simulator.kubeapi.resources import Resource
 from harness.simulator.kubeapi.status import Cause, bad_request, invalid
@@ -93,11 +95,14 @@ class Exchange:
         accept = self.request.headers.get("accept", "")
         return wanted_form(accept) if "as=" in accept else ""
 
-    async def answer(self, code: int, value: Json) -> Response:
+    async def answer(self, code: int, state: State) -> Response:
         """An object or a Status, in the version of the URL and the form that the client wants."""
-        if value.get("kind") == "Status" and value.get("apiVersion") == "v1":
-            return json_response(code, value)
-        return Response(code, self.shaped(await self.cluster.from_storage(value, self.resource)))
+        if isinstance(state, Entry) and not self.form:
+            (raw,) = await renderer(self.cluster, self.resource)([state])
+            return Response(code, raw)
+        if isinstance(state, dict) and (state.get("kind"), state.get("apiVersion")) == ("Status", "v1"):
+            return json_response(code, state)
+        return Response(code, self.shaped(await self.cluster.shown(state, self.resource)))
 
     def shaped(self, value: Json) -> bytes:
         """One object in the wanted form."""

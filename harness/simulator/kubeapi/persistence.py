@@ -16,7 +16,7 @@ from typing import Literal
 import orjson
 
 from harness.simulator.kubeapi.changes import Change, Entry, entry_of
-from harness.simulator.kubeapi.status import internal
+from harness.simulator.kubeapi.status import ApiError, internal
 from harness.simulator.kubeapi.store import Bucket
 
 _log = logging.getLogger("kubeapi")
@@ -73,9 +73,10 @@ class Archive:
             yield (group, plural), entry_of(orjson.loads(body), revision)
 
     def revision(self) -> int:
-        """Where counting goes on; 0 for a new folder."""
-        raw = self.setting("revision")
-        return int(raw) + REVISION_GAP if raw else 0
+        """Where counting goes on; 0 for a new folder. Objects have their revisions, removals leave theirs in the settings."""
+        (highest,) = self._database.execute("SELECT max(revision) FROM objects").fetchone()
+        last = max(highest or 0, int(self.setting("revision") or 0))
+        return last + REVISION_GAP if last else 0
 
     def setting(self, name: str) -> bytes | None:
         """A value kept under a name."""
@@ -94,6 +95,9 @@ class Archive:
 
     async def settle(self) -> None:
         """Return when every change so far is on disk. Raises ApiError 500 when the disk refuses."""
+        if self._inline:
+            self._flush_here()
+            return
         while self._pending or self._writing is not None:
             if self._writing is None:
                 self._writing = asyncio.create_task(self._flush())
@@ -107,30 +111,42 @@ class Archive:
     async def _flush(self) -> None:
         rows, self._pending = self._pending, []
         try:
-            if self._inline:
-                self._commit(rows)
-            else:
-                await asyncio.get_running_loop().run_in_executor(self._worker, self._commit, rows)
+            await asyncio.get_running_loop().run_in_executor(self._worker, self._commit, rows)
         except sqlite3.Error as error:
-            self._pending = rows + self._pending
-            _log.exception("the state could not be written")
-            raise internal(f"the change could not be made durable: {error}") from error
+            raise self._refused(rows, error) from error
+
+    def _flush_here(self) -> None:
+        rows, self._pending = self._pending, []
+        try:
+            self._commit(rows)
+        except sqlite3.Error as error:
+            raise self._refused(rows, error) from error
+
+    def _refused(self, rows: list[Row], error: sqlite3.Error) -> ApiError:
+        """What a client is told of rows that could not be written; they are kept for the next attempt."""
+        self._pending = rows + self._pending
+        _log.error("the state could not be written", exc_info=error)
+        return internal(f"the change could not be made durable: {error}")
 
     def _commit(self, rows: list[Row]) -> None:
-        database = self._database
-        database.execute("BEGIN IMMEDIATE")
-        try:
-            for bucket, namespace, name, revision, body in rows:
-                if body is None:
-                    database.execute(_DROP, (*bucket, namespace, name))
-                else:
-                    database.execute(_PUT, (*bucket, namespace, name, revision, body))
-            if rows:
-                database.execute(_SET, ("revision", str(rows[-1][3]).encode()))
-            database.execute("COMMIT")
-        except sqlite3.Error:
-            database.execute("ROLLBACK")
-            raise
+        if len(rows) > 1 or any(row[4] is None for row in rows):
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                self._write(rows)
+                self._database.execute("COMMIT")
+            except sqlite3.Error:
+                self._database.execute("ROLLBACK")
+                raise
+        else:
+            self._write(rows)  # one statement is a transaction of its own
+
+    def _write(self, rows: list[Row]) -> None:
+        for bucket, namespace, name, revision, body in rows:
+            if body is not None:
+                self._database.execute(_PUT, (*bucket, namespace, name, revision, body))
+            else:
+                self._database.execute(_DROP, (*bucket, namespace, name))
+                self._database.execute(_SET, ("revision", str(revision).encode()))
 
     def flush_now(self) -> None:
         """Commit what start-up wrote, without an event loop."""

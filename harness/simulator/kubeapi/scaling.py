@@ -89,5 +89,5 @@ async def answer(exchange: Exchange) -> Response:
             value["metadata"]["resourceVersion"] = asked
         return _put(value, scale.spec_replicas, replicas)
 
-    code, value = await writes.patch(cluster, main, change)
-    return json_response(code, scale_of(await cluster.from_storage(value, write.resource), write))
+    code, state = await writes.patch(cluster, main, change)
+    return json_response(code, scale_of(await cluster.shown(state, write.resource), write))

@@ -5,6 +5,7 @@ from typing import Any
 from harness.simulator.kubeapi import applying, deletion, reads, reviews, writes
 from harness.simulator.kubeapi.asgi import Response, json_response
 from harness.simulator.kubeapi.bodies import decode_body, media_type, parse_json
+from harness.simulator.kubeapi.cluster import State
 from harness.simulator.kubeapi.exchange import Exchange
 from harness.simulator.kubeapi.patches import (
     APPLY_YAML,
@@ -70,10 +71,7 @@ async def get(exchange: Exchange) -> Response:
     entry = exchange.cluster.store.get(resource.bucket, target.namespace, target.name)
     if entry is None:
         raise not_found(resource.plural, resource.group, target.name)
-    if exchange.form:
-        return await exchange.answer(200, entry.decode())
-    (raw,) = await reads.renderer(exchange.cluster, resource)([entry])
-    return Response(200, raw)
+    return await exchange.answer(200, entry)
 
 
 async def _collection(exchange: Exchange) -> Response:
@@ -106,13 +104,13 @@ async def change(exchange: Exchange) -> Response:
     """PUT or PATCH of an object or its status."""
     write = exchange.write()
     if exchange.verb == "update":
-        code, value = await writes.replace(exchange.cluster, await exchange.body(), write)
+        code, state = await writes.replace(exchange.cluster, await exchange.body(), write)
     else:
-        code, value = await _patch(exchange, write)
-    return await exchange.answer(code, value)
+        code, state = await _patch(exchange, write)
+    return await exchange.answer(code, state)
 
 
-async def _patch(exchange: Exchange, write: Write) -> tuple[int, Json]:
+async def _patch(exchange: Exchange, write: Write) -> tuple[int, State]:
     cluster, resource, request = exchange.cluster, exchange.resource, exchange.request
     kind = media_type(request.headers.get("content-type", ""))
     raw = await request.body()
@@ -155,8 +153,8 @@ async def _options(exchange: Exchange) -> Json:
 
 async def _delete(exchange: Exchange) -> Response:
     options = await _options(exchange)
-    code, value = await deletion.delete(exchange.cluster, exchange.write(), options)
-    return await exchange.answer(code, value)
+    code, state = await deletion.delete(exchange.cluster, exchange.write(), options)
+    return await exchange.answer(code, state)
 
 
 async def _delete_many(exchange: Exchange) -> Response:

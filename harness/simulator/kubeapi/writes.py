@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.simulator.kubeapi import escalation, metadata, special
 from harness.simulator.kubeapi.changes import Entry
-from harness.simulator.kubeapi.cluster import Cluster
+from harness.simulator.kubeapi.cluster import Cluster, State
 from harness.simulator.kubeapi.lifecycle import finish_if_free
 from harness.simulator.kubeapi.managers import record_update
 from harness.simulator.kubeapi.requests import (
@@ -25,7 +25,7 @@ Json = dict[str, Any]
 RETRIES = 8
 
 
-async def create(cluster: Cluster, body: Any, write: Write) -> Json:
+async def create(cluster: Cluster, body: Any, write: Write) -> State:
     """Create an object; returns what was stored."""
     resource = write.resource
     value = decode(body, write)
@@ -61,7 +61,7 @@ async def admit_create(cluster: Cluster, value: Json, write: Write) -> Json:
     return value
 
 
-async def commit(cluster: Cluster, value: Json, write: Write, expected: Entry | None = None) -> Json:
+async def commit(cluster: Cluster, value: Json, write: Write, expected: Entry | None = None) -> State:
     """Store an accepted state (or, on a dry run, only show it).
 
     `expected` is the state that it was made from, None for a new object. Raises ApiError 409 when another state is there: from this
@@ -82,7 +82,7 @@ async def commit(cluster: Cluster, value: Json, write: Write, expected: Entry | 
             del stored["metadata"]["resourceVersion"]
         return stored
     entry = cluster.store.put(resource.bucket, stored)
-    return finish_if_free(cluster, resource.bucket, entry).decode()
+    return finish_if_free(cluster, resource.bucket, entry)
 
 
 def _show_default_status(value: Json, resource: Resource) -> None:
@@ -97,7 +97,7 @@ def _misnamed(value: Json, write: Write) -> ApiError:
     return bad_request(f"the name of the object ({named}) does not match the name on the URL ({write.name})")
 
 
-async def replace(cluster: Cluster, body: Any, write: Write) -> tuple[int, Json]:
+async def replace(cluster: Cluster, body: Any, write: Write) -> tuple[int, State]:
     """PUT: replace an object (or one of its subresources)."""
     value = decode(body, write)
     entry = live(cluster, write)
@@ -112,7 +112,7 @@ async def replace(cluster: Cluster, body: Any, write: Write) -> tuple[int, Json]
     return 200, await update(cluster, entry, value, write, "Update")
 
 
-async def patch(cluster: Cluster, write: Write, change: Callable[[Json], Json]) -> tuple[int, Json]:
+async def patch(cluster: Cluster, write: Write, change: Callable[[Json], Json]) -> tuple[int, State]:
     """PATCH: compute the new state from the current one, again when somebody else was faster."""
     for _ in range(RETRIES):
         entry = live(cluster, write)
@@ -133,7 +133,7 @@ async def patch(cluster: Cluster, write: Write, change: Callable[[Json], Json]) 
     raise conflict(write.resource.plural, write.resource.group, write.name)
 
 
-async def update(cluster: Cluster, entry: Entry, value: Json, write: Write, operation: str) -> Json:
+async def update(cluster: Cluster, entry: Entry, value: Json, write: Write, operation: str) -> State:
     """Bring an object into a new state. Raises ApiError 409 when it has changed since it was read."""
     resource = write.resource
     old = await cluster.from_storage(entry.decode(), resource)
@@ -160,7 +160,7 @@ async def update(cluster: Cluster, entry: Entry, value: Json, write: Write, oper
     if operation == "Update":
         record_update(old, value, resource.schema(), writer_of(write, "Update"))
     if _unchanged(value, old) and live(cluster, write) is entry:
-        return old
+        return entry
     return await commit(cluster, value, write, entry)
 
 
