@@ -71,6 +71,40 @@ def written(known: dict[str, Any], answer: dict[str, Any]) -> tuple[dict[str, An
     return watch.objects.get(KEY), len(news)
 
 
+def test_the_watch_that_speaks_of_a_status_before_its_answer_makes_no_news() -> None:
+    async def scenario() -> tuple[int, dict[str, Any]]:
+        news: list[None] = []
+        answer = route(3, status={"parents": []})
+        watch, server = Watch(ROUTES, lambda: news.append(None)), Server(route(2), ("MODIFIED", answer))
+        with watch.awaiting(KEY):
+            running = asyncio.create_task(watch.run(server))  # type: ignore[arg-type]  # of a client it needs these two methods
+            async with asyncio.timeout(10):
+                await server.drained.wait()
+            before = dict(watch.objects[KEY])
+            watch.wrote(answer)
+        running.cancel()
+        assert watch.objects[KEY] == answer
+        return len(news) - 1, before
+
+    assert asyncio.run(scenario()) == (0, route(2))
+
+
+def test_what_others_did_while_a_status_was_written_is_news_once_it_is_answered() -> None:
+    async def scenario() -> int:
+        news: list[None] = []
+        watch, server = Watch(ROUTES, lambda: news.append(None)), Server(route(2), ("DELETED", route(4)))
+        with watch.awaiting(KEY):
+            running = asyncio.create_task(watch.run(server))  # type: ignore[arg-type]  # as above
+            async with asyncio.timeout(10):
+                await server.drained.wait()
+            watch.wrote(route(3, status={"parents": []}))
+        running.cancel()
+        assert watch.objects == {}
+        return len(news) - 1
+
+    assert asyncio.run(scenario()) == 1
+
+
 @pytest.mark.parametrize("event", ["ADDED", "MODIFIED"])
 def test_a_later_version_is_news_and_an_echo_is_not(event: str) -> None:
     later = route(3, status={"parents": []})

@@ -117,7 +117,7 @@ async def run(arguments: argparse.Namespace) -> None:
                 cluster,
                 files,
                 limits,
-                Statuses(client, cluster.wrote),
+                Statuses(client, cluster.of),
                 Guarding(
                     arguments.admission != "check-then-report",
                     arguments.authorizer_patience,

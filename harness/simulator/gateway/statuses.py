@@ -16,7 +16,7 @@ from harness.simulator.gateway.plan.gatewayapi import URLS_ANNOTATION, Key, Obje
 from harness.simulator.gateway.plan.plan import Endpoint, Plan
 from harness.simulator.gateway.plan.policies import Standing
 from harness.simulator.gateway.plan.snapshot import Snapshot
-from harness.simulator.gateway.watch import KINDS
+from harness.simulator.gateway.watch import KINDS, Watch
 
 LOG = logging.getLogger("gateway.status")
 CONTROLLER = "maas-conformance.dev/gateway-controller"
@@ -29,11 +29,11 @@ Change = tuple[str, Key, dict[str, Any], bool]
 
 
 class Statuses:
-    """Writes what differs from what the objects say. `wrote` hears each object as it was answered, with its slot of the snapshot."""
+    """Writes what differs from what the objects say. `watch_of`: the watch of a slot, which hears each answer."""
 
-    def __init__(self, client: AsyncClient, wrote: Callable[[str, Object], None]) -> None:
+    def __init__(self, client: AsyncClient, watch_of: Callable[[str], Watch]) -> None:
         self._client = client
-        self._wrote = wrote
+        self._watch_of = watch_of
 
     async def write(self, plan: Plan, snapshot: Snapshot, urls: Mapping[Endpoint, str]) -> None:
         """Write all statuses of an acknowledged plan, concurrently. `urls`: where callers reach each listener."""
@@ -43,8 +43,10 @@ class Statuses:
     async def _patch(self, slot: str, item: Key, body: dict[str, Any], status: bool) -> None:
         resource = RESOURCES[slot].Status if status else RESOURCES[slot]
         scope: dict[str, Any] = {"namespace": item[0]} if item[0] else {}
+        watch = self._watch_of(slot)
         try:
-            self._wrote(slot, await self._client.patch(resource, item[1], body, patch_type=PatchType.MERGE, **scope))
+            with watch.awaiting(item):
+                watch.wrote(await self._client.patch(resource, item[1], body, patch_type=PatchType.MERGE, **scope))
         except ApiError as error:
             if error.status.code != httpx2.codes.NOT_FOUND:
                 LOG.warning("the API server refused the status of %s %s: %s", slot, "/".join(item), error)

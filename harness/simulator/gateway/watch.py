@@ -1,8 +1,10 @@
 """Watches: the objects of a kind as the API server has them, kept current, with one call when anything changed."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -69,6 +71,8 @@ class Watch:
     changed: Callable[[], None]
     objects: dict[Key, Object] = field(default_factory=dict)
     synced: asyncio.Event = field(default_factory=asyncio.Event)
+    _awaited: Counter[Key] = field(default_factory=Counter)
+    _held: dict[Key, list[tuple[str, Object]]] = field(default_factory=dict)
 
     async def run(self, client: AsyncClient) -> None:
         """List, then watch; on any break list again. Never returns."""
@@ -99,12 +103,31 @@ class Watch:
     async def _follow(self, client: AsyncClient, resource: Any, version: str) -> None:
         scope: dict[str, Any] = {"namespace": "*"} if self.kind.namespaced else {}
         async for event, item in client.watch(resource, resource_version=version, **scope):
-            if event == "DELETED":
-                self.objects.pop(key(item), None)
-                self.changed()
-            elif event in ("ADDED", "MODIFIED") and is_later(item, self.objects.get(key(item))):
-                self.objects[key(item)] = item
-                self.changed()
+            if key(item) in self._awaited:
+                self._held.setdefault(key(item), []).append((event, item))
+            else:
+                self._take(event, item)
+
+    def _take(self, event: str, item: Object) -> None:
+        if event == "DELETED":
+            self.objects.pop(key(item), None)
+            self.changed()
+        elif event in ("ADDED", "MODIFIED") and is_later(item, self.objects.get(key(item))):
+            self.objects[key(item)] = item
+            self.changed()
+
+    @contextlib.contextmanager
+    def awaiting(self, name: Key) -> Iterator[None]:
+        """Hold back what the watch says of an object until a write of ours is answered: it may speak of it before the answer comes."""
+        self._awaited[name] += 1
+        try:
+            yield
+        finally:
+            self._awaited[name] -= 1
+            if not self._awaited[name]:
+                del self._awaited[name]
+                for event, item in self._held.pop(name, ()):
+                    self._take(event, item)
 
     def wrote(self, item: Object) -> None:
         """Take in what the API server answered to a write of a status: no news by itself, unless it shows that somebody else wrote too."""
@@ -150,9 +173,9 @@ class Cluster:
         """Wait until every kind was listed once."""
         await asyncio.gather(*(watch.synced.wait() for watch in self._watches))
 
-    def wrote(self, slot: str, item: Object) -> None:
-        """Take in the answer to a write of ours, so that the watch's word of it does not make another plan."""
-        next(watch for watch in self._watches if watch.kind.slot == slot).wrote(item)
+    def of(self, slot: str) -> Watch:
+        """The watch that fills a field of the snapshot."""
+        return next(watch for watch in self._watches if watch.kind.slot == slot)
 
     def snapshot(self) -> Snapshot:
         """The objects as they are now."""

@@ -13,7 +13,7 @@ from harness.simulator.controllers.runtime.kind import MAAS_SUBSCRIPTION
 from harness.simulator.controllers.runtime.manifest import Key, Manifest, is_deleting, key_of, status, timestamp
 
 LOOK_AGAIN_S = 1.0
-UNTOLD_WAIT_S = 0.2
+UNTOLD_WAIT_S = 0.5
 """How long a new subscription says nothing while it comes into force: usually its first word is that it is Active."""
 
 
