@@ -18,7 +18,7 @@ REQUEST, USAGE = "maas.req", "maas.usage"
 EXTENSION = "envoy.extensions.filters.http."
 REQUEST_ID = "x-request-id"
 SCRIPTED: Final = ("/v1/messages", "responses", "%")
-"""What paths hold that the script has to see: Anthropic's usage states no total, kept responses are refused, and escapes may hide either."""
+"""What paths hold that the script has to see: Anthropic's usage states no total, kept responses are refused, escapes may hide both."""
 
 
 @dataclass(frozen=True, slots=True)
