@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from harness.simulator.transport import UNREAD_BYTES, Transport, _Connection
+from harness.simulator.transport import Transport
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 FIXED = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -146,35 +146,6 @@ def test_a_stream_that_is_left_ends_its_connection() -> None:
     asyncio.run(scenario())
 
 
-class Pausable:
-    """What asyncio gives a protocol, as far as reading is concerned."""
-
-    def __init__(self) -> None:
-        self.is_paused = False
-
-    def write(self, _data: bytes) -> None:
-        """Sent to nobody."""
-
-    def pause_reading(self) -> None:
-        self.is_paused = True
-
-    def resume_reading(self) -> None:
-        self.is_paused = False
-
-
-def test_a_stream_that_nobody_reads_stops_its_server_until_somebody_does() -> None:
-    connection, socket = _Connection(), Pausable()
-    connection.connection_made(socket)  # type: ignore[arg-type]  # of a transport it needs these three methods
-    connection.send(b"GET / HTTP/1.1\r\n\r\n", b"")
-    connection.data_received(CHUNKED + b"%x\r\n" % (2 * UNREAD_BYTES))
-    paused = []
-    for piece in (b"x" * (UNREAD_BYTES - 1), b"x"):
-        connection.data_received(piece)
-        paused.append(socket.is_paused)
-    assert len(connection.taken()) == UNREAD_BYTES
-    assert [*paused, socket.is_paused] == [False, True, False]
-
-
 @pytest.mark.parametrize(
     ("answer", "fault", "words"),
     [
@@ -186,7 +157,9 @@ def test_what_is_no_answer_is_a_fault_of_the_transport(
     answer: bytes | None, fault: type[Exception], words: str
 ) -> None:
     async def scenario() -> None:
-        async with client_of(Server(answer)) as client:
+        async with client_of(
+            Server(answer, answer)
+        ) as client:  # what may be asked twice is asked again where a connection ends
             with pytest.raises(fault, match=words):
                 await client.get("/")
 
