@@ -12,6 +12,7 @@ from harness.reporting.comparison import (
     as_documents,
     as_text,
     changes,
+    counted,
     read_report,
     read_specification,
     specification_changes,
@@ -45,7 +46,7 @@ def command(before: Path, after: Path, as_json: bool, same: bool, html: Path | N
     if as_json:
         click.echo(orjson.dumps(as_documents(found), option=orjson.OPT_INDENT_2).decode())
     else:
-        click.echo("\n".join(as_text(found)) or "nothing changed")
+        click.echo("\n".join([*as_text(found), counted(found) or "nothing changed"]))
     worse = any(change.direction == "worse" for change in found)
     return ExitCode.NOT_CONFORMANT if worse else ExitCode.CONFORMANT
 

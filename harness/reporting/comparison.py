@@ -1,5 +1,6 @@
 """What changed between two reports: a vendor's releases, or two versions of the specification; and between specifications alone."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,6 +33,9 @@ class Promise:
 
     def __str__(self) -> str:
         return f"({self.level}) {self.text}".rstrip()
+
+
+DIRECTIONS: Final = ("worse", "better", "other")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,12 @@ def as_text(found: Iterable[Change]) -> list[str]:
         f"{change.direction:<6} {change.about} {change.name}: {change.before or 'absent'} → {change.after or 'absent'}"
         for change in found
     ]
+
+
+def counted(found: Iterable[Change]) -> str:
+    """How many of each direction, the worse first: what a long list comes to."""
+    counts = Counter(change.direction for change in found)
+    return ", ".join(f"{counts[direction]} {direction}" for direction in DIRECTIONS if counts[direction])
 
 
 def as_documents(found: Iterable[Change]) -> list[dict[str, Any]]:
