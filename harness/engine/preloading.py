@@ -1,5 +1,6 @@
 """What a test worker loads while the canary sings: nobody else may run then, and the first check to call by a library would pay for it."""
 
+import gc
 from collections import Counter
 from collections.abc import Iterable
 from typing import Final
@@ -20,6 +21,7 @@ def libraries_of(items: Iterable[pytest.Item]) -> tuple[str, ...]:
 
 
 def preload(libraries: Iterable[str]) -> None:
-    """Load them now rather than with the first call."""
+    """Load them now rather than with the first call; they stay, so garbage collections need not look at them."""
     for name in libraries:
         load_library(name)
+    gc.freeze()

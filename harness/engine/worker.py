@@ -14,6 +14,7 @@ from harness.engine.canary import CanaryGate
 from harness.engine.interruption import Interruption
 from harness.engine.journal import JournalPart
 from harness.engine.mishaps import SECRETS_KEY
+from harness.platforms.launcher import YOUNG
 from harness.platforms.platform import Platform
 
 
@@ -58,8 +59,9 @@ class Worker:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self) -> None:
-        """Modules and checks stay to the end: garbage collections need not look at them again."""
+        """Modules and checks stay to the end: garbage collections need not look at them again, nor come as often as in a small program."""
         gc.freeze()
+        gc.set_threshold(YOUNG)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

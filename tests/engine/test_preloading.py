@@ -1,3 +1,4 @@
+import gc
 from types import SimpleNamespace
 
 import pytest
@@ -28,6 +29,15 @@ def test_they_are_loaded_by_their_names(monkeypatch):
     monkeypatch.setattr(preloading, "load_library", loaded.append)
     preload(("anthropic", "openai"))
     assert loaded == ["anthropic", "openai"]
+
+
+def test_what_is_loaded_is_kept_from_the_garbage_collector():
+    before = gc.get_freeze_count()
+    try:
+        preload(())
+        assert gc.get_freeze_count() > before
+    finally:
+        gc.unfreeze()
 
 
 def test_who_waits_for_the_canary_has_time_for_something_else_once(tmp_path):
