@@ -14,11 +14,11 @@ from harness.world.detection import FITTING, SIZE, measured
 from harness.world.expectations import describe, expect, expect_equal, expect_served
 from harness.world.flight import Flights
 from harness.world.inference import Ask
+from harness.world.lent import MODEST, spendable
 from harness.world.patience import until
 from harness.world.quota import oracle, spend, spend_on
 from harness.world.world import World
 
-SMALL = 70
 RELEASED = Bound("a hold ends with its stream", 5)
 
 
@@ -63,21 +63,21 @@ def burst(customer: Caller, parallel: int) -> list[Exchange]:
 @pytest.mark.parametrize("parallel", [5, 20, 40])
 @check("MAAS-RATE-003", needs={"kube"})
 def test_a_burst_is_served_within_the_band_of_the_model(world: World, parallel: int) -> None:
-    customer = world.customer(limit=SMALL)
+    customer = spendable(world).caller
     answers = burst(customer, parallel)
     costs = [answer.usage.total_tokens for answer in answers if answer.status == 200 and answer.usage]
     expect(bool(costs), expected="one request of the burst served at the least", observed="none", exchange=answers[0])
-    band = oracle().burst(SMALL, max(costs), parallel, size=max(costs))
+    band = oracle().burst(MODEST, max(costs), parallel, size=max(costs))
     expect(
         len(costs) in band, expected=f"{band} of {parallel} parallel requests served", observed=f"{len(costs)} served"
     )
-    overshoot = max(sum(costs) - SMALL, 0)
-    world.wire.recorder.characteristic(f"overshoot_of_a_burst_of_{parallel}", overshoot, f"tokens over {SMALL}")
-    replay = oracle().replay(SMALL)
+    overshoot = max(sum(costs) - MODEST, 0)
+    world.wire.recorder.characteristic(f"overshoot_of_a_burst_of_{parallel}", overshoot, f"tokens over {MODEST}")
+    replay = oracle().replay(MODEST)
     replay.budgets[0].take(Span(sum(costs), sum(costs)))
     rest = spend_on(replay, customer.infer)
     expect(
-        sum(costs) < SMALL or not rest.allowed,
+        sum(costs) < MODEST or not rest.allowed,
         expected="429 once the burst has spent the budget",
         observed=f"{len(rest.allowed)} requests served",
         exchange=rest.refusal,
