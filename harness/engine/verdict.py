@@ -133,15 +133,17 @@ def _conclude_success(record: RunRecord, *, strict: bool) -> tuple[ExitCode, str
     if known:
         return ExitCode.CONFORMANT, f"conformant except {_known(known)}; not a certificate"
     if not record.having("passed", "passed_on_retry"):
-        return ExitCode.INVALID, "no check came to a verdict: nothing can be concluded"
-    return ExitCode.CONFORMANT, f"conformant in all that was judged{_beside(record)}"
+        which = "no check of what decides conformance" if _seen(record) else "no check"
+        told = (f"{which} came to a verdict: nothing can be concluded", _seen(record))
+        return ExitCode.INVALID, "; ".join(filter(None, told))
+    return ExitCode.CONFORMANT, "; ".join(filter(None, ("conformant in all that was judged", _seen(record))))
 
 
 def _known(count: int) -> str:
     return "one known failure" if count == 1 else f"{count} known failures"
 
 
-def _beside(record: RunRecord) -> str:
+def _seen(record: RunRecord) -> str:
     """What was seen that judges nobody, so that nobody takes the verdict for more than it says."""
     seen = sorted(
         {final.failure.requirement for check in record.having("failed") if (final := check.final) and final.failure}
@@ -149,7 +151,7 @@ def _beside(record: RunRecord) -> str:
     if not seen:
         return ""
     count = f"{len(seen)} weaknesses were" if len(seen) > 1 else "one weakness was"
-    return f"; {count} seen in what judges nobody: {', '.join(seen)}"
+    return f"{count} seen in what judges nobody: {', '.join(seen)}"
 
 
 def _blame(check: CheckRecord) -> Blame:

@@ -3,17 +3,22 @@
 from dataclasses import dataclass
 
 from harness.engine.record import RunRecord
+from harness.reporting.outline import is_weakness
 from harness.spec.catalogue import catalogue
 
 
 @dataclass(slots=True)
 class AreaCount:
-    """Checks of one area: planned, with a verdict, and failed. A check belongs to the area of the first requirement that it proves."""
+    """Checks of one area: planned, with a verdict, failed, and those that saw what decides nothing.
+
+    A check belongs to the area of the first requirement that it proves.
+    """
 
     name: str
     total: int = 0
     done: int = 0
     failed: int = 0
+    weaknesses: int = 0
 
 
 def areas_of(record: RunRecord) -> list[AreaCount]:
@@ -24,7 +29,9 @@ def areas_of(record: RunRecord) -> list[AreaCount]:
         area = counts.setdefault(name, AreaCount(name))
         area.total += 1
         area.done += check.outcome is not None
-        area.failed += check.outcome == "failed"
+        weak = check.outcome == "failed" and is_weakness(check)
+        area.failed += check.outcome == "failed" and not weak
+        area.weaknesses += weak
     return list(counts.values())
 
 

@@ -7,7 +7,7 @@ from typing import TextIO
 from harness.engine.events import AnyEvent, CheckFinished, CollectionFailed, RunFinished, RunStarted, StepTaken
 from harness.engine.record import RunRecord
 from harness.reporting.areas import area_of, areas_of
-from harness.reporting.outline import canary_line, summary_lines
+from harness.reporting.outline import canary_line, failures_line, summary_lines, word_of
 
 
 class PlainConsole:
@@ -53,8 +53,7 @@ class PlainConsole:
         if event.outcome == "failed" and check.planned.canary:
             self._say(canary_line(check))
         if event.outcome == "failed" and event.failure is not None:
-            word = "KNOWN FAILURE" if check.known else "FAILED"
-            self._say(f"{word} {event.failure.title} ({event.check_id})")
+            self._say(f"{word_of(check)} {event.failure.title} ({event.check_id})")
         self._tell_area(event, record)
 
     def _tell_area(self, event: CheckFinished, record: RunRecord) -> None:
@@ -62,10 +61,8 @@ class PlainConsole:
         area = next(area for area in areas_of(record) if area.name == name)
         if self._verbosity == 0 and area.done == area.total and name not in self._told:
             self._told.add(name)
-            self._say(
-                f"{name}: {area.total} check{'s' if area.total > 1 else ''}"
-                + (f", {area.failed} failed" if area.failed else "")
-            )
+            checks = f"{area.total} check{'s' if area.total > 1 else ''}"
+            self._say(f"{name}: {', '.join(filter(None, (checks, failures_line(area.failed, area.weaknesses))))}")
 
     def _end(self, record: RunRecord) -> None:
         if self._ended:

@@ -73,8 +73,11 @@ def markdown(record: RunRecord) -> str:
         lines += ["", f"target {start.target} ({start.stack}), profile {start.profile}, suite {start.suite_version}"]
     lines += [f"\n> [!CAUTION]\n> {canary_line(canary)}" for canary in record.broken_canaries]
     if record.checks:
-        lines += ["", "| area | checks | failed |", "| --- | ---: | ---: |"]
-        lines += [f"| {area.name} | {area.total} | {area.failed or ''} |" for area in areas_of(record)]
+        lines += ["", "| area | checks | failed | weaknesses |", "| --- | ---: | ---: | ---: |"]
+        lines += [
+            f"| {area.name} | {area.total} | {area.failed or ''} | {area.weaknesses or ''} |"
+            for area in areas_of(record)
+        ]
     for check in _gravest(record):
         lines += ["", *_folded(check)]
     more = len(record.having("failed")) - MOST

@@ -12,12 +12,14 @@ from rich.text import Text
 from harness.engine.events import AnyEvent, CheckFinished, CollectionFailed, RunFinished, RunStarted, StepTaken
 from harness.engine.record import RunRecord
 from harness.reporting.areas import AreaCount, areas_of
-from harness.reporting.outline import canary_line, classes_line, summary_lines
+from harness.reporting.outline import canary_line, classes_line, failures_line, summary_lines, word_of
 
 REFRESH_PER_S: Final = 8
 _STYLES: Final = {
     "!!!": "bold white on red",
     "FAILED": "bold red",
+    "WEAKNESS": "yellow",
+    "KNOWN FAILURE": "magenta",
     "NOT COLLECTED": "bold red",
     "CONFORMANT EXCEPT": "bold yellow",
     "CONFORMANT": "bold green",
@@ -77,10 +79,9 @@ class LiveConsole:
         if event.outcome == "failed" and check.planned.canary:
             self._console.print(canary_line(check), style=_STYLES["!!!"])
         name = check.planned.check_id.rpartition("::")[2]
-        if check.known and event.failure:
-            self._console.print(f"KNOWN FAILURE {event.failure.title} ({name})", style="magenta")
-        elif event.outcome == "failed" and event.failure:
-            self._console.print(f"FAILED {event.failure.title} ({name}{_again(event)})", style="bold red")
+        if (check.known or event.outcome == "failed") and event.failure:
+            word = word_of(check)
+            self._console.print(f"{word} {event.failure.title} ({name}{_again(event)})", style=_STYLES[word])
         elif event.outcome == "passed_on_retry":
             self._console.print(f"passed on retry: {check.planned.title} ({name}{_again(event)})", style="yellow")
         elif self._verbosity > 0:
@@ -92,7 +93,7 @@ class LiveConsole:
         done, total = sum(record.counts.values()), len(record.checks)
         grid = Table.grid(padding=(0, 2))
         for area in areas_of(record):
-            if 0 < area.done < area.total or area.failed:
+            if 0 < area.done < area.total or area.failed or area.weaknesses:
                 grid.add_row(area.name, _bar(area), f"{area.done}/{area.total}", _failed(area))
         overall = Table.grid(padding=(0, 2))
         overall.add_row(
@@ -128,4 +129,4 @@ def _bar(area: AreaCount) -> ProgressBar:
 
 
 def _failed(area: AreaCount) -> Text:
-    return Text(f"{area.failed} failed", style="bold red") if area.failed else Text("")
+    return Text(failures_line(area.failed, area.weaknesses), style="bold red" if area.failed else "yellow")

@@ -69,6 +69,23 @@ def decides(check: CheckRecord) -> bool:
     return failure is None or failure.requirement not in rows or rows.get(failure.requirement).decides
 
 
+def is_weakness(check: CheckRecord) -> bool:
+    """Whether a failed check saw what is recorded and decides nothing; one that came to no verdict has not seen anything."""
+    failure = check.final.failure if check.final else None
+    return failure is not None and failure.blame == "platform" and not decides(check)
+
+
+def word_of(check: CheckRecord) -> str:
+    """What a failed check is called where it is told."""
+    return "KNOWN FAILURE" if check.known else "WEAKNESS" if is_weakness(check) else "FAILED"
+
+
+def failures_line(failed: int, weaknesses: int) -> str:
+    """`2 failed, 1 weakness`; empty without either."""
+    noun = "weakness" if weaknesses == 1 else "weaknesses"
+    return ", ".join([f"{failed} {WORDS['failed']}"] * bool(failed) + [f"{weaknesses} {noun}"] * bool(weaknesses))
+
+
 def known_line(check: CheckRecord) -> str:
     """A failure that was declared beforehand: which, where it is tracked, until when, and why."""
     known, failure = check.known, check.final.failure if check.final else None
@@ -80,8 +97,12 @@ def known_line(check: CheckRecord) -> str:
 
 
 def classes_line(record: RunRecord) -> str:
-    """`29 passed, 2 failed`: the classes that have occurred so far."""
-    return ", ".join(f"{record.counts[outcome]} {word}" for outcome, word in WORDS.items() if record.counts[outcome])
+    """`29 passed, 2 failed, 1 weakness`: the classes that have occurred so far, what decides nothing apart from what failed."""
+    weaknesses = sum(map(is_weakness, record.having("failed")))
+    told = {outcome: f"{record.counts[outcome]} {word}" for outcome, word in WORDS.items() if record.counts[outcome]}
+    if weaknesses:
+        told["failed"] = failures_line(record.counts["failed"] - weaknesses, weaknesses)
+    return ", ".join(told.values())
 
 
 def counts_line(record: RunRecord) -> str:
@@ -96,10 +117,15 @@ def failure_lines(check: CheckRecord) -> list[str]:
     failure = final.failure if final else None
     if failure is None:
         return [f"FAILED {check.planned.check_id}", "  without a recorded failure: see the traceback in the journal"]
-    word = "FAILED" if decides(check) else "WEAKNESS"
     level = level_of(failure)
     named = [f"  level    {level}: {LEVELS[level]}"] if level else []
-    return [f"{word} {failure.title}", f"  check    {check.planned.check_id}", *named, *_told(failure), *_traced(check)]
+    return [
+        f"{word_of(check)} {failure.title}",
+        f"  check    {check.planned.check_id}",
+        *named,
+        *_told(failure),
+        *_traced(check),
+    ]
 
 
 def gravity(check: CheckRecord) -> int:

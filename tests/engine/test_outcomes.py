@@ -135,6 +135,39 @@ def test_a_row_that_only_records_decides_nothing(suite: Suite) -> None:
     assert judged.summary["verdict"].endswith("one weakness was seen in what judges nobody: MAAS-TOK-005")
 
 
+def test_of_rows_that_only_record_nothing_is_concluded_and_nothing_is_said_to_have_failed(suite: Suite) -> None:
+    weak = 'raise NotConformant(expected="a", observed="b")'
+    suite.write(
+        "observe",
+        f'@check("MAAS-TOK-005")\ndef test_one(): {weak}\n@check("MAAS-TOK-006")\ndef test_other(): {weak}\n',
+    )
+    judged = suite.run("--maas-own-console", "stdout", "-n", "0")
+    assert judged.code == ExitCode.INVALID
+    assert judged.summary["verdict"] == (
+        "no check of what decides conformance came to a verdict: nothing can be concluded; "
+        "2 weaknesses were seen in what judges nobody: MAAS-TOK-005, MAAS-TOK-006"
+    )
+    assert "\ntoken-accounting: 2 checks, 2 weaknesses\n" in judged.output
+    assert "\n2 weaknesses; requirements with a check" in judged.output
+    assert judged.output.count("\nWEAKNESS MAAS-TOK-005: ") == 2  # when it is seen, and at the end
+    assert "fail" not in judged.output.lower()
+
+
+def test_what_failed_is_counted_apart_from_what_only_records(suite: Suite) -> None:
+    weak = 'raise NotConformant(expected="a", observed="b")'
+    suite.write(
+        "mixed",
+        f'@check("MAAS-TOK-005")\ndef test_weak(): {weak}\n@check("MAAS-TOK-001")\ndef test_broken(): {weak}\n'
+        '@check("MAAS-TOK-006")\ndef test_not_ready(): raise NotReady("the model server is away")\n'
+        '@check("MAAS-TOK-002")\ndef test_passes(): pass\n',
+    )
+    judged = suite.run("--maas-own-console", "stdout", "-n", "0")
+    assert judged.code == ExitCode.NOT_CONFORMANT
+    assert "\ntoken-accounting: 4 checks, 2 failed, 1 weakness\n" in judged.output
+    assert "\n1 passed, 2 failed, 1 weakness; requirements with a check" in judged.output
+    assert "\nFAILED MAAS-TOK-006: " in judged.output, "it has seen no weakness: it came to no verdict"
+
+
 def test_a_strict_profile_counts_what_did_not_run_as_failed(suite: Suite) -> None:
     suite.write("mixed", MIXED)
     judged = suite.run("--maas-profile", "certified", "-k", "passes or skipped", "--maas-retries", "1")
