@@ -4,6 +4,7 @@ The client library stays lightkube, on httpx2; beneath it aiohttp, whose parser 
 system of every idle connection before each request.
 """
 
+import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -36,6 +37,7 @@ class Transport(httpx2.AsyncBaseTransport):
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self._context = context
         self._session: aiohttp.ClientSession | None = None
+        self._keeper: asyncio.Task[None] | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send it and return its response; a body of a known length is in it whole. Raises httpx2.TransportError."""
@@ -59,7 +61,8 @@ class Transport(httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close all connections."""
-        if self._session is not None:
+        if self._session is not None and self._keeper is not None:
+            self._keeper.cancel()
             await self._session.close()
 
     def _opened(self) -> aiohttp.ClientSession:
@@ -68,7 +71,14 @@ class Transport(httpx2.AsyncBaseTransport):
             self._session = aiohttp.ClientSession(
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
             )
+            self._keeper = asyncio.create_task(_keep(self._session))
         return self._session
+
+
+async def _keep(session: aiohttp.ClientSession) -> None:
+    """Hold it open until the event loop ends, so that nobody has to remember to close it."""
+    async with session:
+        await asyncio.Event().wait()
 
 
 class _Body(httpx2.AsyncByteStream):
