@@ -89,6 +89,7 @@ class World(Grants):
         """An API key of that user, bound to the subscription; minted when it is first used, with a token that the user has."""
 
         def post(body: Mapping[str, Any]) -> Exchange:
+            self.settle()  # a token that is in use already does not say that all declared since is in force
             return self.caller(self._known_token(identity)).manage("POST", "/v1/api-keys", json=dict(body))
 
         return ApiKey(post, self.own_name("key"), subscription.name if subscription else None, **options)

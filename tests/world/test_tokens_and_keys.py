@@ -135,3 +135,18 @@ def test_each_limit_has_a_common_subscription_and_members_of_its_own(make_world)
     ]
     assert modest.priority != ample.priority
     assert make_world().common(60) == modest
+
+
+def test_a_subscription_that_was_declared_after_the_token_was_used_is_in_force_before_its_key_is_minted(
+    make_world, api
+):
+    """To a model of the user's, so that no list and no other token would have been a reason to create it."""
+    world = make_world()
+    who, shared = world.member(), world.common()
+    with taking_force(world, shared, beside(shared)):
+        world.key(who, shared).secret()
+    more = world.subscription(who)
+    with when_applied(world, more, lambda: (activate(world, more), enforce(world, more))):
+        world.key(who, more).secret()
+    assert world.estate.cluster.get(more.ref)["status"]["phase"] == "Active"
+    assert api.told() == [LISTED, MINTED, MINTED]
