@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import functools
 import ipaddress
 import re
 import uuid
@@ -59,7 +60,7 @@ def unsupported(path: str, value: Any, supported: list[str]) -> Cause:
 def validate(value: Any, schema: Schema, path: str = "", *, old: Any = None) -> list[Cause]:
     """Every way in which the value breaks the schema (CEL rules are checked elsewhere).
 
-    As on a cluster, members that are those of `old`, what was stored, are not judged again.
+    As on a cluster, members that are those of `old`, what was stored, are not judged again, however deep they lie.
     """
     known = old if isinstance(old, dict) else {}
     return list(_errors(value, schema, path, known))
@@ -116,7 +117,7 @@ def _errors(value: Any, schema: Schema, path: str, known: Mapping[str, Any] = _N
         yield from _object_errors(value, schema, path, known)
     elif isinstance(value, list):
         yield from _list_errors(value, schema, path)
-    elif isinstance(value, str):
+    elif isinstance(value, str) and not _flawless(value, schema):
         yield from _string_errors(value, schema, path)
 
 
@@ -134,7 +135,9 @@ def _object_errors(
     for name, each in value.items():
         child = schema.child(name)
         if child is not None and not (name in known and known[name] == each):
-            yield from _errors(each, child, f"{path}.{name}" if path else name)
+            before = known.get(name)
+            below = before if isinstance(before, dict) else _NOTHING
+            yield from _errors(each, child, f"{path}.{name}" if path else name, below)
 
 
 def _list_errors(value: list[Any], schema: Schema, path: str) -> Iterator[Cause]:
@@ -165,6 +168,12 @@ def _duplicates(value: list[Any], schema: Schema, path: str) -> Iterator[Cause]:
         if text in seen:
             yield Cause("FieldValueDuplicate", f"{path}[{index}]", f"Duplicate value: {text}")
         seen.add(text)
+
+
+@functools.lru_cache(maxsize=16384)
+def _flawless(value: str, schema: Schema) -> bool:
+    """Whether a text fits; remembered, because names, reasons and times come again and again."""
+    return not any(_string_errors(value, schema, ""))
 
 
 def _string_errors(value: str, schema: Schema, path: str) -> Iterator[Cause]:

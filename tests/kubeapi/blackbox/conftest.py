@@ -32,11 +32,12 @@ def server(kubeconfig: Path) -> Iterator[httpx.Client]:
         for crd in yaml.safe_load_all((HERE / "widgets.yaml").read_text(encoding="utf-8")):
             path = f"{CRDS}/{crd['metadata']['name']}"
             Collection(client, CRDS).apply(crd, "blackbox", force="true").raise_for_status()
-            eventually(lambda path=path: _established(client.get(path).json()), f"{path} is established")
+            eventually(lambda path=path: established(client.get(path).json()), f"{path} is established")
         yield client
 
 
-def _established(crd: dict[str, Any]) -> bool:
+def established(crd: dict[str, Any]) -> bool:
+    """Whether a definition is served."""
     conditions = crd.get("status", {}).get("conditions") or []  # a cluster says null for a moment
     return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
 
