@@ -142,6 +142,24 @@ def test_a_change_of_somebody_elses_in_the_answer_is_no_echo() -> None:
     assert runs(Edited(), echoes=False)[0] == 2
 
 
+def test_an_object_whose_last_finalizer_was_removed_has_gone_before_the_watch_says_so() -> None:
+    async def scenario() -> list[bool]:
+        server = Server()
+        server.stored["metadata"] |= {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["other", FINALIZER]}
+        cluster = Cluster(server)  # type: ignore[arg-type]  # of a client this write needs `patch` alone
+        store = cluster.informer(MAAS_SUBSCRIPTION).store
+        store.observe(server.stored)
+        present = []
+        for finalizer in ("other", FINALIZER):
+            found = store.get(KEY)
+            assert found is not None
+            await cluster.remove_finalizer(MAAS_SUBSCRIPTION, found, finalizer)
+            present.append(store.get(KEY) is not None)
+        return present
+
+    assert asyncio.run(scenario()) == [True, False]
+
+
 def test_what_the_watch_says_while_a_write_is_not_answered_is_heard_afterwards() -> None:
     async def scenario() -> list[Any]:
         cluster = Cluster(Server())  # type: ignore[arg-type]  # nothing is written

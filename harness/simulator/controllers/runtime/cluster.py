@@ -140,10 +140,15 @@ class Cluster:
         if finalizer not in present:
             return
         try:
-            await self._set_finalizers(kind, manifest, [name for name in present if name != finalizer])
+            left = await self._set_finalizers(kind, manifest, [name for name in present if name != finalizer])
         except ApiError as error:
             if error.status.code != 404:
                 raise
+            return
+        if _is_last_breath(left) and kind in self._informers:
+            self._informers[kind].forget(
+                left
+            )  # nothing keeps it any more, and whoever looks before the watch says so would write again
 
     async def delete(self, kind: Kind, manifest: Manifest, grace_s: int | None = None) -> None:
         """Delete an object unless a person took it over, and what it owns: a Job would leave its Pods behind. Gone already is no error."""

@@ -43,6 +43,10 @@ class Informer:
         """Take in an object that the API server returned to a write; `author`: see `Change`."""
         self._tell(self.store.observe(manifest, author))
 
+    def forget(self, manifest: Manifest) -> None:
+        """Take in that an object has gone with the write that returned this."""
+        self._tell(self.store.forget(key_of(manifest), resource_version(manifest)))
+
     @contextlib.contextmanager
     def awaiting(self, key: Key) -> Iterator[None]:
         """Hold back what the watch says of an object until a write of it is answered: only the answer says whose change it is."""
