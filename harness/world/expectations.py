@@ -81,14 +81,16 @@ def expect_equal(
         )
 
 
-def expect_served(exchange: Exchange, *, when: str = "everything is granted") -> Exchange:
+def expect_served(
+    exchange: Exchange, *, when: str = "everything is granted", requirement: str | None = None
+) -> Exchange:
     """A control: the platform serves what it must. No answer at all says nothing about conformance; a refusal does.
 
     A platform that refuses everybody fails here, so that no denial after it can pass for the right reason.
     """
     if exchange.status is None:
         raise NotReady(f"the control {exchange.request.method} {exchange.request.url} got no answer: {exchange.error}")
-    return expect_status(exchange, 200, when=when)
+    return expect_status(exchange, 200, when=when, requirement=requirement)
 
 
 def model_ids(exchange: Exchange) -> tuple[str, ...]:

@@ -92,6 +92,18 @@ class Tenant(World):
             exists(self.route),
         )
 
+    def expect_guarded(self) -> None:
+        """Raises NotConformant where the tenant is Active and its Gateway has no AuthPolicy of the documented name."""
+        cluster = self.estate.cluster
+        governed = self.wire.platform.missing(frozenset({"kuadrant"})) is None
+        active = has_phase(self.ref, "Active").holds(cluster.get(self.ref))
+        if governed and active and cluster.get(self.auth_policy) is None:
+            raise NotConformant(
+                expected=f"{self.auth_policy}, which guards the Gateway of an Active tenant",
+                observed="it does not exist",
+                requirement="MAAS-GW-008",
+            )
+
     def open(self) -> None:
         """Turn to the tenant's own gateway. Raises NotReady when it cannot be reached from here."""
         self.wire = Wire(self._seen_from_here(), self.wire.client, self.wire.recorder, self.wire.book)
@@ -178,7 +190,9 @@ class Tenant(World):
 
 
 def open_tenants(tenants: Sequence[Tenant]) -> None:
-    """Create tenants together and wait until each can be used. Raises NotReady, quoting what the object says of itself."""
+    """Create tenants together and wait until each can be used. Raises NotReady, quoting what the object says of itself, and
+    NotConformant where a tenant says that it is Active while nothing guards its gateway.
+    """
     if not tenants:
         return
     estate = tenants[0].estate
@@ -187,6 +201,8 @@ def open_tenants(tenants: Sequence[Tenant]) -> None:
     try:
         wait_for_all(estate.cluster, [one for tenant in tenants for one in tenant.in_force()], estate.ready_bound)
     except WaitExpired as expired:
+        for tenant in tenants:
+            tenant.expect_guarded()
         raise NotReady(str(expired)) from expired
     for tenant in tenants:
         tenant.open()

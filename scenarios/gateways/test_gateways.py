@@ -174,8 +174,9 @@ def test_the_old_token_endpoint_is_gone(world: World) -> None:
 @check("MAAS-TOK-022", "MAAS-API-003")
 def test_an_unknown_management_path_is_not_found(world: World) -> None:
     caller = world.anybody()
-    for path in ("/v1/usage", "/v1/nope"):
-        expect_status(caller.manage("GET", path), 404, when=f"somebody authenticated asks for {path}")
+    for path, requirement in (("/v1/usage", "MAAS-TOK-022"), ("/v1/nope", "MAAS-API-003")):
+        when = f"somebody authenticated asks for {path}"
+        expect_status(caller.manage("GET", path), 404, when=when, requirement=requirement)
 
 
 @check("MAAS-API-006")

@@ -88,7 +88,8 @@ def test_leaving_a_group_ends_what_tokens_may_do_and_not_what_keys_may(world: Wo
     holder = world.subscriber(member, subscription)
     naming = {"X-MaaS-Subscription": subscription.name}
     expect_served(world.person(member, subscription).infer(headers=naming), when="the user is in the group")
-    expect_served(holder.infer(), when="the key was minted while the user was in the group")
+    when = "the key was minted while the user was in the group"
+    expect_served(holder.infer(), when=when, requirement="MAAS-KEY-042")
     outside = world.person(former, subscription)
     expect(
         world.model().model_id not in listed_ids(expect_served(outside.models())),

@@ -148,7 +148,8 @@ def test_listing_costs_nothing_and_works_when_the_budget_is_spent(world: World) 
         expect_status(customer.gateway("GET", own_list), 200, when="the model's own list is read")
     spend(customer.infer, limit=SMALL)
     model_ids(customer.models())
-    expect_status(customer.gateway("GET", own_list), 200, when="the model's own list is read without budget")
+    when = "the model's own list is read without budget"
+    expect_status(customer.gateway("GET", own_list), 200, when=when, requirement="MAAS-LIST-024")
 
 
 @check("MAAS-RATE-013", needs={"kube"})

@@ -28,6 +28,8 @@ from harness.world.twin import registration
 from harness.world.world import World
 
 NEEDS: Final[tuple[Need, ...]] = ("kube", "components", "disposable")
+FORGED: Final = {"X-MaaS-Username": "somebody", "X-MaaS-Group": '["system:authenticated"]'}
+"""What the authorizer would tell the management API. A gateway that goes on without it would let a stranger say so."""
 NO_WEBHOOK: Final = 'failed calling webhook "v{kind}.maas.opendatahub.io"'
 """The API server's words for a webhook that it cannot reach. The reason follows in words that depend on how the cluster routes Services:
 `no endpoints available for service …` where API servers look at endpoints themselves, a refused connection elsewhere."""
@@ -41,6 +43,10 @@ def test_without_the_authorizer_nobody_is_served(world: World, components: Compo
         with components.without("authorizer"):
             for exchanges in traffic.gather(FEW, ANSWERED).values():
                 expect_all_refused(exchanges, when="nobody can tell who calls")
+            named = [crowd.stranger.manage("GET", path, headers=FORGED) for path in ("/v1/models", "/v1/subscriptions")]
+            expect_all_refused(
+                named, when="nobody can tell who calls, and a stranger says so in the authorizer's own headers"
+            )
         crowd.expect_recovery(traffic, "authorizer")
     expect_never_served(traffic, STRANGER, SPENT)
     expect_status(crowd.spent.infer(), 429, when="the budget was spent before the outage")
