@@ -75,7 +75,9 @@ def listening() -> Iterator[Controller]:
     found = Controller(server.server_port, base64.b64encode(authority.cert_pem.bytes()).decode())
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield found
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield found
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
