@@ -18,14 +18,13 @@ from harness.kube.labels import run_labels
 from harness.kube.manifest import Ref
 from harness.kube.wait import Bound
 from harness.ledger.counters import PlatformBook
-from harness.ledger.journal import Journals
+from harness.ledger.journal import ADMIN_URL, Journals
 from harness.platforms.platform import ModelHandle, Platform
 from harness.world.entitlement import open_models
 from harness.world.force import TRLP, TRLP_KIND
 from harness.world.keycloak import KeycloakIssuer
 from harness.world.oidc import Issuer, issuer_of
 
-ADMIN_URL: Final = "maas-conformance.dev/admin-url"
 WORLD_PREFIX: Final = "mc-"
 _LABEL: Final = "maas-conformance"
 _MEMBERS: Final = "-members"
