@@ -20,7 +20,8 @@ from harness.platforms.platform import Platform
 from harness.platforms.target import TargetOptions, open_target
 from harness.world.caller import Caller
 from harness.world.calling import Calling
-from harness.world.crowd import ANSWERED, ENTITLED, FEW, LIMIT, SPENT, STRANGER, Crowd
+from harness.world.crowd import ANSWERED, ENTITLED, FEW, SPENT, STRANGER, Crowd
+from harness.world.lent import MODEST
 from harness.world.world import World
 from tests.platforms.whole import world_on
 
@@ -163,7 +164,7 @@ def test_every_component_may_be_killed_under_traffic(platform: Platform) -> None
 def within_one_budget(answers: list[Exchange]) -> bool:
     """Counters in memory start anew with the limiter: one whole budget more, and its last request's overshoot."""
     costs = [answer.usage.total_tokens for answer in answers if answer.status == 200 and answer.usage]
-    return sum(costs[:-1]) < LIMIT
+    return sum(costs[:-1]) < MODEST
 
 
 def expect_kept(world: World, keys: Writer, objects: Writer, crowd: Crowd) -> None:
