@@ -1,6 +1,7 @@
 """A gateway that accepts and enforces everything at once, for tests of whoever waits for a gateway's word."""
 
 import asyncio
+import contextlib
 import threading
 from pathlib import Path
 from typing import Any
@@ -93,13 +94,8 @@ class GatewayDouble:
         self._loop.call_soon_threadsafe(self._controllers[kind].queue.add, key)
 
     def _main(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_until_complete(self._run())
-        except asyncio.CancelledError:
-            pass
-        finally:
-            self._loop.close()
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner, contextlib.suppress(asyncio.CancelledError):
+            runner.run(self._run())
 
     async def _run(self) -> None:
         self._task = asyncio.current_task()
