@@ -99,8 +99,8 @@ def _gateway(plan: Plan, ready: Endpoints) -> list[str]:
         *("--authorizer", ready[AUTHORIZER]["grpc"]),
         *("--limiter", ready[LIMITER]["grpc"], "--limiter-admin", ready[LIMITER]["admin"]),
         *("--admission", plan.admission),
-        # half of the usual time: the checks of a silent authorizer and a silent limiter wait for it in real time
-        *("--authorizer-patience", "1", "--limiter-patience", "0.5"),
+        # less than the usual time: the check of a silent authorizer waits for it in real time
+        *("--authorizer-patience", "1.5"),
         *("--listen-any", LOOPBACK),  # a tenant's gateway is made while the platform runs
         *listens,
     ]
