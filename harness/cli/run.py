@@ -75,7 +75,11 @@ _SELECTING: Final = (
         "--quirks", metavar="none|upstream|ROW,...", help="Weaknesses of upstream that an embedded platform repeats."
     ),
     click.option(
-        "--set", multiple=True, metavar="NAME=VALUE", callback=setting_pairs, help="A setting of the target; repeatable."
+        "--set",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=setting_pairs,
+        help="A setting of the target; repeatable.",
     ),
 )
 

@@ -250,7 +250,9 @@ class Control:
             return
         swept = sweep_objects(platform, self.run_id)
         if swept:
-            self.journal.step(f"removed {len(swept)} objects that checks shared or left: {', '.join(map(str, swept[:5]))}")
+            self.journal.step(
+                f"removed {len(swept)} objects that checks shared or left: {', '.join(map(str, swept[:5]))}"
+            )
 
     def close(self) -> None:
         """The last resort, for sessions that ended before they began."""
