@@ -193,7 +193,8 @@ def as_lines(plan: Plan) -> list[str]:
             lines.append(f"  {reason} ({count}):")
             lines += [f"    {check.check_id}" for check, why in plan.not_runnable if why == reason]
     lines += ["", f"would create and remove: {', '.join(objects(plan)) or 'nothing'}"]
-    lines += ["needs permission to:", *_grouped(permissions(plan))] if plan.needs else ["needs no permission"]
+    needed = _grouped(permissions(plan))
+    lines += ["needs permission to:", *needed] if needed else ["needs no permission"]
     unmeasured = f"; {expected.unmeasured} checks were never measured" if expected.unmeasured else ""
     lines.append(f"would send about {expected.requests} requests and use about {expected.tokens} tokens")
     if plan.exhausted is not None:

@@ -49,6 +49,7 @@ def test_a_plan_says_what_cannot_run_and_why(tmp_path: Path, platform_file: Path
     assert done.returncode == 0
     assert "needs kube: target endpoint does not provide it" in done.stdout
     assert "would create and remove: nothing" in done.stdout
+    assert "needs no permission" in done.stdout
 
 
 @pytest.mark.parametrize("allowed", [200, None])
