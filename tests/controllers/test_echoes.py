@@ -166,7 +166,7 @@ def test_what_the_watch_says_while_a_write_is_not_answered_is_heard_afterwards()
         informer = cluster.informer(MAAS_SUBSCRIPTION)
         heard: list[Any] = []
         informer.subscribe(lambda change: heard.append(change.latest["metadata"]["resourceVersion"]))
-        with informer.awaiting(KEY):
+        with informer.writes.awaiting(KEY):
             await watched(informer, subscription(5))
             before = list(heard)
         return [before, heard]

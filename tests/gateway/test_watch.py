@@ -76,7 +76,7 @@ def test_the_watch_that_speaks_of_a_status_before_its_answer_makes_no_news() -> 
         news: list[None] = []
         answer = route(3, status={"parents": []})
         watch, server = Watch(ROUTES, lambda: news.append(None)), Server(route(2), ("MODIFIED", answer))
-        with watch.awaiting(KEY):
+        with watch.writes.awaiting(KEY):
             running = asyncio.create_task(watch.run(server))  # type: ignore[arg-type]  # of a client it needs these two methods
             async with asyncio.timeout(10):
                 await server.drained.wait()
@@ -93,7 +93,7 @@ def test_what_others_did_while_a_status_was_written_is_news_once_it_is_answered(
     async def scenario() -> int:
         news: list[None] = []
         watch, server = Watch(ROUTES, lambda: news.append(None)), Server(route(2), ("DELETED", route(4)))
-        with watch.awaiting(KEY):
+        with watch.writes.awaiting(KEY):
             running = asyncio.create_task(watch.run(server))  # type: ignore[arg-type]  # as above
             async with asyncio.timeout(10):
                 await server.drained.wait()

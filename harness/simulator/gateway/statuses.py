@@ -45,7 +45,7 @@ class Statuses:
         scope: dict[str, Any] = {"namespace": item[0]} if item[0] else {}
         watch = self._watch_of(slot)
         try:
-            with watch.awaiting(item):
+            with watch.writes.awaiting(item):
                 watch.wrote(await self._client.patch(resource, item[1], body, patch_type=PatchType.MERGE, **scope))
         except ApiError as error:
             if error.status.code != httpx2.codes.NOT_FOUND:

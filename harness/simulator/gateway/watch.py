@@ -1,10 +1,8 @@
 """Watches: the objects of a kind as the API server has them, kept current, with one call when anything changed."""
 
 import asyncio
-import contextlib
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -15,6 +13,7 @@ from lightkube.generic_resource import create_global_resource, create_namespaced
 
 from harness.simulator.gateway.plan.gatewayapi import Key, Object, key
 from harness.simulator.gateway.plan.snapshot import Snapshot
+from harness.simulator.holdback import HoldBack
 
 LOG = logging.getLogger("gateway.watch")
 RETRY_SECONDS = 0.5
@@ -71,8 +70,10 @@ class Watch:
     changed: Callable[[], None]
     objects: dict[Key, Object] = field(default_factory=dict)
     synced: asyncio.Event = field(default_factory=asyncio.Event)
-    _awaited: Counter[Key] = field(default_factory=Counter)
-    _held: dict[Key, list[tuple[str, Object]]] = field(default_factory=dict)
+    writes: HoldBack[Key, tuple[str, Object]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.writes = HoldBack(self._take)
 
     async def run(self, client: AsyncClient) -> None:
         """List, then watch; on any break list again. Never returns."""
@@ -103,31 +104,16 @@ class Watch:
     async def _follow(self, client: AsyncClient, resource: Any, version: str) -> None:
         scope: dict[str, Any] = {"namespace": "*"} if self.kind.namespaced else {}
         async for event, item in client.watch(resource, resource_version=version, **scope):
-            if key(item) in self._awaited:
-                self._held.setdefault(key(item), []).append((event, item))
-            else:
-                self._take(event, item)
+            self.writes.heard(key(item), (event, item))
 
-    def _take(self, event: str, item: Object) -> None:
+    def _take(self, news: tuple[str, Object]) -> None:
+        event, item = news
         if event == "DELETED":
             self.objects.pop(key(item), None)
             self.changed()
         elif event in ("ADDED", "MODIFIED") and is_later(item, self.objects.get(key(item))):
             self.objects[key(item)] = item
             self.changed()
-
-    @contextlib.contextmanager
-    def awaiting(self, name: Key) -> Iterator[None]:
-        """Hold back what the watch says of an object until a write of ours is answered: it may speak of it before the answer comes."""
-        self._awaited[name] += 1
-        try:
-            yield
-        finally:
-            self._awaited[name] -= 1
-            if not self._awaited[name]:
-                del self._awaited[name]
-                for event, item in self._held.pop(name, ()):
-                    self._take(event, item)
 
     def wrote(self, item: Object) -> None:
         """Take in what the API server answered to a write of a status: no news by itself, unless it shows that somebody else wrote too."""

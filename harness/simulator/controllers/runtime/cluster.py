@@ -177,7 +177,7 @@ class Cluster:
         By default it does not: the write is of a known version, or of a new object.
         """
         informer = self._informers.get(kind)
-        with informer.awaiting(key) if informer is not None else contextlib.nullcontext():
+        with informer.writes.awaiting(key) if informer is not None else contextlib.nullcontext():
             answer = await request
             return self._heard(kind, answer, AUTHOR.get() if is_alone(answer) else None)
 

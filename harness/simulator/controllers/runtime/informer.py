@@ -3,8 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from lightkube import AsyncClient
@@ -13,6 +12,7 @@ from harness.simulator.controllers.runtime.kind import Kind, resource
 from harness.simulator.controllers.runtime.manifest import Key, Manifest, key_of, resource_version
 from harness.simulator.controllers.runtime.refusal import code_of
 from harness.simulator.controllers.runtime.store import Change, Store
+from harness.simulator.holdback import HoldBack
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +32,7 @@ class Informer:
         self.is_served = True
         self._client = client
         self._handlers: list[Handler] = []
-        self._awaited: Counter[Key] = Counter()
-        self._held: dict[Key, list[tuple[str, Manifest]]] = {}
+        self.writes: HoldBack[Key, tuple[str, Manifest]] = HoldBack(self._take)
 
     def subscribe(self, handler: Handler) -> None:
         """Call `handler` with every change from now on; it must return at once."""
@@ -46,19 +45,6 @@ class Informer:
     def forget(self, manifest: Manifest) -> None:
         """Take in that an object has gone with the write that returned this."""
         self._tell(self.store.forget(key_of(manifest), resource_version(manifest)))
-
-    @contextlib.contextmanager
-    def awaiting(self, key: Key) -> Iterator[None]:
-        """Hold back what the watch says of an object until a write of it is answered: only the answer says whose change it is."""
-        self._awaited[key] += 1
-        try:
-            yield
-        finally:
-            self._awaited[key] -= 1
-            if not self._awaited[key]:
-                del self._awaited[key]
-                for operation, manifest in self._held.pop(key, ()):
-                    self._take(operation, manifest)
 
     async def run(self) -> None:
         """List and watch until cancelled."""
@@ -102,13 +88,10 @@ class Informer:
         async with contextlib.aclosing(events) as stream:  # type: ignore[type-var]  # an async generator, typed as an iterator
             async for operation, item in stream:
                 manifest = self._plain(item)
-                key = key_of(manifest)
-                if key in self._awaited:
-                    self._held.setdefault(key, []).append((operation, manifest))
-                else:
-                    self._take(operation, manifest)
+                self.writes.heard(key_of(manifest), (operation, manifest))
 
-    def _take(self, operation: str, manifest: Manifest) -> None:
+    def _take(self, event: tuple[str, Manifest]) -> None:
+        operation, manifest = event
         if operation == "DELETED":
             self._tell(self.store.forget(key_of(manifest), resource_version(manifest)))
         else:
