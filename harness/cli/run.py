@@ -144,13 +144,13 @@ def judge(given: dict[str, Any]) -> int:
 
 
 def _judged(given: dict[str, Any]) -> int:
-    without_strangers()
     import pytest
 
     from harness.engine.plugin import CONTROL
 
     holder = _Holder()
-    code = pytest.main(list(pytest_arguments(given)), plugins=[holder])
+    with without_strangers():
+        code = pytest.main(list(pytest_arguments(given)), plugins=[holder])
     control = holder.config.stash.get(CONTROL, None) if holder.config else None
     if control is None and code == pytest.ExitCode.INTERRUPTED:
         raise KeyboardInterrupt  # while pytest was being configured: nobody has said so yet

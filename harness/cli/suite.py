@@ -3,7 +3,7 @@
 import contextlib
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +12,7 @@ import harness
 from harness.engine.events import CheckPlanned
 from harness.outcome import HarnessFault
 
+AUTOLOAD_OFF: Final = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
 _PACKAGE: Final = Path(harness.__file__).parent
 
 
@@ -45,18 +46,28 @@ def base_arguments() -> list[str]:
     ]
 
 
-def without_strangers() -> None:
-    """Keep plugins out that happen to be installed here: they must not change a verdict, nor may they cost every worker's start."""
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+@contextlib.contextmanager
+def without_strangers() -> Iterator[None]:
+    """Keep plugins out that happen to be installed here: they must not change a verdict, nor may they cost every worker's start.
+
+    For the length of the block alone: what this process starts later is none of the suite's.
+    """
+    before = os.environ.get(AUTOLOAD_OFF)
+    os.environ[AUTOLOAD_OFF] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[AUTOLOAD_OFF]
+        if before is not None:
+            os.environ[AUTOLOAD_OFF] = before
 
 
 def collect(*selection: str) -> Suite:
     """Collect the suite with these further pytest arguments, quietly. Raises HarnessFault with pytest's words when it cannot be read."""
-    without_strangers()
     import pytest
 
     keeper, said = _Keeper(), io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+    with without_strangers(), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         code = pytest.main([*base_arguments(), "--collect-only", "-q", *selection], plugins=[keeper])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) or keeper.selection is None:
         raise HarnessFault(f"the suite cannot be collected:\n{said.getvalue().strip()}")

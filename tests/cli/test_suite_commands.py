@@ -9,6 +9,7 @@ import pytest
 
 from harness.cli.plan import KINDS, QUESTIONS
 from harness.cli.run import default_workers
+from harness.cli.suite import AUTOLOAD_OFF, without_strangers
 from harness.outcome import ExitCode
 from harness.platforms.platform import Namespaces, Platform
 from harness.platforms.rights import rights_needed
@@ -155,3 +156,16 @@ def test_without_a_name_requirements_are_listed(tmp_path: Path) -> None:
 
 def test_workers_are_two_a_core_and_at_most_eight() -> None:
     assert default_workers() == min(8, 2 * len(os.sched_getaffinity(0)))
+
+
+@pytest.mark.parametrize("before", [None, "0"])
+def test_plugins_are_kept_out_for_as_long_as_the_suite_is_read(
+    monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    if before is None:
+        monkeypatch.delenv(AUTOLOAD_OFF, raising=False)
+    else:
+        monkeypatch.setenv(AUTOLOAD_OFF, before)
+    with without_strangers():
+        assert os.environ[AUTOLOAD_OFF] == "1"
+    assert os.environ.get(AUTOLOAD_OFF) == before
