@@ -18,6 +18,8 @@ from lightkube.core.exceptions import ConfigError
 from multidict import CIMultiDict
 from yarl import URL
 
+from harness.simulator.lasting import kept_open
+
 IDLE_S: Final = 3.0
 """An idle connection is not used again after so long: servers close theirs after 5 s and more, and a request must not meet that."""
 
@@ -71,14 +73,8 @@ class Transport(httpx2.AsyncBaseTransport):
             self._session = aiohttp.ClientSession(
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
             )
-            self._keeper = asyncio.create_task(_keep(self._session))
+            self._keeper = kept_open(self._session)
         return self._session
-
-
-async def _keep(session: aiohttp.ClientSession) -> None:
-    """Hold it open until the event loop ends, so that nobody has to remember to close it."""
-    async with session:
-        await asyncio.Event().wait()
 
 
 class _Body(httpx2.AsyncByteStream):

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -56,6 +55,11 @@ class Run:
                 continue
         return count
 
+    def goes_on_for(self, seconds: float) -> None:
+        """Let it come to another moment. Fails where it ends before."""
+        with pytest.raises(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
+
     def interrupted(self) -> str:
         """Send Ctrl-C to every process of it; its standard error. Fails where it ends otherwise, or leaves a process."""
         family = psutil.Process(self.process.pid).children(recursive=True)
@@ -76,7 +80,7 @@ class Run:
 def test_ctrl_c_at_any_moment_of_the_start_shows_no_traceback(tmp_path: Path, after_s: float) -> None:
     run = Run(tmp_path)
     try:
-        time.sleep(after_s)  # the moment is what is tested: whatever goes on then has to end in order
+        run.goes_on_for(after_s)  # the moment is what is tested: whatever goes on then has to end in order
         assert "Traceback" not in run.interrupted()
     finally:
         run.kill()
@@ -88,9 +92,8 @@ def test_ctrl_c_while_workers_import_shows_no_traceback(tmp_path: Path, started:
     run = Run(tmp_path)
     try:
         while run.workers() < started:
-            assert run.process.poll() is None
-            time.sleep(0.002)
-        time.sleep(after_s)
+            run.goes_on_for(0.002)
+        run.goes_on_for(after_s)
         assert run.interrupted() == ""
     finally:
         run.kill()

@@ -6,6 +6,8 @@ import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.simulator.lasting import kept_open
+
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
@@ -17,28 +19,19 @@ MOST = 64
 class Clients:
     """The clients of one server."""
 
-    _open: dict[str, "_Held"] = field(default_factory=dict)
+    _open: dict[str, tuple["ClientSession", asyncio.Task[None]]] = field(default_factory=dict)
 
     def of(self, bundle: str) -> "ClientSession":
         """The client that believes the authorities of a CA bundle (base64 of PEM; empty: those of the machine)."""
-        held = self._open.get(bundle)
-        if held is None or held.client.closed:
-            held = self._open[bundle] = _Held(_opened(bundle))
-            while len(self._open) > MOST:
-                self._open.pop(next(iter(self._open))).keeper.cancel()
-        return held.client
-
-
-class _Held:
-    """A client that a task holds open until the event loop ends, so that nobody has to remember to close it."""
-
-    def __init__(self, client: "ClientSession") -> None:
-        self.client = client
-        self.keeper = asyncio.create_task(self._keep())
-
-    async def _keep(self) -> None:
-        async with self.client:
-            await asyncio.Event().wait()
+        known = self._open.get(bundle)
+        if known is not None and not known[0].closed:
+            return known[0]
+        client = _opened(bundle)
+        self._open[bundle] = client, kept_open(client)
+        while len(self._open) > MOST:
+            _, keeper = self._open.pop(next(iter(self._open)))
+            keeper.cancel()
+        return client
 
 
 def _opened(bundle: str) -> "ClientSession":
